@@ -1,0 +1,142 @@
+"""The audit log: append-only rows, each chained to the one before by HMAC, so that a changed, removed or reordered row shows.
+
+The key lies in the home folder, apart from the database, and so does a head record (count and last hash): whoever can
+write to the database alone can neither forge a row nor cut off the newest ones unseen.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import os
+import secrets
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from core.store import Store
+from core.tables import audit
+
+GENESIS = "0" * 64
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRow:
+    seq: int
+    at: str
+    actor: str
+    action: str
+    subject: str
+    details: str
+    previous: str
+    hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class AuditFinding:
+    """One thing wrong with the log: the row's number and what is wrong with it."""
+
+    seq: int
+    problem: str
+
+
+class Audit:
+    """Appends to the log and verifies it.
+
+    Args:
+        store: the database.
+        home: folder of `audit.key` (made on first use, mode 0600) and `audit.head`.
+    """
+
+    def __init__(self, store: Store, home: Path) -> None:
+        self._store = store
+        self._key = _key(home / "audit.key")
+        self._head = home / "audit.head"
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def recorded(self, actor: str, action: str, subject: str, **details: object) -> Iterator[sa.Connection]:
+        """A transaction whose changes and whose audit row commit together, or not at all."""
+        with self._lock:
+            with self._store.begin() as connection:
+                yield connection
+                row = self._append(connection, actor, action, subject, details)
+            self._write_head(row)
+
+    def append(self, actor: str, action: str, subject: str, **details: object) -> None:
+        """Record an act that changes nothing in the store, such as an export or a refused sign-in."""
+        with self.recorded(actor, action, subject, **details):
+            pass
+
+    def _append(
+        self, connection: sa.Connection, actor: str, action: str, subject: str, details: Mapping[str, object]
+    ) -> AuditRow:
+        if connection.dialect.name == "postgresql":
+            connection.execute(sa.text("lock table audit in exclusive mode"))
+        last = connection.execute(sa.select(audit.c.seq, audit.c.hash).order_by(audit.c.seq.desc()).limit(1)).first()
+        seq, previous = (last.seq + 1, last.hash) if last else (1, GENESIS)
+        text = json.dumps(details, sort_keys=True, ensure_ascii=False, default=str)
+        row = AuditRow(seq, datetime.now(UTC).isoformat(), actor, action, subject, text, previous, "")
+        row = replace(row, hash=self._hash(row))
+        connection.execute(audit.insert().values(asdict(row)))
+        return row
+
+    def rows(self, limit: int | None = None) -> Iterator[AuditRow]:
+        """The rows in order, or the newest `limit` of them, newest first."""
+        query = sa.select(audit).order_by(audit.c.seq if limit is None else audit.c.seq.desc())
+        with self._store.read() as connection:
+            for row in connection.execute(query if limit is None else query.limit(limit)):
+                yield AuditRow(*row)
+
+    def verify(self) -> list[AuditFinding]:
+        """Every break of the chain, in order; an empty list means that the log is whole."""
+        findings: list[AuditFinding] = []
+        previous, expected = GENESIS, 1
+        for row in self.rows():
+            if row.seq != expected:
+                gone = f"{expected}" if row.seq == expected + 1 else f"{expected} to {row.seq - 1}"
+                findings.append(AuditFinding(expected, f"row {gone} was removed"))
+            if not hmac.compare_digest(row.hash, self._hash(row)):
+                findings.append(AuditFinding(row.seq, "row was changed"))
+            elif row.seq == expected and row.previous != previous:
+                findings.append(AuditFinding(row.seq, "row does not follow the one before it: reordered or replaced"))
+            previous, expected = row.hash, row.seq + 1
+        return findings + self._head_findings(expected - 1, previous)
+
+    def _head_findings(self, count: int, last: str) -> list[AuditFinding]:
+        if not self._head.exists():
+            return (
+                [AuditFinding(count, "audit.head is missing: the newest rows cannot be vouched for")] if count else []
+            )
+        head = json.loads(self._head.read_text())
+        if head["seq"] > count:
+            return [AuditFinding(count + 1, f"rows {count + 1} to {head['seq']} were removed from the end")]
+        if head["seq"] == count and head["hash"] != last:
+            return [AuditFinding(count, "row is not the one that was written last")]
+        return []  # a crash between commit and head leaves the head behind: the chain itself still holds
+
+    def _hash(self, row: AuditRow) -> str:
+        body = json.dumps([row.previous, row.seq, row.at, row.actor, row.action, row.subject, row.details])
+        return hmac.new(self._key, body.encode(), hashlib.sha256).hexdigest()
+
+    def _write_head(self, row: AuditRow) -> None:
+        temporary = self._head.with_suffix(f".{os.getpid()}.tmp")
+        temporary.write_text(json.dumps({"seq": row.seq, "hash": row.hash}))
+        temporary.replace(self._head)
+
+
+def _key(path: Path) -> bytes:
+    try:
+        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    except FileExistsError:
+        return bytes.fromhex(path.read_text())
+    key = secrets.token_bytes(32)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(key.hex())
+    return key

@@ -1,0 +1,246 @@
+"""The frozen records that every part passes around; the store's columns carry the same names.
+
+Times are timezone-aware UTC. Scores are in [0, 1] unless a field says otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Literal, get_args
+
+Classification = Literal["public", "internal", "confidential", "restricted"]
+DocumentStatus = Literal["draft", "approved", "retired"]
+IndexState = Literal["pending", "indexed", "duplicate", "quarantined", "removed"]
+Role = Literal["employee", "support", "admin"]
+Action = Literal["allow", "mask", "drop", "refuse"]
+TurnStatus = Literal["answered", "refused", "no_answer", "failed", "stopped"]
+FeedbackKind = Literal["up", "down", "flag"]
+
+CLASSIFICATIONS: tuple[Classification, ...] = get_args(Classification)
+ROLES: tuple[Role, ...] = get_args(Role)
+EVERYONE = "everyone"
+"""The built-in access group that holds every active person."""
+
+
+def clearance_rank(level: Classification) -> int:
+    """Order of the classifications: 0 for public up to 3 for restricted."""
+    return CLASSIFICATIONS.index(level)
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """A signed-in person, as every access decision sees them."""
+
+    person_id: str
+    name: str
+    email: str
+    groups: frozenset[str]
+    clearance: Classification
+    roles: frozenset[Role]
+
+    @property
+    def access_groups(self) -> frozenset[str]:
+        """The person's groups and the built-in one, which allow and deny rules are matched against."""
+        return self.groups | {EVERYONE}
+
+    def has_role(self, role: Role) -> bool:
+        return role in self.roles
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One version of a governed document. `(document_id, version)` is its identity."""
+
+    document_id: str
+    version: int
+    title: str
+    owner: str
+    department: str
+    classification: Classification
+    allowed_groups: frozenset[str]
+    denied_groups: frozenset[str]
+    effective: date
+    status: DocumentStatus
+    sha256: str
+    path: str
+    language: str
+    expires: date | None = None
+    review: date | None = None
+    legal_hold: bool = False
+    source: str = ""
+    state: IndexState = "pending"
+    reason: str = ""
+    duplicate_of: str = ""
+    near_duplicates: tuple[str, ...] = ()
+    personal_data: Mapping[str, int] = field(default_factory=dict)
+    chunks: int = 0
+
+    def in_force(self, today: date) -> bool:
+        """Approved, already effective and not yet expired on that day (the expiry day itself still answers)."""
+        return self.status == "approved" and self.effective <= today and (self.expires is None or today <= self.expires)
+
+    def readable_by(self, person: Principal) -> bool:
+        """The access rule: clearance covers the label, no denied group, at least one allowed group."""
+        groups = person.access_groups
+        return (
+            clearance_rank(self.classification) <= clearance_rank(person.clearance)
+            and not (groups & self.denied_groups)
+            and bool(groups & self.allowed_groups)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A piece of one document version, as found for a question. `score` is the retriever's, higher is better."""
+
+    passage_id: str
+    document_id: str
+    version: int
+    ordinal: int
+    title: str
+    section: str
+    page: int | None
+    text: str
+    classification: Classification
+    owner: str
+    language: str
+    effective: date
+    expires: date | None = None
+    score: float = 0.0
+    scores: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Entity:
+    """A span of personal or secret data: characters `[start, end)` of the checked text."""
+
+    type: str
+    start: int
+    end: int
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a guard decided about one text, and the text to go on with (masked where it masks)."""
+
+    guard: str
+    action: Action
+    text: str
+    rule: str = ""
+    score: float = 0.0
+    entities: tuple[Entity, ...] = ()
+
+    @property
+    def allowed(self) -> bool:
+        return self.action in ("allow", "mask")
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One earlier exchange's side, or one message of a prompt."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One question put by a person. `replaces` names the turn that a regenerate or an edit supersedes."""
+
+    text: str
+    person: Principal
+    conversation_id: str | None = None
+    temporary: bool = False
+    replaces: str | None = None
+    filters: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """Marker `[n]` of an answer, resolved from retrieval metadata and never from the model's words."""
+
+    n: int
+    passage_id: str
+    document_id: str
+    version: int
+    title: str
+    section: str
+    page: int | None
+    quote: str
+    score: float
+    owner: str
+    classification: Classification
+    effective: date
+    expires: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the person gets. `reason` is empty for an answer, and a stable code for a refusal or a failure."""
+
+    turn_id: str
+    conversation_id: str | None
+    text: str
+    status: TurnStatus
+    reason: str
+    citations: tuple[Citation, ...]
+    adapter: str
+    evidence: float
+    low_evidence: bool
+    timings_ms: Mapping[str, float]
+
+    @property
+    def refused(self) -> bool:
+        return self.status in ("refused", "no_answer", "failed")
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """The stored trace of one question, on every path. A temporary chat's turn keeps no text."""
+
+    turn_id: str
+    person_id: str
+    conversation_id: str | None
+    created_at: datetime
+    question: str
+    standalone_question: str
+    answer: str
+    status: TurnStatus
+    reason: str
+    evidence: float
+    adapter: str
+    model: str
+    template_sha256: str
+    passages: tuple[Mapping[str, object], ...]
+    verdicts: tuple[Mapping[str, object], ...]
+    citations: tuple[Citation, ...]
+    timings_ms: Mapping[str, float]
+    counts: Mapping[str, int] = field(default_factory=dict)
+    temporary: bool = False
+    replaces: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    conversation_id: str
+    person_id: str
+    title: str
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Feedback:
+    """A person's word on one turn: a thumb, or a flag with reasons and the answer they expected."""
+
+    feedback_id: str
+    turn_id: str
+    person_id: str
+    kind: FeedbackKind
+    created_at: datetime
+    reasons: tuple[str, ...] = ()
+    comment: str = ""
+    expected: str = ""

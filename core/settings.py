@@ -1,0 +1,202 @@
+"""Settings from the environment, checked at start with every problem named at once.
+
+`python -m assistant settings` prints them with their meaning; docs/settings.md is that output.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AliasChoices, Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from core.errors import SettingsError
+
+
+def _env(name: str) -> AliasChoices:
+    """A setting that operators know under a name without our prefix."""
+    return AliasChoices(name)
+
+
+class Settings(BaseSettings):
+    """Everything an operator can set. Each field's description is its documentation."""
+
+    model_config = SettingsConfigDict(env_prefix="ASSISTANT_", extra="ignore", frozen=True, populate_by_name=True)
+
+    home: Path = Field(
+        Path("~/.enterprise-assistant"), description="Folder that holds all state: database, index, files, keys."
+    )
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(7860, ge=1, le=65535, description="Port to listen on.")
+    public_url: str = Field(
+        "", description="Address that people type, when behind a proxy; https makes cookies Secure."
+    )
+    organisation: str = Field("Kestrel Bay Instruments", description="Name shown on the pages and in refusals.")
+    support_contact: str = Field(
+        "support@kestrelbay.example", description="Whom a refusal names when no document owner is known."
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", description="Logs carry ids, counts and timings, never people's text."
+    )
+
+    database_url: str = Field(
+        "",
+        description="SQLAlchemy URL; empty means SQLite in the home folder. PostgreSQL: postgresql+psycopg://user@host/name.",
+        validation_alias=_env("DATABASE_URL"),
+    )
+    qdrant_url: str = Field(
+        "",
+        description="Qdrant server; empty means the embedded index (Qdrant Edge) in the home folder.",
+        validation_alias=_env("QDRANT_URL"),
+    )
+    qdrant_api_key: str = Field(
+        "", description="Key for that server.", repr=False, validation_alias=_env("QDRANT_API_KEY")
+    )
+    qdrant_collection: str = Field("passages", description="Collection name on that server.")
+
+    embedder: str = Field(
+        "",
+        description="Folder or hub name of a sentence-transformers model; empty means the packaged all-MiniLM-L6-v2.",
+    )
+    embedder_backend: Literal["auto", "torch", "openvino-bf16", "openvino-int8"] = Field(
+        "auto", description="auto measures once at first start and remembers the fastest."
+    )
+    retrieve_limit: int = Field(8, ge=1, le=50, description="Passages given to the answer model.")
+    evidence_threshold: float = Field(0.35, ge=0, le=1, description="Below this evidence score nothing is answered.")
+    low_evidence: float = Field(0.5, ge=0, le=1, description="Below this evidence score the answer carries a warning.")
+
+    model_url: str = Field(
+        "",
+        description="Base URL of an OpenAI-compatible server, such as vLLM; empty means the embedded model.",
+        validation_alias=_env("MODEL_URL"),
+    )
+    model: str = Field("", description="Model name on that server.", validation_alias=_env("MODEL"))
+    model_api_key: str = Field(
+        "", description="Key for that server.", repr=False, validation_alias=_env("MODEL_API_KEY")
+    )
+    model_timeout_s: float = Field(
+        60, gt=0, description="Seconds without a token after which the served model counts as down."
+    )
+    max_tokens: int = Field(400, ge=16, le=4096, description="Longest answer of the served model, in tokens.")
+
+    max_question_chars: int = Field(4000, ge=100, le=100_000, description="Longest question.")
+    max_upload_mb: int = Field(50, ge=1, le=2048, description="Largest document file.")
+    session_hours: int = Field(12, ge=1, le=720, description="A browser session ends this long after sign-in.")
+    sign_in_per_minute: int = Field(
+        10, ge=1, le=1000, description="Sign-in attempts per account and address before waiting."
+    )
+
+    oidc_issuer: str = Field("", description="OpenID Connect issuer URL; empty means local accounts only.")
+    oidc_client_id: str = Field("", description="Client id at that issuer.")
+    oidc_client_secret: str = Field("", description="Client secret at that issuer.", repr=False)
+    oidc_groups_claim: str = Field("groups", description="Claim that lists the person's groups.")
+    oidc_roles: Annotated[dict[str, str], NoDecode] = Field(
+        default_factory=dict, description="Provider group to role, as staff=employee,helpdesk=support,platform=admin."
+    )
+    oidc_clearance: Annotated[dict[str, str], NoDecode] = Field(
+        default_factory=dict, description="Provider group to clearance, as staff=internal,board=restricted."
+    )
+
+    @field_validator("home", mode="after")
+    @classmethod
+    def _expand(cls, value: Path) -> Path:
+        return value.expanduser().resolve()
+
+    @field_validator("oidc_roles", "oidc_clearance", mode="before")
+    @classmethod
+    def _pairs(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        pairs = [part.partition("=") for part in value.split(",") if part.strip()]
+        if any(not sep or not left.strip() or not right.strip() for left, sep, right in pairs):
+            raise ValueError("write it as group=value,group=value")
+        return {left.strip(): right.strip() for left, _, right in pairs}
+
+    @property
+    def store_url(self) -> str:
+        return self.database_url or f"sqlite:///{self.home / 'assistant.db'}"
+
+    @property
+    def files(self) -> Path:
+        """Folder of the original document files, named by sha256."""
+        return self.home / "files"
+
+    @property
+    def index_folder(self) -> Path:
+        return self.home / "index"
+
+    @property
+    def secure_cookies(self) -> bool:
+        return self.public_url.startswith("https://")
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Read and check the settings, and make the home folder.
+
+    Raises:
+        SettingsError: one message that lists every wrong setting and an unusable home folder.
+    """
+    try:
+        settings = Settings(**overrides)  # type: ignore[arg-type]
+    except ValidationError as error:
+        problems = [_problem(e["loc"], e["msg"], e.get("input")) for e in error.errors()]
+        # The rest is checked too, with the wrong fields at their defaults, so that one start shows every error.
+        wrong = {_field(str(e["loc"][0])) for e in error.errors() if e["loc"]}
+        defaults = {name: Settings.model_fields[name].get_default(call_default_factory=True) for name in wrong}
+        settings = Settings(**(overrides | defaults))  # type: ignore[arg-type]
+    else:
+        problems = []
+    problems += _conflicts(settings) + _home_problem(settings.home)
+    if problems:
+        raise SettingsError(_message(problems))
+    return settings
+
+
+def setting_name(field: str) -> str:
+    """The environment variable that sets a field."""
+    alias = Settings.model_fields[field].validation_alias
+    return str(alias.choices[0]) if isinstance(alias, AliasChoices) else f"ASSISTANT_{field.upper()}"
+
+
+def _field(name: str) -> str:
+    """The field that an error's location means: pydantic gives the variable's name where there is an alias."""
+    return next((f for f in Settings.model_fields if name in (f, setting_name(f))), name)
+
+
+def _problem(loc: tuple[int | str, ...], message: str, given: object) -> str:
+    field = _field(str(loc[0])) if loc else ""
+    shown = "" if field in Settings.model_fields and not Settings.model_fields[field].repr else f"={given!r}"
+    return f"{setting_name(field) if field in Settings.model_fields else field}{shown}: {message}"
+
+
+def _conflicts(settings: Settings) -> list[str]:
+    problems = []
+    if bool(settings.model_url) != bool(settings.model):
+        problems.append("MODEL_URL and MODEL go together: set both for a served model, or neither for the embedded one")
+    oidc = [settings.oidc_issuer, settings.oidc_client_id, settings.oidc_client_secret]
+    if any(oidc) and not all(oidc):
+        problems.append("ASSISTANT_OIDC_ISSUER, _CLIENT_ID and _CLIENT_SECRET go together")
+    if settings.low_evidence < settings.evidence_threshold:
+        problems.append("ASSISTANT_LOW_EVIDENCE must not be below ASSISTANT_EVIDENCE_THRESHOLD")
+    return problems
+
+
+def _home_problem(home: Path) -> list[str]:
+    try:
+        home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with tempfile.TemporaryFile(dir=home):
+            pass
+    except OSError as error:
+        return [
+            f"ASSISTANT_HOME={home}: cannot be written ({os.strerror(error.errno or 0)}); name a folder that this user owns"
+        ]
+    return []
+
+
+def _message(problems: list[str]) -> str:
+    count = len(problems)
+    head = "1 setting is wrong" if count == 1 else f"{count} settings are wrong"
+    return "\n  - ".join([f"{head}:", *problems])

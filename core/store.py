@@ -1,0 +1,131 @@
+"""The store: one SQLAlchemy engine on SQLite (WAL) or PostgreSQL, brought to the current schema when opened."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import event
+from sqlalchemy.exc import DBAPIError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from core.errors import MissingExtra, SettingsError, StoreUnavailable
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+class Store:
+    """Opens the database, migrates it, and hands out transactions.
+
+    Raises:
+        SettingsError: the URL cannot be read.
+        MissingExtra: the URL's driver is not installed.
+        StoreUnavailable: the server is down, the file is locked or read-only, or the disk is full.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.engine = _engine(url)
+        with _translated(self.engine):
+            _migrate(self.engine)
+
+    @contextmanager
+    def begin(self) -> Iterator[sa.Connection]:
+        """One transaction: committed when the block ends, rolled back when it raises."""
+        with _translated(self.engine), self.engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def read(self) -> Iterator[sa.Connection]:
+        """A read-only view that never waits for a writer on SQLite."""
+        with _translated(self.engine), self.engine.connect().execution_options(write=False) as connection:
+            with connection.begin():
+                yield connection
+
+    def ping(self) -> None:
+        """Raise StoreUnavailable where the database does not answer."""
+        with self.read() as connection:
+            connection.execute(sa.text("select 1"))
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _engine(url: str) -> sa.Engine:
+    try:
+        engine = sa.create_engine(url, pool_pre_ping=not url.startswith("sqlite"))
+    except ModuleNotFoundError as error:
+        raise MissingExtra(f"DATABASE_URL needs the driver {error.name}: pip install '.[postgres]'") from None
+    except (sa.exc.ArgumentError, NoSuchModuleError) as error:
+        raise SettingsError(f"DATABASE_URL cannot be read: {error}") from None
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _sqlite_pragmas)
+        event.listen(engine, "begin", _sqlite_begin)
+    return engine
+
+
+def _sqlite_pragmas(connection: sqlite3.Connection, _record: Any) -> None:
+    # The driver must not open transactions by itself: _sqlite_begin takes the write lock at once, so that
+    # two writers wait for each other (busy_timeout) where a read transaction that turns writer would fail.
+    connection.isolation_level = None
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=10000"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _sqlite_begin(connection: sa.Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.get_execution_options().get("write", True) else "BEGIN")
+
+
+def _migrate(engine: sa.Engine) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    head = ScriptDirectory.from_config(config).get_current_head()
+    with engine.begin() as connection:
+        if MigrationContext.configure(connection).get_current_revision() == head:
+            return
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+@contextmanager
+def _translated(engine: sa.Engine) -> Iterator[None]:
+    """Say in our words what stopped the database, without its statement or its parameters."""
+    try:
+        yield
+    except (OperationalError, PoolTimeout) as error:
+        raise StoreUnavailable(_advice(engine, str(getattr(error, "orig", error)))) from None
+    except DBAPIError as error:
+        if not error.connection_invalidated:
+            raise
+        raise StoreUnavailable(_advice(engine, "connection lost")) from None
+
+
+def _advice(engine: sa.Engine, cause: str) -> str:
+    place = engine.url.render_as_string(hide_password=True)
+    text = cause.lower()
+    if "locked" in text:
+        return f"The database {place} is locked by another process: stop it, or try again in a moment."
+    if "readonly" in text or "read-only" in text or "unable to open" in text:
+        return f"The database {place} cannot be written: check that this user owns its folder."
+    if "full" in text or "no space" in text:
+        return f"The disk that holds {place} is full: free some space; nothing acknowledged is lost."
+    if "malformed" in text or "not a database" in text:
+        return f"The file {place} is not a healthy database: restore a backup with: python -m assistant restore FILE"
+    first = cause.strip().splitlines()[0] if cause.strip() else "no reason given"
+    return f"The database {place} does not answer ({first}): start it, or correct DATABASE_URL."

@@ -1,0 +1,174 @@
+"""Turns, conversations and feedback in the store. Every read names the person: nobody sees another's text by mistake."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, date, datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from core.errors import NotFound
+from core.records import Citation, Conversation, Feedback, Message, Turn
+from core.store import Store
+from core.tables import conversation, feedback, turn
+
+
+class Turns:
+    """Stores turns and lets a person read, search, rename, export and delete their own conversations."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def save(self, record: Turn) -> None:
+        """Store one turn, and make its conversation (titled by the question) when it is new; replacing hides the old turn."""
+        values = asdict(record) | {"citations": [_plain(c) for c in record.citations]}
+        with self._store.begin() as connection:
+            if record.conversation_id is not None:
+                self._touch(connection, record)
+            connection.execute(turn.insert().values(values))
+
+    def _touch(self, connection: sa.Connection, record: Turn) -> None:
+        owned = conversation.c.conversation_id == record.conversation_id
+        row = connection.execute(sa.select(conversation.c.person_id).where(owned)).first()
+        if row is None:
+            connection.execute(
+                conversation.insert().values(
+                    conversation_id=record.conversation_id,
+                    person_id=record.person_id,
+                    title=_title(record.question),
+                    created_at=record.created_at,
+                    updated_at=record.created_at,
+                )
+            )
+        elif row.person_id != record.person_id:
+            raise NotFound("There is no such conversation.")
+        else:
+            connection.execute(conversation.update().where(owned).values(updated_at=record.created_at))
+
+    def get(self, turn_id: str, person_id: str) -> Turn:
+        """Raises NotFound for an unknown turn and for another person's."""
+        with self._store.read() as connection:
+            row = connection.execute(
+                sa.select(turn).where(turn.c.turn_id == turn_id, turn.c.person_id == person_id)
+            ).first()
+        if row is None:
+            raise NotFound("There is no such answer.")
+        return _turn(row)
+
+    def of_conversation(self, conversation_id: str, person_id: str) -> list[Turn]:
+        """The conversation's turns in order, without those that a regenerate or an edit replaced."""
+        self.conversation(conversation_id, person_id)
+        query = sa.select(turn).where(turn.c.conversation_id == conversation_id).order_by(turn.c.created_at)
+        with self._store.read() as connection:
+            turns = [_turn(row) for row in connection.execute(query)]
+        replaced = {t.replaces for t in turns}
+        return [t for t in turns if t.turn_id not in replaced]
+
+    def history(self, conversation_id: str, person_id: str, limit: int = 6) -> list[Message]:
+        """The last exchanges as messages, oldest first, for follow-up questions."""
+        messages: list[Message] = []
+        for one in self.of_conversation(conversation_id, person_id)[-limit:]:
+            messages += [Message("user", one.question), Message("assistant", one.answer)]
+        return messages
+
+    def conversation(self, conversation_id: str, person_id: str) -> Conversation:
+        """Raises NotFound for an unknown conversation and for another person's."""
+        query = sa.select(conversation).where(
+            conversation.c.conversation_id == conversation_id, conversation.c.person_id == person_id
+        )
+        with self._store.read() as connection:
+            row = connection.execute(query).first()
+        if row is None:
+            raise NotFound("There is no such conversation.")
+        return Conversation(*row)
+
+    def conversations(self, person_id: str, search: str = "", limit: int = 200) -> list[Conversation]:
+        """The person's conversations, newest first; `search` looks in titles, questions and answers."""
+        query = sa.select(conversation).where(conversation.c.person_id == person_id)
+        if search.strip():
+            words = f"%{_like(search.strip())}%"
+            said = sa.select(turn.c.conversation_id).where(
+                turn.c.person_id == person_id,
+                sa.or_(turn.c.question.ilike(words, escape="\\"), turn.c.answer.ilike(words, escape="\\")),
+            )
+            query = query.where(
+                sa.or_(conversation.c.title.ilike(words, escape="\\"), conversation.c.conversation_id.in_(said))
+            )
+        with self._store.read() as connection:
+            rows = connection.execute(query.order_by(conversation.c.updated_at.desc()).limit(limit))
+            return [Conversation(*row) for row in rows]
+
+    def rename(self, conversation_id: str, person_id: str, title: str) -> None:
+        self.conversation(conversation_id, person_id)
+        with self._store.begin() as connection:
+            connection.execute(
+                conversation.update()
+                .where(conversation.c.conversation_id == conversation_id)
+                .values(title=_title(title))
+            )
+
+    def delete(self, conversation_id: str, person_id: str) -> None:
+        """Delete the conversation with its turns and their feedback."""
+        self.conversation(conversation_id, person_id)
+        with self._store.begin() as connection:
+            connection.execute(conversation.delete().where(conversation.c.conversation_id == conversation_id))
+
+    def add_feedback(self, given: Feedback) -> None:
+        """Keep a thumb or a flag; a newer thumb of the same person on the same turn replaces the older one.
+
+        Raises NotFound for an unknown turn and for another person's.
+        """
+        self.get(given.turn_id, given.person_id)
+        with self._store.begin() as connection:
+            if given.kind != "flag":
+                connection.execute(
+                    feedback.delete().where(
+                        feedback.c.turn_id == given.turn_id,
+                        feedback.c.person_id == given.person_id,
+                        feedback.c.kind != "flag",
+                    )
+                )
+            connection.execute(feedback.insert().values(asdict(given)))
+
+    def feedback_on(self, turn_ids: Sequence[str]) -> list[Feedback]:
+        query = sa.select(feedback).where(feedback.c.turn_id.in_(turn_ids)).order_by(feedback.c.created_at)
+        names = Feedback.__slots__
+        with self._store.read() as connection:
+            rows = [{name: getattr(row, name) for name in names} for row in connection.execute(query)]
+        return [Feedback(**(row | {"reasons": tuple(row["reasons"])})) for row in rows]
+
+
+def new_id() -> str:
+    return str(uuid.uuid4())
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _plain(citation: Citation) -> dict[str, object]:
+    return {k: v.isoformat() if isinstance(v, date) else v for k, v in asdict(citation).items()}
+
+
+def _citation(data: dict[str, Any]) -> Citation:
+    dates = {k: date.fromisoformat(data[k]) if data[k] else None for k in ("effective", "expires")}
+    return Citation(**(data | dates))
+
+
+def _turn(row: Any) -> Turn:
+    data = dict(row._mapping)
+    for name in ("passages", "verdicts"):
+        data[name] = tuple(data[name])
+    return Turn(**(data | {"citations": tuple(_citation(c) for c in data["citations"])}))
+
+
+def _title(text: str) -> str:
+    words = " ".join(text.split())
+    return words if len(words) <= 80 else words[:79].rstrip() + "…"
+
+
+def _like(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")

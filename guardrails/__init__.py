@@ -1,0 +1,1 @@
+"""Checks on text, in and out: personal data, injection, grounding."""

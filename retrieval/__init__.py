@@ -1,0 +1,1 @@
+"""Governed documents become searchable passages, found only by those who may read them."""

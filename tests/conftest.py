@@ -1,0 +1,77 @@
+"""Fixtures that every test may use: a home folder, a store on a temporary SQLite file, and a few people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from core.audit import Audit
+from core.people import People
+from core.records import Classification, Principal, Role
+from core.store import Store
+
+GROUPS = (
+    "employees",
+    "contractors",
+    "hr",
+    "finance",
+    "it",
+    "security",
+    "support",
+    "legal",
+    "managers",
+    "spain",
+    "germany",
+)
+
+
+def make_person(
+    person_id: str,
+    groups: tuple[str, ...] = ("employees",),
+    clearance: Classification = "internal",
+    roles: tuple[Role, ...] = ("employee",),
+) -> Principal:
+    email = f"{person_id}@kestrelbay.example"
+    return Principal(
+        person_id, person_id.replace(".", " ").title(), email, frozenset(groups), clearance, frozenset(roles)
+    )
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    folder = tmp_path / "home"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def store(home: Path) -> Iterator[Store]:
+    with Store(f"sqlite:///{home / 'assistant.db'}") as opened:
+        yield opened
+
+
+@pytest.fixture
+def audit(store: Store, home: Path) -> Audit:
+    return Audit(store, home)
+
+
+@pytest.fixture
+def people(store: Store, audit: Audit) -> People:
+    """Known groups, an employee, a contractor, a cleared HR partner, a support reviewer and an admin."""
+    known = People(store, audit)
+    known.add_groups(dict.fromkeys(GROUPS, ""), actor="test")
+    for who in (
+        make_person("emma.employee"),
+        make_person("carl.contractor", groups=("contractors",)),
+        make_person("hana.hr", groups=("employees", "hr"), clearance="restricted"),
+        make_person(
+            "sam.support", groups=("employees", "support"), clearance="confidential", roles=("employee", "support")
+        ),
+        make_person(
+            "ada.admin", groups=("employees", "it"), clearance="restricted", roles=("employee", "support", "admin")
+        ),
+    ):
+        known.add(who, actor="test")
+    return known

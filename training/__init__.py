@@ -1,0 +1,1 @@
+"""Reviewed flags become adapters."""
