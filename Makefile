@@ -1,0 +1,53 @@
+# make run    the assistant with the demo organisation (DOCS=folder for your own documents)
+# make test   everything that CI runs; `make unit` is the quick part
+# make check  style, types, import contracts, and the house's figures
+# make bench  the README's figures (DATA=folder adds the public data sets)
+
+SHELL := /bin/bash
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+DOCS ?=
+DATA ?=
+
+.PHONY: run test unit check bench clean
+
+run: $(VENV)/.installed
+	@$(BIN)/python -m assistant serve $(if $(DOCS),--docs "$(DOCS)",--demo)
+
+test: $(VENV)/.installed-dev check .venv-vllm/.installed
+	scripts/system_packages.sh chromium postgresql
+	$(BIN)/python -m pytest
+
+unit: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest -m "not browser and not postgres and not vllm and not slow"
+
+check: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python scripts/house.py
+
+bench: $(VENV)/.installed-dev
+	$(BIN)/python scripts/bench.py $(if $(DATA),--data "$(DATA)")
+
+# The constraints pin every package. torch comes first: a resolver that meets it later may choose another build.
+$(VENV)/.installed: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || python3 -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet -c constraints.txt pip setuptools wheel torch
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'
+	@touch $@
+
+.venv-vllm/.installed: scripts/vllm_env.sh
+	scripts/vllm_env.sh .venv-vllm
+	@touch $@
+
+clean:
+	rm -rf $(VENV) .venv-vllm .mypy_cache .ruff_cache .pytest_cache build *.egg-info
