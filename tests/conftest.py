@@ -8,9 +8,12 @@ from pathlib import Path
 import pytest
 
 from core.audit import Audit
+from core.offline import go_quiet
 from core.people import People
 from core.records import Classification, Principal, Role
 from core.store import Store
+
+go_quiet()
 
 GROUPS = (
     "employees",
