@@ -1,8 +1,9 @@
-"""Every error that we raise on purpose, one tree; `assistant/api/errors.py` maps it to HTTP and to the page.
+"""Every error that we raise on purpose, one tree; `assistant/web/errors.py` maps it to HTTP and to the page.
 
     AssistantError              exit 1, HTTP 500
     ├── SettingsError           exit 2          several settings may be wrong: all are listed
     ├── BadInput                exit 2, 422     the caller's text, file or option; says what to change
+    │   ├── TooLarge            exit 2, 413     a request or an upload above the limit that the message names
     │   ├── DocumentError       exit 2, 422     one file cannot be converted; the rest goes on
     │   └── GovernanceError     exit 2, 422     metadata with an unknown key, group or value: file and line
     ├── NotFound                exit 2, 404     also where the caller may not know that it exists
@@ -42,6 +43,10 @@ class SettingsError(AssistantError):
 class BadInput(AssistantError):
     exit_code = 2
     http_status = 422
+
+
+class TooLarge(BadInput):
+    http_status = 413
 
 
 class DocumentError(BadInput):

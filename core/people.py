@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
@@ -14,7 +16,20 @@ from core.audit import Audit
 from core.errors import BadInput, Conflict, NotFound
 from core.records import CLASSIFICATIONS, EVERYONE, ROLES, Classification, Principal, Role
 from core.store import Store
-from core.tables import access_group, person
+from core.tables import access_group, api_key, person, session
+
+PERSON_ID = re.compile(r"[a-z0-9][a-z0-9._-]{1,79}")
+EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s]{1,255}")
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A person with what signing in needs: the argon2 hash (None: no local password), the provider's issuer, and whether active."""
+
+    person: Principal
+    password_hash: str | None
+    issuer: str
+    active: bool
 
 
 class People:
@@ -70,11 +85,55 @@ class People:
             roles=sorted(who.roles),
             clearance=who.clearance,
         ) as connection:
-            done = connection.execute(person.update().where(person.c.person_id == who.person_id).values(**_values(who)))
-            if not done.rowcount:
-                raise NotFound(
-                    f"No person has the id {who.person_id!r}. List them with: python -m assistant users list"
-                )
+            self._change(connection, who.person_id, **_values(who))
+
+    def account(self, name: str) -> Account | None:
+        """The account signed in to by an id or an e-mail address (any case), deactivated ones included."""
+        key = name.strip().lower()
+        wanted = sa.or_(person.c.person_id == key, sa.func.lower(person.c.email) == key)
+        with self._store.read() as connection:
+            row = connection.execute(sa.select(person).where(wanted)).first()
+        return None if row is None else _account(row)
+
+    def by_identity(self, issuer: str, subject: str) -> Account | None:
+        """The account that belongs to a provider's subject, deactivated ones included."""
+        with self._store.read() as connection:
+            row = connection.execute(
+                sa.select(person).where(person.c.issuer == issuer, person.c.subject == subject)
+            ).first()
+        return None if row is None else _account(row)
+
+    def link(self, person_id: str, issuer: str, subject: str, *, actor: str) -> None:
+        """Tie an existing account to a provider's subject."""
+        with self._audit.recorded(actor, "person.link", person_id, issuer=issuer) as connection:
+            self._change(connection, person_id, issuer=issuer, subject=subject)
+
+    def set_password(self, person_id: str, password_hash: str, *, actor: str) -> None:
+        """Replace the password hash and end the person's sessions."""
+        with self._audit.recorded(actor, "person.password", person_id) as connection:
+            self._change(connection, person_id, password_hash=password_hash)
+            connection.execute(session.delete().where(session.c.person_id == person_id))
+
+    def deactivate(self, person_id: str, *, actor: str) -> None:
+        """Refuse the person from now on: sessions end, API keys are revoked, chats stay until they are erased."""
+        with self._audit.recorded(actor, "person.deactivate", person_id) as connection:
+            self._change(connection, person_id, active=False)
+            connection.execute(session.delete().where(session.c.person_id == person_id))
+            connection.execute(
+                api_key.update()
+                .where(api_key.c.person_id == person_id, api_key.c.revoked_at.is_(None))
+                .values(revoked_at=datetime.now(UTC))
+            )
+
+    def activate(self, person_id: str, *, actor: str) -> None:
+        with self._audit.recorded(actor, "person.activate", person_id) as connection:
+            self._change(connection, person_id, active=True)
+
+    @staticmethod
+    def _change(connection: sa.Connection, person_id: str, /, **values: object) -> None:
+        done = connection.execute(person.update().where(person.c.person_id == person_id).values(**values))
+        if not done.rowcount:
+            raise NotFound(f"No person has the id {person_id[:80]!r}. List them with: python -m assistant users list")
 
     def groups(self) -> frozenset[str]:
         """Every known access group, the built-in one included."""
@@ -91,6 +150,12 @@ class People:
 
     def _check(self, who: Principal) -> None:
         problems = []
+        if not PERSON_ID.fullmatch(who.person_id):
+            problems.append(
+                "an id has 2 to 80 characters: a-z, 0-9, dot, dash, underscore; it starts with a letter or digit"
+            )
+        if not EMAIL.fullmatch(who.email):
+            problems.append(f"{who.email[:80]!r} is not an e-mail address")
         if unknown := sorted(who.groups - self.groups()):
             problems.append(f"unknown groups {', '.join(unknown)}")
         if unknown_roles := sorted(who.roles - set(ROLES)):
@@ -111,6 +176,10 @@ def principal(row: Any) -> Principal:
         clearance=row.clearance,
         roles=frozenset(row.roles),
     )
+
+
+def _account(row: Any) -> Account:
+    return Account(principal(row), row.password_hash, row.issuer, row.active)
 
 
 def read_people_file(path: Path) -> tuple[dict[str, str], list[Principal]]:

@@ -148,7 +148,11 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One question put by a person. `replaces` names the turn that a regenerate or an edit supersedes."""
+    """One question put by a person. `replaces` names the turn that a regenerate or an edit supersedes.
+
+    `history` is given by a caller that keeps its own conversation (an API client), oldest first; when it is empty,
+    the history is the stored one of `conversation_id`.
+    """
 
     text: str
     person: Principal
@@ -156,6 +160,7 @@ class Question:
     temporary: bool = False
     replaces: str | None = None
     filters: Mapping[str, str] = field(default_factory=dict)
+    history: tuple[Message, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

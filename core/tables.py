@@ -14,14 +14,17 @@ from sqlalchemy import (
     Dialect,
     Float,
     ForeignKey,
+    ForeignKeyConstraint,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     PrimaryKeyConstraint,
     String,
     Table,
     Text,
     TypeDecorator,
+    text,
 )
 
 metadata = MetaData(
@@ -64,6 +67,14 @@ person = Table(
     Column("subject", String(300), nullable=False, default=""),
     Column("active", Boolean, nullable=False, default=True),
     Column("created_at", UtcDateTime, nullable=False),
+    Index(
+        "ix_person_identity",
+        "issuer",
+        "subject",
+        unique=True,
+        sqlite_where=text("issuer <> ''"),
+        postgresql_where=text("issuer <> ''"),
+    ),
 )
 
 access_group = Table(
@@ -78,7 +89,6 @@ session = Table(
     metadata,
     Column("session_hash", String(64), primary_key=True),
     Column("person_id", ForeignKey("person.person_id", ondelete="CASCADE"), nullable=False, index=True),
-    Column("csrf_token", String(64), nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Column("expires_at", UtcDateTime, nullable=False, index=True),
 )
@@ -189,6 +199,19 @@ passage = Table(
     Column("page", Integer),
     Column("text", Text, nullable=False),
     Index("ix_passage_document", "document_id", "version", "ordinal"),
+)
+
+document_text = Table(
+    "document_text",
+    metadata,
+    Column("document_id", String(200), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("text_sha256", String(64), nullable=False, index=True),
+    Column("minhash", LargeBinary, nullable=False),
+    Column("governance_sha256", String(64), nullable=False),
+    PrimaryKeyConstraint("document_id", "version"),
+    ForeignKeyConstraint(["document_id", "version"], ["document.document_id", "document.version"], ondelete="CASCADE"),
 )
 
 audit = Table(

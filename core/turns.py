@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import UTC, date, datetime
 from typing import Any
@@ -21,6 +21,11 @@ class Turns:
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self._watchers: list[Callable[[Turn], None]] = []
+
+    def watch(self, watcher: Callable[[Turn], None]) -> None:
+        """Call `watcher` with every turn after it has been stored; the metrics count this way."""
+        self._watchers.append(watcher)
 
     def save(self, record: Turn) -> None:
         """Store one turn, and make its conversation (titled by the question) when it is new; replacing hides the old turn."""
@@ -29,6 +34,8 @@ class Turns:
             if record.conversation_id is not None:
                 self._touch(connection, record)
             connection.execute(turn.insert().values(values))
+        for watcher in self._watchers:
+            watcher(record)
 
     def _touch(self, connection: sa.Connection, record: Turn) -> None:
         owned = conversation.c.conversation_id == record.conversation_id

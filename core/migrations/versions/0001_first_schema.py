@@ -55,6 +55,17 @@ def upgrade() -> None:
     )
     op.create_index(op.f('ix_document_path'), 'document', ['path'], unique=False)
     op.create_index(op.f('ix_document_sha256'), 'document', ['sha256'], unique=False)
+    op.create_table('document_text',
+    sa.Column('document_id', sa.String(length=200), nullable=False),
+    sa.Column('version', sa.Integer(), nullable=False),
+    sa.Column('text', sa.Text(), nullable=False),
+    sa.Column('text_sha256', sa.String(length=64), nullable=False),
+    sa.Column('minhash', sa.LargeBinary(), nullable=False),
+    sa.Column('governance_sha256', sa.String(length=64), nullable=False),
+    sa.ForeignKeyConstraint(['document_id', 'version'], ['document.document_id', 'document.version'], name=op.f('fk_document_text_document_id'), ondelete='CASCADE'),
+    sa.PrimaryKeyConstraint('document_id', 'version', name=op.f('pk_document_text'))
+    )
+    op.create_index(op.f('ix_document_text_text_sha256'), 'document_text', ['text_sha256'], unique=False)
     op.create_table('passage',
     sa.Column('passage_id', sa.String(length=64), nullable=False),
     sa.Column('document_id', sa.String(length=200), nullable=False),
@@ -81,6 +92,7 @@ def upgrade() -> None:
     sa.PrimaryKeyConstraint('person_id', name=op.f('pk_person')),
     sa.UniqueConstraint('email')
     )
+    op.create_index('ix_person_identity', 'person', ['issuer', 'subject'], unique=True, sqlite_where=sa.text("issuer <> ''"), postgresql_where=sa.text("issuer <> ''"))
     op.create_table('api_key',
     sa.Column('key_id', sa.String(length=32), nullable=False),
     sa.Column('key_hash', sa.String(length=64), nullable=False),
@@ -108,7 +120,6 @@ def upgrade() -> None:
     op.create_table('session',
     sa.Column('session_hash', sa.String(length=64), nullable=False),
     sa.Column('person_id', sa.String(length=80), nullable=False),
-    sa.Column('csrf_token', sa.String(length=64), nullable=False),
     sa.Column('created_at', sa.DateTime(timezone=True), nullable=False),
     sa.Column('expires_at', sa.DateTime(timezone=True), nullable=False),
     sa.ForeignKeyConstraint(['person_id'], ['person.person_id'], name=op.f('fk_session_person_id'), ondelete='CASCADE'),
