@@ -69,6 +69,10 @@ class AccessFilter:
     must_not: tuple[Condition, ...]
 
 
+EVERYTHING = AccessFilter(must=(), must_not=())
+"""Admits every point: for snapshots and for evaluations on public test collections, never for a person."""
+
+
 def access_filter(person: Principal, *, today: date, filters: Mapping[str, str] | None = None) -> AccessFilter:
     """The person's filter on that day: clearance, allowed and denied groups, in force, chosen metadata.
 

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,8 +19,11 @@ from numpy.typing import NDArray
 from core.errors import BadInput
 from core.settings import Settings
 from retrieval.access import AccessFilter
+from retrieval.bm25 import Bm25, Terms
 
 SearchMode = Literal["dense", "sparse", "hybrid"]
+Scored = list[tuple[str, float]]
+"""Passage id and score, best first."""
 
 DENSE = "dense"
 SPARSE = "bm25"
@@ -29,6 +33,12 @@ KEYWORD_FIELDS = ("document_id", "department", "allowed_groups", "denied_groups"
 INTEGER_FIELDS = ("version", "classification_rank", "answers_from", "answers_until")
 BOOL_FIELDS = ("legal_hold",)
 """Governed fields of the payload; each gets a payload index."""
+
+
+POOL = 100
+"""Candidates that each side brings to the fusion, at least."""
+RRF_K = 60
+DENSE_WEIGHT = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +90,16 @@ class Hit:
     sparse: float | None
 
 
+@dataclass(frozen=True, slots=True)
+class StoredPoint:
+    """A point as an engine holds it, so that one engine's points can be written into another."""
+
+    passage_id: str
+    dense: list[float]
+    terms: Terms
+    payload: dict[str, object]
+
+
 class Index(Protocol):
     """A searchable set of points. Safe to use from several threads.
 
@@ -100,6 +120,9 @@ class Index(Protocol):
     ) -> list[Hit]:
         """The best points that the filter admits, best first. `dense` may be None in mode sparse."""
 
+    def term_weights(self, text: str, *, access: AccessFilter) -> Terms:
+        """Inverse document frequency of each content word of the text, among the points that the filter admits."""
+
     def passage_ids(self, document_id: str, version: int) -> set[str]:
         """The ids of one version's points, whoever may read them."""
 
@@ -116,19 +139,83 @@ class Index(Protocol):
         """Flush and release the engine; a second call does nothing."""
 
 
-def open_index(settings: Settings, dimension: int) -> Index:
+def open_index(settings: Settings, dimension: int, *, model: str = "") -> Index:
     """The index that the settings name: the server of QDRANT_URL, else the embedded one in the home folder.
 
+    `model` names what made the vectors; an index remembers it and refuses vectors of another.
+
     Raises:
-        IndexUnavailable: the server does not answer, or the embedded index is open in another process.
+        IndexUnavailable: the server does not answer, the embedded index is open in another process, or the
+            index was built with another embedder.
     """
     if settings.qdrant_url:
         from retrieval.server import open_server
 
-        return open_server(settings, dimension)
+        return open_server(settings, dimension, model=model)
     from retrieval.edge import EdgeIndex
 
-    return EdgeIndex(settings.index_folder, dimension)
+    return EdgeIndex(settings.index_folder, dimension, model=model)
+
+
+def stored(points: Sequence[Point], encoder: Bm25) -> list[StoredPoint]:
+    """The points with their BM25 terms, ready for an engine."""
+    return [StoredPoint(p.passage_id, p.dense.tolist(), encoder.document(p.text), p.payload.as_dict()) for p in points]
+
+
+class Nearest(Protocol):
+    """An engine's own part of a search: the best `limit` points by vector (where given) and by terms (where any)."""
+
+    def __call__(
+        self, dense: list[float] | None, terms: Terms, access: AccessFilter, limit: int
+    ) -> tuple[Scored, Scored]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What a search looks for, in both spellings."""
+
+    dense: NDArray[np.float32] | None
+    terms: Terms
+    mode: SearchMode
+
+
+def run_search(nearest: Nearest, query: Query, *, access: AccessFilter, limit: int) -> list[Hit]:
+    """One search of either engine: candidates from its two sides, then our fusion.
+
+    Raises:
+        BadInput: the mode needs the question's vector and there is none.
+    """
+    if query.mode != "sparse" and query.dense is None:
+        raise BadInput(f"A {query.mode} search needs the question's vector.")
+    vector = None if query.mode == "sparse" or query.dense is None else query.dense.tolist()
+    terms = {} if query.mode == "dense" else query.terms
+    dense, sparse = nearest(vector, terms, access, max(POOL, limit) if query.mode == "hybrid" else limit)
+    if query.mode == "hybrid":
+        return fuse(dense, sparse, limit=limit)
+    if query.mode == "dense":
+        return [Hit(found, score, score, None) for found, score in sorted(dense, key=_order)]
+    return [Hit(found, score, None, score) for found, score in sorted(sparse, key=_order)]
+
+
+def inverse_document_frequency(holding: int, points: int) -> float:
+    """The engines' own formula: of a term that `holding` of `points` points hold."""
+    return math.log((points - holding + 0.5) / (holding + 0.5) + 1.0)
+
+
+def fuse(dense: Scored, sparse: Scored, *, limit: int) -> list[Hit]:
+    """Reciprocal rank fusion of the two lists: a passage's score is the weighted sum of 1 / (RRF_K + its rank)."""
+    cosines, bm25 = dict(dense), dict(sparse)
+    scores: dict[str, float] = {}
+    for weight, side in ((DENSE_WEIGHT, dense), (1.0 - DENSE_WEIGHT, sparse)):
+        for rank, (found, _) in enumerate(sorted(side, key=_order), start=1):
+            scores[found] = scores.get(found, 0.0) + weight / (RRF_K + rank)
+    best = sorted(scores, key=lambda found: (-scores[found], found))[:limit]
+    return [Hit(found, scores[found], cosines.get(found), bm25.get(found)) for found in best]
+
+
+def _order(found: tuple[str, float]) -> tuple[float, str]:
+    """Best first; equal scores by id, so that neither engine nor restart changes an answer."""
+    return -round(found[1], 5), found[0]
 
 
 def point_uuid(passage_id: str) -> str:

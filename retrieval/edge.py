@@ -1,0 +1,326 @@
+"""The embedded index: Qdrant Edge, the Rust engine in this process, on a folder that one process opens at a time.
+
+The folder holds `index.json` (what the vectors are), `lock` (who has it open) and `shard/`. The lock is the
+operating system's, so a killed process frees it. Writes go to the engine's write-ahead log before a call returns:
+they survive a kill of the process; `optimize()`, removals and `close()` also force them to the disk.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import qdrant_edge as qdrant
+from numpy.typing import NDArray
+
+from core.errors import BadInput, IndexUnavailable
+from retrieval.access import AccessFilter, AnyOf, AtLeast, AtMost, Condition, Equals, document_filter
+from retrieval.bm25 import Bm25, Terms
+from retrieval.index import (
+    BOOL_FIELDS,
+    DENSE,
+    INTEGER_FIELDS,
+    KEYWORD_FIELDS,
+    SPARSE,
+    Hit,
+    Payload,
+    Point,
+    Query,
+    Scored,
+    SearchMode,
+    StoredPoint,
+    inverse_document_frequency,
+    passage_id,
+    point_uuid,
+    run_search,
+    stored,
+)
+
+PAGE = 1000
+
+
+class EdgeIndex:
+    """An Index on a folder.
+
+    Raises:
+        IndexUnavailable: the folder is open in another process, cannot be written, or holds vectors of another model.
+    """
+
+    def __init__(self, folder: Path, dimension: int, *, model: str = "") -> None:
+        self._folder = folder
+        self._bm25 = Bm25()
+        self._writing = threading.Lock()
+        self._upkeep = threading.Lock()
+        self._lock: IO[str] | None = _locked(folder)
+        try:
+            _check_kind(folder, dimension, model)
+            with _engine(folder):
+                self._shard = _open_shard(folder / "shard", dimension)
+        except IndexUnavailable:
+            self._lock.close()
+            raise
+
+    def upsert(self, points: Sequence[Point]) -> None:
+        self.store(stored(points, self._bm25))
+
+    def store(self, points: Sequence[StoredPoint]) -> None:
+        """Add or replace points that have their terms already."""
+        if points:
+            self._update(qdrant.UpdateOperation.upsert_points([_edge_point(p) for p in points]))
+
+    def delete_document(self, document_id: str, version: int) -> None:
+        which = _filter(document_filter(document_id, version))
+        self._update(qdrant.UpdateOperation.delete_points_by_filter(which), flush=True)
+
+    def set_payload(self, document_id: str, version: int, payload: Payload) -> None:
+        which = _filter(document_filter(document_id, version))
+        self._update(qdrant.UpdateOperation.overwrite_payload_by_filter(which, payload.as_dict()), flush=True)
+
+    def search(
+        self, *, dense: NDArray[np.float32] | None, text: str, access: AccessFilter, limit: int, mode: SearchMode
+    ) -> list[Hit]:
+        query = Query(dense, self._bm25.query(text), mode)
+        return run_search(self._nearest, query, access=access, limit=limit)
+
+    def term_weights(self, text: str, *, access: AccessFilter) -> Terms:
+        terms, admitted = list(self._bm25.query(text)), _filter(access)
+        if not terms:
+            return {}
+        params = qdrant.SearchParams(idf=qdrant.IdfParams(admitted))
+        requests = [
+            qdrant.QueryRequest(
+                1,
+                query=qdrant.Query.Nearest(_sparse({term: 1.0}), SPARSE),
+                filter=admitted,
+                params=params,
+                with_payload=False,
+                with_vector=[SPARSE],
+            )
+            for term in terms
+        ]
+        with _engine(self._folder):
+            best = self._opened().query_batch(qdrant.QueryBatchRequest(requests))
+            points = 0 if all(best) else self._opened().count(qdrant.CountRequest(filter=admitted))
+        return {
+            # The best point's score is its term frequency weight times the term's weight in this corpus.
+            term: found[0].score / _stored_point(found[0]).terms[term]
+            if found
+            else inverse_document_frequency(0, points)
+            for term, found in zip(terms, best, strict=True)
+        }
+
+    def passage_ids(self, document_id: str, version: int) -> set[str]:
+        return {p.passage_id for p in self._scroll(document_filter(document_id, version), vectors=False)}
+
+    def count(self) -> int:
+        with _engine(self._folder):
+            return int(self._opened().count(qdrant.CountRequest()))
+
+    def optimize(self) -> None:
+        with self._upkeep, _engine(self._folder):
+            self._opened().optimize()
+            self._opened().flush()
+
+    def snapshot(self, folder: Path) -> None:
+        """Copy the shard while writers wait.
+
+        Raises:
+            BadInput: the folder holds something already.
+        """
+        require_empty(folder)
+        with self._upkeep, self._writing, _engine(self._folder):
+            self._opened().flush()
+            shutil.copytree(self._folder, folder, ignore=shutil.ignore_patterns("lock"), dirs_exist_ok=True)
+
+    def close(self) -> None:
+        with self._upkeep, self._writing:
+            if self._lock is None:
+                return
+            try:
+                with _engine(self._folder):
+                    self._shard.flush()
+                    self._shard.close()
+            finally:
+                self._lock.close()
+                self._lock = None
+
+    def _opened(self) -> Any:
+        if self._lock is None:
+            raise IndexUnavailable(f"The index in {self._folder} is closed: the assistant is shutting down.")
+        return self._shard
+
+    def _update(self, operation: Any, *, flush: bool = False) -> None:
+        with self._writing, _engine(self._folder):
+            self._opened().update(operation)
+            if flush:
+                self._shard.flush()
+
+    def _nearest(
+        self, dense: list[float] | None, terms: Terms, access: AccessFilter, limit: int
+    ) -> tuple[Scored, Scored]:
+        requests, admitted = [], _filter(access)
+        if dense is not None:
+            requests.append(_request(qdrant.Query.Nearest(dense, DENSE), admitted, limit))
+        if terms:
+            params = qdrant.SearchParams(idf=qdrant.IdfParams(admitted))
+            requests.append(_request(qdrant.Query.Nearest(_sparse(terms), SPARSE), admitted, limit, params))
+        if not requests:
+            return [], []
+        with _engine(self._folder):
+            found = self._opened().query_batch(qdrant.QueryBatchRequest(requests))
+        lists = [[(passage_id(point.id), point.score) for point in points] for points in found]
+        return lists[0] if dense is not None else [], lists[-1] if terms else []
+
+    def _scroll(self, which: AccessFilter, *, vectors: bool) -> Iterator[StoredPoint]:
+        offset = None
+        while True:
+            request = qdrant.ScrollRequest(offset, PAGE, _filter(which), with_payload=vectors, with_vector=vectors)
+            with _engine(self._folder):
+                records, offset = self._opened().scroll(request)
+            yield from (_stored_point(record) for record in records)
+            if offset is None:
+                return
+
+
+def _locked(folder: Path) -> IO[str]:
+    """Take the folder's lock, or say which process has it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        lock = (folder / "lock").open("a+", encoding="ascii")
+    except OSError as error:
+        raise IndexUnavailable(
+            f"The index folder {folder} cannot be written ({error.strerror}): give this user write access to it, "
+            "or name another folder with ASSISTANT_HOME."
+        ) from None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.seek(0)
+        holder = lock.read().strip() or "unknown"
+        lock.close()
+        raise IndexUnavailable(
+            f"The index in {folder} is open in process {holder}: only one process can open it. Use that process "
+            "(pages or API) to add documents, or stop it and try again."
+        ) from None
+    lock.seek(0)
+    lock.truncate()
+    lock.write(f"{os.getpid()}\n")
+    lock.flush()
+    return lock
+
+
+def _check_kind(folder: Path, dimension: int, model: str) -> None:
+    """Refuse vectors of another size or another model; remember both in a new folder."""
+    place = folder / "index.json"
+    kind = {"dimension": dimension, "model": model}
+    try:
+        held = json.loads(place.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        fresh = place.with_suffix(".new")
+        fresh.write_text(json.dumps(kind), encoding="utf-8")
+        fresh.replace(place)
+        return
+    except (OSError, ValueError):
+        raise IndexUnavailable(
+            f"{place} cannot be read: restore a backup with: python -m assistant restore FILE"
+        ) from None
+    if held["dimension"] != dimension or (model and held["model"] and held["model"] != model):
+        raise IndexUnavailable(
+            f"The index in {folder} holds vectors of {held['model'] or 'another model'} ({held['dimension']} numbers), "
+            f"and the embedder is {model or 'another'} ({dimension} numbers): set ASSISTANT_EMBEDDER back, or move "
+            "that folder away and ingest the documents again."
+        )
+
+
+def _open_shard(folder: Path, dimension: int) -> Any:
+    if folder.exists():
+        return qdrant.EdgeShard.load(str(folder))
+    # Made beside its place and moved there when whole: a process killed meanwhile leaves nothing to trip over.
+    fresh = folder.with_suffix(".new")
+    shutil.rmtree(fresh, ignore_errors=True)
+    shard = qdrant.EdgeShard.create(
+        str(fresh),
+        qdrant.EdgeConfig(
+            vectors={DENSE: qdrant.EdgeVectorParams(dimension, qdrant.Distance.Cosine)},
+            sparse_vectors={SPARSE: qdrant.EdgeSparseVectorParams(modifier=qdrant.Modifier.Idf)},
+        ),
+    )
+    for fields, kind in (
+        (KEYWORD_FIELDS, qdrant.PayloadSchemaType.Keyword),
+        (INTEGER_FIELDS, qdrant.PayloadSchemaType.Integer),
+        (BOOL_FIELDS, qdrant.PayloadSchemaType.Bool),
+    ):
+        for field in fields:
+            shard.update(qdrant.UpdateOperation.create_field_index(field, kind))
+    shard.flush()
+    shard.close()
+    fresh.rename(folder)
+    return qdrant.EdgeShard.load(str(folder))
+
+
+@contextmanager
+def _engine(folder: Path) -> Iterator[None]:
+    """Say in our words what the engine could not do."""
+    try:
+        yield
+    except (IndexUnavailable, BadInput):
+        raise
+    except Exception as error:  # noqa: BLE001 - the engine raises bare Exception, whatever went wrong
+        cause = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
+        if "No space left" in str(error):
+            advice = "free some space on its disk; nothing acknowledged is lost."
+        else:
+            advice = "try again; if it stays, restore a backup with: python -m assistant restore FILE"
+        raise IndexUnavailable(f"The index in {folder} failed ({cause}): {advice}") from None
+
+
+def require_empty(folder: Path) -> None:
+    """Raises BadInput where a snapshot would mix with other files."""
+    if folder.exists() and any(folder.iterdir()):
+        raise BadInput(f"{folder} is not empty: name a new folder for the snapshot.")
+
+
+def _edge_point(point: StoredPoint) -> Any:
+    vector: dict[str, Any] = {DENSE: point.dense}
+    if point.terms:
+        vector[SPARSE] = _sparse(point.terms)
+    return qdrant.Point(point_uuid(point.passage_id), vector, point.payload)
+
+
+def _stored_point(record: Any) -> StoredPoint:
+    vector = record.vector or {}
+    sparse = vector.get(SPARSE)
+    terms = dict(zip(sparse.indices, sparse.values, strict=True)) if sparse else {}
+    return StoredPoint(passage_id(record.id), vector.get(DENSE, []), terms, record.payload or {})
+
+
+def _sparse(terms: Terms) -> Any:
+    return qdrant.SparseVector(list(terms), list(terms.values()))
+
+
+def _request(query: Any, admitted: Any, limit: int, params: Any = None) -> Any:
+    return qdrant.QueryRequest(limit, query=query, filter=admitted, params=params, with_payload=False)
+
+
+def _filter(access: AccessFilter) -> Any:
+    return qdrant.Filter(must=[_condition(c) for c in access.must], must_not=[_condition(c) for c in access.must_not])
+
+
+def _condition(condition: Condition) -> Any:
+    match condition:
+        case AtMost(field, value):
+            return qdrant.FieldCondition(field, range=qdrant.RangeFloat(lte=value))
+        case AtLeast(field, value):
+            return qdrant.FieldCondition(field, range=qdrant.RangeFloat(gte=value))
+        case AnyOf(field, values):
+            return qdrant.FieldCondition(field, match=qdrant.MatchAny(list(values)))
+        case Equals(field, value):
+            return qdrant.FieldCondition(field, match=qdrant.MatchValue(value))

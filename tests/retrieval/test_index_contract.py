@@ -1,0 +1,195 @@
+"""One set of cases for every index: Qdrant Edge, qdrant-client's stand-in, and a real server where QDRANT_URL is set."""
+
+from __future__ import annotations
+
+import os
+import random
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from qdrant_client import QdrantClient
+
+from core.errors import BadInput, IndexUnavailable
+from retrieval.access import EVERYTHING, access_filter, admits
+from retrieval.edge import EdgeIndex
+from retrieval.index import Hit, Index, SearchMode
+from retrieval.server import ServerIndex
+from tests.conftest import make_person
+from tests.retrieval.points import EMBEDDER, OPEN, TODAY, make_point, random_payload, random_person
+
+Opener = Callable[[], Index]
+ANN = access_filter(make_person("ann", clearance="restricted"), today=TODAY)
+
+
+@pytest.fixture(
+    params=["edge", "stand-in", pytest.param("server", marks=pytest.mark.qdrant_server)],
+)
+def index(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Index]:
+    opened: Index
+    if request.param == "edge":
+        opened = EdgeIndex(tmp_path / "index", EMBEDDER.dimension, model=EMBEDDER.name)
+        yield opened
+        opened.close()
+        return
+    url = os.environ.get("QDRANT_URL", "")
+    if request.param == "server" and not url:
+        pytest.skip("QDRANT_URL is not set: no Qdrant server to test against")
+    client = QdrantClient(url=url) if request.param == "server" else QdrantClient(":memory:")
+    collection = f"test-{uuid.uuid4().hex}"
+    opened = ServerIndex(client, collection, EMBEDDER.dimension, model=EMBEDDER.name)
+    yield opened
+    client.delete_collection(collection)
+    opened.close()
+
+
+def find(index: Index, text: str, *, mode: SearchMode = "hybrid", limit: int = 10, access: object = ANN) -> list[Hit]:
+    return index.search(dense=EMBEDDER.encode([text])[0], text=text, access=access, limit=limit, mode=mode)  # type: ignore[arg-type]
+
+
+TEXTS = (
+    "Employees get 28 days of annual leave and may carry over five days.",
+    "Parking permits are issued by facilities at the Bristol site.",
+    "The travel allowance for Hamburg is 42 euros a day.",
+    "Expense claims above 500 pounds need a director's approval.",
+)
+
+
+@pytest.mark.parametrize("mode", ["dense", "sparse", "hybrid"])
+def test_the_passage_about_the_question_comes_first_in_every_mode(index: Index, mode: SearchMode) -> None:
+    points = [make_point(text) for text in TEXTS]
+    index.upsert(points)
+    for point, question in zip(
+        points, ("days of annual leave", "parking permits", "travel allowance Hamburg", "expense approval"), strict=True
+    ):
+        hits = find(index, question, mode=mode)
+        assert hits[0].passage_id == point.passage_id
+        assert [hit.score for hit in hits] == sorted((hit.score for hit in hits), reverse=True)
+
+
+def test_a_hybrid_hit_carries_the_cosine_and_the_bm25_score(index: Index) -> None:
+    point = make_point(TEXTS[0])
+    index.upsert([point, make_point(TEXTS[1])])
+    hit = find(index, "annual leave days")[0]
+    expected = float(EMBEDDER.encode(["annual leave days"])[0] @ point.dense)
+    assert hit.dense == pytest.approx(expected, abs=1e-4)
+    assert hit.sparse is not None
+    assert hit.sparse > 0
+
+
+def test_nothing_outside_the_filter_is_found_by_random_people(index: Index) -> None:
+    rng = random.Random(11)
+    points = {}
+    for number in range(120):
+        point = make_point(f"common words number {number}", random_payload(rng, number))
+        points[point.passage_id] = point
+    index.upsert(list(points.values()))
+    for number in range(25):
+        filters = rng.choice(({}, {"department": "HR"}, {"language": "de"}, {"classification": "internal"}))
+        access = access_filter(random_person(rng, number), today=TODAY, filters=filters)
+        allowed = {key for key, point in points.items() if admits(access, point.payload.as_dict())}
+        for mode in ("dense", "sparse", "hybrid"):
+            found = {hit.passage_id for hit in find(index, "common words", mode=mode, limit=200, access=access)}  # type: ignore[arg-type]
+            assert found == allowed
+
+
+def test_word_statistics_come_from_readable_passages_only(index: Index) -> None:
+    """A score must not tell how often a word stands in passages that the person may not read."""
+    index.upsert([make_point(text) for text in TEXTS])
+    internal = access_filter(make_person("ben"), today=TODAY)
+    before = find(index, "parking permits", mode="sparse", access=internal)[0].sparse
+    index.upsert([make_point(f"secret parking plan {n}", document_id="s", classification_rank=3) for n in range(20)])
+    after = find(index, "parking permits", mode="sparse", access=internal)[0].sparse
+    assert after == pytest.approx(before)
+
+
+def test_upsert_of_the_same_passage_replaces_it(index: Index) -> None:
+    index.upsert([make_point(TEXTS[0])])
+    index.upsert([make_point(TEXTS[0], owner="new@kestrelbay.example")])
+    assert index.count() == 1
+    access = access_filter(make_person("ann"), today=TODAY, filters={"owner": "new@kestrelbay.example"})
+    assert len(find(index, "leave", access=access)) == 1
+
+
+def test_deleted_version_is_gone_and_its_neighbour_stays(index: Index) -> None:
+    first, second = make_point(TEXTS[0]), make_point(TEXTS[0], version=2)
+    index.upsert([first, second])
+    index.delete_document("hr-leave", 1)
+    assert index.passage_ids("hr-leave", 1) == set()
+    assert index.passage_ids("hr-leave", 2) == {second.passage_id}
+    assert [hit.passage_id for hit in find(index, "annual leave")] == [second.passage_id]
+
+
+def test_new_payload_decides_from_then_on(index: Index) -> None:
+    index.upsert([make_point(TEXTS[0])])
+    index.set_payload("hr-leave", 1, OPEN.__class__(**(OPEN.as_dict() | {"denied_groups": ("employees",)})))  # type: ignore[arg-type]
+    assert find(index, "annual leave") == []
+    outsider = access_filter(make_person("otto", groups=("contractors",)), today=TODAY)
+    assert len(find(index, "annual leave", access=outsider)) == 1
+
+
+@pytest.mark.parametrize("text", ["", "the of and", "?!", "\u202e\u200b", "x" * 5000])
+def test_question_without_content_words_is_no_error(index: Index, text: str) -> None:
+    index.upsert([make_point(TEXTS[0])])
+    assert find(index, text, mode="sparse") == []
+    assert len(find(index, text)) == 1
+
+
+def test_empty_index_finds_nothing(index: Index) -> None:
+    assert index.count() == 0
+    assert find(index, "annual leave") == []
+    assert index.passage_ids("hr-leave", 1) == set()
+
+
+def test_dense_search_without_a_vector_is_refused(index: Index) -> None:
+    with pytest.raises(BadInput, match="vector"):
+        index.search(dense=None, text="leave", access=ANN, limit=5, mode="hybrid")
+    index.upsert([make_point(TEXTS[0])])
+    assert len(index.search(dense=None, text="leave", access=ANN, limit=5, mode="sparse")) == 1
+
+
+def test_passage_id_that_is_no_uuid_is_refused(index: Index) -> None:
+    point = make_point(TEXTS[0])
+    with pytest.raises(BadInput, match="32 hex"):
+        index.upsert([point.__class__("not-an-id", point.dense, point.text, point.payload)])
+
+
+def test_term_weights_are_higher_for_rarer_words_and_highest_for_unknown_ones(index: Index) -> None:
+    index.upsert([make_point(f"policy number {n} about {'parking' if n < 3 else 'leave'}") for n in range(10)])
+    common, rare, unknown = (index.term_weights(word, access=ANN) for word in ("policy", "parking", "zeppelin"))
+    assert next(iter(common.values())) < next(iter(rare.values())) < next(iter(unknown.values()))
+
+
+def test_snapshot_answers_like_the_index_and_holds_its_payload(index: Index, tmp_path: Path) -> None:
+    rng = random.Random(5)
+    index.upsert([make_point(f"common words {n}", random_payload(rng, n)) for n in range(40)])
+    index.snapshot(tmp_path / "copy")
+    copy = EdgeIndex(tmp_path / "copy", EMBEDDER.dimension, model=EMBEDDER.name)
+    try:
+        assert copy.count() == 40
+        for number in range(10):
+            access = access_filter(random_person(rng, number), today=TODAY)
+            here, there = find(index, "common words 7", access=access), find(copy, "common words 7", access=access)
+            assert [h.passage_id for h in here] == [h.passage_id for h in there]
+            assert np.allclose([h.score for h in here], [h.score for h in there], atol=1e-4)
+        assert index.count() == 40
+    finally:
+        copy.close()
+
+
+def test_snapshot_into_a_folder_with_files_is_refused(index: Index, tmp_path: Path) -> None:
+    (tmp_path / "copy").mkdir()
+    (tmp_path / "copy" / "mine.txt").write_text("keep", encoding="utf-8")
+    with pytest.raises(BadInput, match="not empty"):
+        index.snapshot(tmp_path / "copy")
+
+
+def test_everything_filter_admits_every_point() -> None:
+    assert admits(EVERYTHING, OPEN.as_dict())
+
+
+def test_server_that_is_down_says_so() -> None:
+    with pytest.raises(IndexUnavailable, match="start it, or correct QDRANT_URL"):
+        ServerIndex(QdrantClient(url="http://127.0.0.1:9", check_compatibility=False), "passages", 64)
