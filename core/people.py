@@ -114,6 +114,11 @@ class People:
             self._change(connection, person_id, password_hash=password_hash)
             connection.execute(session.delete().where(session.c.person_id == person_id))
 
+    def rehash(self, person_id: str, password_hash: str) -> None:
+        """Keep the same password under newer argon2 parameters; sessions go on."""
+        with self._store.begin() as connection:
+            self._change(connection, person_id, password_hash=password_hash)
+
     def deactivate(self, person_id: str, *, actor: str) -> None:
         """Refuse the person from now on: sessions end, API keys are revoked, chats stay until they are erased."""
         with self._audit.recorded(actor, "person.deactivate", person_id) as connection:

@@ -14,6 +14,7 @@ from pydantic import AliasChoices, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from core.errors import SettingsError
+from core.records import CLASSIFICATIONS, ROLES
 
 
 def _env(name: str) -> AliasChoices:
@@ -92,12 +93,18 @@ class Settings(BaseSettings):
     oidc_issuer: str = Field("", description="OpenID Connect issuer URL; empty means local accounts only.")
     oidc_client_id: str = Field("", description="Client id at that issuer.")
     oidc_client_secret: str = Field("", description="Client secret at that issuer.", repr=False)
-    oidc_groups_claim: str = Field("groups", description="Claim that lists the person's groups.")
+    oidc_name: str = Field("your company account", description="What the sign-in button calls that issuer.")
+    oidc_scope: str = Field("openid email profile", description="Scopes asked for; some issuers want groups here too.")
+    oidc_groups_claim: str = Field(
+        "groups", description="Claim that lists the person's groups; dots reach into nested claims."
+    )
     oidc_roles: Annotated[dict[str, str], NoDecode] = Field(
-        default_factory=dict, description="Provider group to role, as staff=employee,helpdesk=support,platform=admin."
+        default_factory=dict,
+        description="Provider group to role, as staff=employee,helpdesk=support,platform=admin; empty makes everybody an employee, otherwise nobody without such a group is let in.",
     )
     oidc_clearance: Annotated[dict[str, str], NoDecode] = Field(
-        default_factory=dict, description="Provider group to clearance, as staff=internal,board=restricted."
+        default_factory=dict,
+        description="Provider group to clearance, as staff=internal,board=restricted; empty means internal, otherwise people without such a group read public documents.",
     )
 
     @field_validator("home", mode="after")
@@ -179,6 +186,15 @@ def _conflicts(settings: Settings) -> list[str]:
     oidc = [settings.oidc_issuer, settings.oidc_client_id, settings.oidc_client_secret]
     if any(oidc) and not all(oidc):
         problems.append("ASSISTANT_OIDC_ISSUER, _CLIENT_ID and _CLIENT_SECRET go together")
+    problems += [
+        f"{name}: {value!r} is none of {', '.join(allowed)}"
+        for name, pairs, allowed in (
+            ("ASSISTANT_OIDC_ROLES", settings.oidc_roles, ROLES),
+            ("ASSISTANT_OIDC_CLEARANCE", settings.oidc_clearance, CLASSIFICATIONS),
+        )
+        for value in pairs.values()
+        if value not in allowed
+    ]
     if settings.low_evidence < settings.evidence_threshold:
         problems.append("ASSISTANT_LOW_EVIDENCE must not be below ASSISTANT_EVIDENCE_THRESHOLD")
     return problems

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -69,15 +70,37 @@ class Store:
 
 def _engine(url: str) -> sa.Engine:
     try:
-        engine = sa.create_engine(url, pool_pre_ping=not url.startswith("sqlite"))
+        # Errors reach logs: parameters, which are people's text, must not be in them.
+        engine = sa.create_engine(url, pool_pre_ping=not url.startswith("sqlite"), hide_parameters=True)
     except ModuleNotFoundError as error:
         raise MissingExtra(f"DATABASE_URL needs the driver {error.name}: pip install '.[postgres]'") from None
     except (sa.exc.ArgumentError, NoSuchModuleError) as error:
         raise SettingsError(f"DATABASE_URL cannot be read: {error}") from None
+    event.listen(engine, "before_cursor_execute", _storable, retval=True)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _sqlite_pragmas)
         event.listen(engine, "begin", _sqlite_begin)
     return engine
+
+
+UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+
+
+def _storable(
+    _connection: sa.Connection, _cursor: Any, statement: str, parameters: Any, _context: Any, many: bool
+) -> tuple[str, Any]:
+    """Replace what no database stores, NUL (PostgreSQL) and lone surrogates (both), by the replacement character."""
+    return statement, [_clean(one) for one in parameters] if many else _clean(parameters)
+
+
+def _clean(parameters: Any) -> Any:
+    if isinstance(parameters, dict):
+        return {name: _clean_text(value) for name, value in parameters.items()}
+    return tuple(_clean_text(value) for value in parameters) if parameters else parameters
+
+
+def _clean_text(value: object) -> object:
+    return UNSTORABLE.sub("\ufffd", value) if isinstance(value, str) else value
 
 
 def _sqlite_pragmas(connection: sqlite3.Connection, _record: Any) -> None:

@@ -1,0 +1,130 @@
+"""Every error becomes an HTTP answer here: JSON in OpenAI's form for programs, a plain page for people.
+
+No answer carries a traceback. What was not foreseen gets a reference, under which the log has its place in the code
+(never its message, which may hold people's text).
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import traceback
+from http import HTTPStatus
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from assistant.web.templates import page
+from core.errors import AssistantError, NotSignedIn, TooMany
+from core.settings import Settings
+
+log = logging.getLogger(__name__)
+
+HEADINGS = {
+    400: "This request cannot be read",
+    401: "Sign in first",
+    403: "This is not open to you",
+    404: "There is nothing here",
+    405: "This cannot be done here",
+    409: "This does not fit what is there",
+    413: "This is too large",
+    422: "Something needs correcting",
+    429: "Too many attempts",
+    503: "Something that we need is not answering",
+}
+WAIT_SECONDS = 60
+
+
+def wants_page(request: HTTPConnection) -> bool:
+    """Whether a person's browser is navigating, and not a program calling."""
+    return "text/html" in request.headers.get("accept", "") and not request.url.path.startswith("/v1/")
+
+
+def install_errors(app: FastAPI, settings: Settings) -> None:
+    """Map our errors, wrong requests and unknown addresses to answers."""
+
+    def ours(request: Request, error: Exception) -> Response:
+        assert isinstance(error, AssistantError)
+        if error.http_status >= 500:
+            log.warning("%s on %s: %s", error.code, request.url.path, error)
+        return answer(request, settings, error.http_status, error.code, str(error))
+
+    def http(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        code = HTTPStatus(error.status_code).name.lower()
+        return answer(request, settings, error.status_code, code, _sentence(error))
+
+    def wrong(request: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)
+        # Where and why, without the value: it may be what somebody wrote.
+        problems = [f"{'.'.join(str(part) for part in e['loc'])}: {e['msg']}" for e in error.errors()]
+        return answer(request, settings, 422, "bad_input", "; ".join(problems))
+
+    app.add_exception_handler(AssistantError, ours)
+    app.add_exception_handler(HTTPException, http)
+    app.add_exception_handler(RequestValidationError, wrong)
+
+
+def answer(
+    request: HTTPConnection, settings: Settings, status: int, code: str, message: str, *, reference: str = ""
+) -> Response:
+    """The error as a page or as JSON."""
+    response: Response
+    if wants_page(request):
+        heading = HEADINGS.get(status, "Something went wrong")
+        response = page("error", settings, status=status, heading=heading, message=message, reference=reference)
+    else:
+        response = JSONResponse({"error": error_body(code, message, reference)}, status)
+    if status == NotSignedIn.http_status:
+        response.headers["www-authenticate"] = "Bearer"
+    if status == TooMany.http_status:
+        response.headers["retry-after"] = str(WAIT_SECONDS)
+    return response
+
+
+def error_body(code: str, message: str, reference: str = "") -> dict[str, object]:
+    """The `error` object as OpenAI's clients read it, with our stable code."""
+    body: dict[str, object] = {"message": message, "type": code, "code": code, "param": None}
+    return body | ({"reference": reference} if reference else {})
+
+
+class ErrorBoundary:
+    """The outermost place of a request: what nobody caught becomes a 500 with a reference, and a line in the log."""
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self._app = app
+        self._settings = settings
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = False
+
+        async def watched(message: Message) -> None:
+            nonlocal started
+            started = started or message["type"] == "http.response.start"
+            await send(message)
+
+        try:
+            await self._app(scope, receive, watched)
+        except Exception as error:  # noqa: BLE001 - the request boundary
+            response = self.report(HTTPConnection(scope), error)
+            if not started:
+                await response(scope, receive, send)
+
+    def report(self, request: HTTPConnection, error: Exception) -> Response:
+        reference = secrets.token_hex(4)
+        place = "".join(traceback.format_tb(error.__traceback__))
+        log.error("[%s] %s on %s\n%s", reference, type(error).__name__, request.url.path, place)
+        message = "Something went wrong on our side. Nothing that was confirmed to you is lost."
+        return answer(request, self._settings, 500, "assistant_error", message, reference=reference)
+
+
+def _sentence(error: HTTPException) -> str:
+    known = {404: "There is nothing at this address.", 405: "This address does not take that method."}
+    return known.get(error.status_code, str(error.detail))

@@ -1,0 +1,114 @@
+"""Local accounts: argon2 hashes, generated passwords, and a sign-in that tells a stranger nothing.
+
+A wrong name costs as much time as a wrong password and gets the same answer. Attempts are limited per account and address.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import threading
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+from limits import RateLimitItemPerMinute
+from limits.storage import MemoryStorage
+from limits.strategies import MovingWindowRateLimiter
+
+from core.audit import Audit
+from core.errors import BadInput, NotSignedIn, TooMany
+from core.people import People
+from core.records import Principal
+
+ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
+"""Without the characters that people confuse when they copy a password from a screen: i, l, o, 0, 1."""
+SHORTEST, LONGEST = 12, 200
+SPREAD = 5
+"""One address, or one account from all addresses, has this many times the attempts of one account at one address."""
+AT_ONCE = 4
+"""Hashing takes 64 MiB each: more sign-ins at the same moment wait."""
+
+
+def generate_password() -> str:
+    """Four groups of five characters, 99 bits, easy to copy by hand."""
+    return "-".join("".join(secrets.choice(ALPHABET) for _ in range(5)) for _ in range(4))
+
+
+class Accounts:
+    """Signs people in by id or e-mail address and password.
+
+    Args:
+        per_minute: attempts per account and address in any 60 seconds.
+        hasher: argon2 parameters; the library's own (RFC 9106) when None.
+    """
+
+    def __init__(
+        self, people: People, audit: Audit, *, per_minute: int = 10, hasher: PasswordHasher | None = None
+    ) -> None:
+        self._people = people
+        self._audit = audit
+        self._hasher = hasher or PasswordHasher()
+        self._limiter = MovingWindowRateLimiter(MemoryStorage())
+        self._narrow = RateLimitItemPerMinute(per_minute, namespace="sign-in")
+        self._wide = RateLimitItemPerMinute(per_minute * SPREAD, namespace="sign-in-wide")
+        self._hashing = threading.BoundedSemaphore(AT_ONCE)
+        self._decoy: str | None = None
+
+    def hash(self, password: str) -> str:
+        """The hash to store.
+
+        Raises:
+            BadInput: the password is shorter than 12 or longer than 200 characters.
+        """
+        if not SHORTEST <= len(password) <= LONGEST:
+            raise BadInput(f"A password has {SHORTEST} to {LONGEST} characters.")
+        with self._hashing:
+            return self._hasher.hash(password)
+
+    def sign_in(self, name: str, password: str, address: str) -> Principal:
+        """The person whose id or e-mail address and password these are.
+
+        Raises:
+            NotSignedIn: unknown, deactivated, without a local password, or the password is wrong: all look the same.
+            TooMany: too many attempts in the last minute.
+        """
+        self._count(name, address)
+        account = self._people.account(name)
+        stored = account.password_hash if account and account.active else None
+        right = self._verify(stored, password)
+        if account is None or stored is None or not right:
+            # A name that nobody has may be a password typed into the wrong field: it is not written down.
+            subject = account.person.person_id if account else "unknown"
+            self._audit.append(subject, "sign_in.refused", subject, address=address)
+            raise NotSignedIn("The name or the password is not right.")
+        person = account.person
+        if self._hasher.check_needs_rehash(stored):
+            self._people.rehash(person.person_id, self.hash(password))
+        self._audit.append(person.person_id, "sign_in.ok", person.person_id, address=address, by="password")
+        return person
+
+    def change(self, person: Principal, current: str, new: str, address: str) -> None:
+        """Set a person's own new password, which ends their sessions; raises as `sign_in` and `hash`."""
+        if current == new:
+            raise BadInput("The new password is the old one: choose another.")
+        self.sign_in(person.person_id, current, address)
+        self._people.set_password(person.person_id, self.hash(new), actor=person.person_id)
+
+    def _count(self, name: str, address: str) -> None:
+        account = hashlib.sha256(name.strip().lower().encode("utf-8", "replace")).hexdigest()
+        spent = [
+            (self._narrow, (account, address)),
+            (self._wide, ("address", address)),
+            (self._wide, ("account", account)),
+        ]
+        if not all(self._limiter.hit(item, *key) for item, key in spent):
+            raise TooMany("Too many sign-in attempts: wait a minute, then try again.")
+
+    def _verify(self, stored: str | None, password: str) -> bool:
+        with self._hashing:
+            if self._decoy is None:
+                self._decoy = self._hasher.hash(secrets.token_urlsafe(16))
+            try:
+                return self._hasher.verify(stored or self._decoy, password[: LONGEST + 1]) and stored is not None
+            except (VerificationError, InvalidHashError):
+                return False
