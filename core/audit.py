@@ -6,6 +6,7 @@ write to the database alone can neither forge a row nor cut off the newest ones 
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import hmac
 import json
@@ -13,7 +14,7 @@ import os
 import secrets
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -81,8 +82,17 @@ class Audit:
             connection.execute(sa.text("lock table audit in exclusive mode"))
         last = connection.execute(sa.select(audit.c.seq, audit.c.hash).order_by(audit.c.seq.desc()).limit(1)).first()
         seq, previous = (last.seq + 1, last.hash) if last else (1, GENESIS)
-        text = json.dumps(details, sort_keys=True, ensure_ascii=False, default=str)
-        row = AuditRow(seq, datetime.now(UTC).isoformat(), actor, action, subject, text, previous, "")
+        text = json.dumps(details, sort_keys=True, default=str)
+        row = AuditRow(
+            seq,
+            datetime.now(UTC).isoformat(),
+            _cut(actor, 80),
+            _cut(action, 80),
+            _cut(subject, 300),
+            text,
+            previous,
+            "",
+        )
         row = replace(row, hash=self._hash(row))
         connection.execute(audit.insert().values(asdict(row)))
         return row
@@ -97,17 +107,25 @@ class Audit:
     def verify(self) -> list[AuditFinding]:
         """Every break of the chain, in order; an empty list means that the log is whole."""
         findings: list[AuditFinding] = []
-        previous, expected = GENESIS, 1
+        previous, expected, sound = GENESIS, 1, True
         for row in self.rows():
             if row.seq != expected:
-                gone = f"{expected}" if row.seq == expected + 1 else f"{expected} to {row.seq - 1}"
-                findings.append(AuditFinding(expected, f"row {gone} was removed"))
-            if not hmac.compare_digest(row.hash, self._hash(row)):
-                findings.append(AuditFinding(row.seq, "row was changed"))
-            elif row.seq == expected and row.previous != previous:
-                findings.append(AuditFinding(row.seq, "row does not follow the one before it: reordered or replaced"))
+                gone = f"row {expected} was" if row.seq == expected + 1 else f"rows {expected} to {row.seq - 1} were"
+                findings.append(AuditFinding(expected, f"{gone} removed"))
+            follows = row.previous == previous or row.seq != expected or not sound
+            sound = hmac.compare_digest(row.hash, self._hash(row))
+            if not sound:
+                findings.append(AuditFinding(row.seq, self._what_happened(row, thorough=len(findings) < 20)))
+            elif not follows:
+                findings.append(AuditFinding(row.seq, "row does not follow the one before it: replaced"))
             previous, expected = row.hash, row.seq + 1
         return findings + self._head_findings(expected - 1, previous)
+
+    def _what_happened(self, row: AuditRow, *, thorough: bool) -> str:
+        """Whether a row that fails its hash is whole under another number, and so was moved, or was changed."""
+        head = json.loads(self._head.read_text())["seq"] if thorough and self._head.exists() else 0
+        origin = next((n for n in range(1, head + 1) if self._hash(replace(row, seq=n)) == row.hash), None)
+        return "row was changed" if origin is None else f"row was moved here from place {origin}: reordered"
 
     def _head_findings(self, count: int, last: str) -> list[AuditFinding]:
         if not self._head.exists():
@@ -126,17 +144,28 @@ class Audit:
         return hmac.new(self._key, body.encode(), hashlib.sha256).hexdigest()
 
     def _write_head(self, row: AuditRow) -> None:
-        temporary = self._head.with_suffix(f".{os.getpid()}.tmp")
-        temporary.write_text(json.dumps({"seq": row.seq, "hash": row.hash}))
-        temporary.replace(self._head)
+        # Another process may have committed a later row and be first here: the head never moves back.
+        with self._head.with_suffix(".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if self._head.exists() and json.loads(self._head.read_text())["seq"] >= row.seq:
+                return
+            temporary = self._head.with_suffix(".tmp")
+            temporary.write_text(json.dumps({"seq": row.seq, "hash": row.hash}))
+            temporary.replace(self._head)
+
+
+def _cut(text: str, length: int) -> str:
+    """What the column holds, and what the hash is made over: some databases refuse longer or unstorable text."""
+    return text.encode("utf-8", "replace").decode().replace("\x00", "\ufffd")[:length]
 
 
 def _key(path: Path) -> bytes:
-    try:
-        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-    except FileExistsError:
-        return bytes.fromhex(path.read_text())
-    key = secrets.token_bytes(32)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(key.hex())
-    return key
+    """The key, made on first use. It appears under its name only when it is whole: two processes may start at once."""
+    if not path.exists():
+        temporary = path.with_suffix(f".{os.getpid()}.{threading.get_ident()}.tmp")
+        with os.fdopen(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as file:
+            file.write(secrets.token_bytes(32).hex())
+        with suppress(FileExistsError):
+            os.link(temporary, path)
+        temporary.unlink()
+    return bytes.fromhex(path.read_text())

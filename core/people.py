@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -68,29 +69,22 @@ class People:
             "active": True,
             "created_at": datetime.now(UTC),
         }
-        try:
+        with _unique(f"The id {who.person_id!r} or the e-mail address is taken already."):
             with self._audit.recorded(actor, "person.add", who.person_id, roles=sorted(who.roles)) as connection:
                 connection.execute(person.insert().values(**values))
-        except sa.exc.IntegrityError:
-            raise Conflict(f"The id {who.person_id!r} or the e-mail address is taken already.") from None
 
     def update(self, who: Principal, *, actor: str) -> None:
         """Replace name, e-mail, groups, clearance and roles of an existing person."""
         self._check(who)
-        with self._audit.recorded(
-            actor,
-            "person.update",
-            who.person_id,
-            groups=sorted(who.groups),
-            roles=sorted(who.roles),
-            clearance=who.clearance,
-        ) as connection:
-            self._change(connection, who.person_id, **_values(who))
+        details = {"groups": sorted(who.groups), "roles": sorted(who.roles), "clearance": who.clearance}
+        with _unique("That e-mail address is taken already."):
+            with self._audit.recorded(actor, "person.update", who.person_id, **details) as connection:
+                self._change(connection, who.person_id, **_values(who))
 
     def account(self, name: str) -> Account | None:
         """The account signed in to by an id or an e-mail address (any case), deactivated ones included."""
         key = name.strip().lower()
-        wanted = sa.or_(person.c.person_id == key, sa.func.lower(person.c.email) == key)
+        wanted = sa.or_(person.c.person_id == key, person.c.email == key)
         with self._store.read() as connection:
             row = connection.execute(sa.select(person).where(wanted)).first()
         return None if row is None else _account(row)
@@ -104,9 +98,10 @@ class People:
         return None if row is None else _account(row)
 
     def link(self, person_id: str, issuer: str, subject: str, *, actor: str) -> None:
-        """Tie an existing account to a provider's subject."""
-        with self._audit.recorded(actor, "person.link", person_id, issuer=issuer) as connection:
-            self._change(connection, person_id, issuer=issuer, subject=subject)
+        """Tie an existing account to a provider's subject; Conflict where that is another account's."""
+        with _unique(f"That identity at {issuer} belongs to another account."):
+            with self._audit.recorded(actor, "person.link", person_id, issuer=issuer) as connection:
+                self._change(connection, person_id, issuer=issuer, subject=subject)
 
     def set_password(self, person_id: str, password_hash: str, *, actor: str) -> None:
         """Replace the password hash and end the person's sessions."""
@@ -171,6 +166,14 @@ class People:
             raise BadInput(f"Person {who.person_id!r}: {'; '.join(problems)}.")
 
 
+@contextmanager
+def _unique(message: str) -> Iterator[None]:
+    try:
+        yield
+    except sa.exc.IntegrityError:
+        raise Conflict(message) from None
+
+
 def principal(row: Any) -> Principal:
     """The Principal in a row of the person table."""
     return Principal(
@@ -222,7 +225,7 @@ def _values(who: Principal) -> dict[str, object]:
     return {
         "person_id": who.person_id,
         "name": who.name,
-        "email": who.email,
+        "email": who.email.lower(),
         "groups": sorted(who.groups),
         "clearance": who.clearance,
         "roles": sorted(who.roles),

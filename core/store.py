@@ -22,6 +22,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from core.errors import MissingExtra, SettingsError, StoreUnavailable
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+UNHEALTHY = re.compile("malformed|not a database")
 
 
 class Store:
@@ -134,9 +135,10 @@ def _translated(engine: sa.Engine) -> Iterator[None]:
     except (OperationalError, PoolTimeout) as error:
         raise StoreUnavailable(_advice(engine, str(getattr(error, "orig", error)))) from None
     except DBAPIError as error:
-        if not error.connection_invalidated:
+        cause = "connection lost" if error.connection_invalidated else str(error.orig)
+        if not error.connection_invalidated and not UNHEALTHY.search(cause):
             raise
-        raise StoreUnavailable(_advice(engine, "connection lost")) from None
+        raise StoreUnavailable(_advice(engine, cause)) from None
 
 
 def _advice(engine: sa.Engine, cause: str) -> str:
@@ -148,7 +150,9 @@ def _advice(engine: sa.Engine, cause: str) -> str:
         return f"The database {place} cannot be written: check that this user owns its folder."
     if "full" in text or "no space" in text:
         return f"The disk that holds {place} is full: free some space; nothing acknowledged is lost."
-    if "malformed" in text or "not a database" in text:
+    if "i/o error" in text:
+        return f"The disk that holds {place} refuses to write: check its free space and its health."
+    if UNHEALTHY.search(text):
         return f"The file {place} is not a healthy database: restore a backup with: python -m assistant restore FILE"
     first = cause.strip().splitlines()[0] if cause.strip() else "no reason given"
     return f"The database {place} does not answer ({first}): start it, or correct DATABASE_URL."
