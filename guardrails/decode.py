@@ -1,0 +1,119 @@
+"""The texts that a text hides: decoded from base64, base32, hex, URL and HTML escapes, rot13, reversal, tag characters.
+
+Only for inspection: rules look at each view, the text itself goes on unchanged.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import codecs
+import html
+import re
+import urllib.parse
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from guardrails.normalise import fold, tagged_text
+
+MAX_CHARS = 20_000
+"""Longest text decoded; a question is shorter, a passage too."""
+DEPTH = 2
+"""Encodings inside encodings that are followed."""
+
+_BASE64 = re.compile(r"[A-Za-z0-9+/_-]{16,}={0,2}")
+_BASE32 = re.compile(r"\b[A-Z2-7]{24,}={0,6}")
+_HEX = re.compile(r"(?:\b|\\x|0x)(?:[0-9a-fA-F]{2}(?:\s|\\x|,\s?0x|:)?){10,}")
+_SPACED = re.compile(r"\b(?:\w[ ._*\-|]{1,2}){7,}\w\b")
+_LEET = str.maketrans("013457@$!|", "oieastasil")
+_COMMENT = re.compile(r"<!--(.*?)(?:-->|\Z)", re.DOTALL)
+_HIDDEN_STYLE = re.compile(
+    r"<(\w+)[^>]*(?:display\s*:\s*none|visibility\s*:\s*hidden|font-size\s*:\s*0|opacity\s*:\s*0(?![.\d])|\bhidden\b|"
+    r"color\s*:\s*(?:white|transparent|#fff(?:fff)?)\b)[^>]*>(.*?)(?:</\1>|\Z)",
+    re.DOTALL | re.IGNORECASE,
+)
+_TITLE = re.compile(r"(?:\balt|\btitle|aria-label)\s*=\s*[\"']([^\"']{12,})[\"']", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One reading of a text: how it was found, and what it says, folded."""
+
+    via: str
+    text: str
+
+
+def views(text: str) -> Iterator[View]:
+    """The text itself (via `plain`), then what it hides, each once and folded for rules."""
+    seen = set()
+    for via, found in _readings(text[:MAX_CHARS], DEPTH):
+        folded = fold(found)
+        if folded and folded not in seen:
+            seen.add(folded)
+            yield View(via, folded)
+
+
+def _readings(text: str, depth: int) -> Iterator[tuple[str, str]]:
+    yield "plain", text
+    if hidden := tagged_text(text):
+        yield "tag_characters", hidden
+    for via, found in _decoded(text):
+        yield via, found
+        if depth > 1:
+            yield from ((via, inner) for _, inner in _decoded(found))
+    yield "rot13", codecs.decode(text, "rot13")
+    yield "reversed", text[::-1]
+    if any(c.isdigit() or c in "@$!|" for c in text):
+        yield "leet", text.translate(_LEET)
+
+
+def _decoded(text: str) -> Iterator[tuple[str, str]]:
+    for pattern, via, decode in ((_BASE64, "base64", _base64), (_BASE32, "base32", _base32), (_HEX, "hex", _hex)):
+        for match in pattern.finditer(text):
+            if plain := decode(match.group()):
+                yield via, plain
+    if "%" in text and (unquoted := urllib.parse.unquote(text)) != text:
+        yield "url_escapes", unquoted
+    if "&" in text and (unescaped := html.unescape(text)) != text:
+        yield "html_escapes", unescaped
+    for match in _SPACED.finditer(text):
+        yield "spaced_letters", text.replace(match.group(), re.sub(r"[ ._*\-|]", "", match.group()))
+
+
+def hidden_html(text: str) -> str:
+    """What HTML in the text keeps from a reader's eyes: comments, hidden or invisible elements, alt and title texts."""
+    parts = [m.group(1) for m in _COMMENT.finditer(text)]
+    parts += [m.group(2) for m in _HIDDEN_STYLE.finditer(text)]
+    parts += [m.group(1) for m in _TITLE.finditer(text)]
+    return "\n".join(parts)
+
+
+def _base64(token: str) -> str:
+    body = token.rstrip("=").replace("-", "+").replace("_", "/")
+    try:
+        return _readable(base64.b64decode(body + "=" * (-len(body) % 4), validate=True))
+    except (binascii.Error, ValueError):
+        return ""
+
+
+def _base32(token: str) -> str:
+    body = token.rstrip("=")
+    try:
+        return _readable(base64.b32decode(body + "=" * (-len(body) % 8)))
+    except (binascii.Error, ValueError):
+        return ""
+
+
+def _hex(token: str) -> str:
+    digits = re.sub(r"\\x|0x|[^0-9a-fA-F]", "", token)
+    return _readable(bytes.fromhex(digits[: len(digits) // 2 * 2]))
+
+
+def _readable(data: bytes) -> str:
+    """The bytes as text where nearly all of it is printable, else nothing."""
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError:
+        return ""
+    printable = sum(c.isprintable() or c in "\n\t" for c in text)
+    return text if text and printable >= 0.95 * len(text) else ""

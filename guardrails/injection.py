@@ -1,0 +1,63 @@
+"""Attempts to steer the assistant: a question that makes one is refused, a passage that carries one is dropped.
+
+    question  normalised, decoded views inspected, structural rules -> refuse; template tokens neutralised -> mask
+    passage   the same, with hidden HTML, title and section inspected -> drop; template tokens neutralised -> mask
+
+A classifier joins here as one more judgement on the same views (its own issue); what it would see is `decode.views`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+from core.records import Passage, Verdict
+from guardrails.decode import hidden_html, views
+from guardrails.injection_rules import ENCODED_RULES, first_match, glued
+from guardrails.normalise import fold, has_template_tokens, neutralise, tagged_text
+
+
+class Injection:
+    """The guard of questions (`stage="question"`, refuses) and of passages (`stage="passage"`, drops)."""
+
+    def __init__(self, stage: Literal["question", "passage"]) -> None:
+        self.name = f"injection_{stage}"
+        self._stage = stage
+
+    def check(self, text: str, passages: Sequence[Passage] = ()) -> Verdict:
+        """Judge one text; a passage's title and section are judged with it, because they reach the prompt too.
+
+        The rule of a verdict is the rule's name, with `encoded:` or `hidden:` before it where it was found in what
+        the text hides.
+        """
+        rule = self._plain_or_encoded(text) or self._hidden(text) or self._metadata(passages)
+        if rule:
+            return Verdict(self.name, "refuse" if self._stage == "question" else "drop", text, rule=rule, score=1.0)
+        if has_template_tokens(text):
+            return Verdict(self.name, "mask", neutralise(text), rule="template_tokens", score=0.5)
+        return Verdict(self.name, "allow", text)
+
+    def _plain_or_encoded(self, text: str) -> str:
+        for view in views(text):
+            rule = first_match(view.text, self._stage)
+            if view.via == "plain" and rule:
+                return rule
+            if view.via == "spaced_letters" and glued(view.text.replace(" ", "")):
+                return "encoded:override_instructions"
+            if rule in ENCODED_RULES:
+                return f"encoded:{rule}"
+        return ""
+
+    def _hidden(self, text: str) -> str:
+        """Text in tag characters is never an accident; hidden HTML counts where a question's rule, the sterner set, finds it."""
+        if tagged_text(text):
+            return "hidden:tag_characters"
+        hidden = fold(hidden_html(text))
+        rule = first_match(hidden, "question") or first_match(hidden, "passage") if hidden else ""
+        return f"hidden:{rule}" if rule else ""
+
+    def _metadata(self, passages: Sequence[Passage]) -> str:
+        for passage in passages if self._stage == "passage" else ():
+            if rule := first_match(fold(f"{passage.title}\n{passage.section}"), "passage"):
+                return f"metadata:{rule}"
+        return ""

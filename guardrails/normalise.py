@@ -1,0 +1,107 @@
+"""Text as a person sees it, without the characters that they cannot see; and a question fit to go on with.
+
+Three forms of one text: `clean_question` is what is stored and searched, `fold` is what rules look at, `neutralise` is
+what may stand in a prompt.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from core.errors import BadInput
+
+ZERO_WIDTH = "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b\u200e\u200f\u2060\u2061\u2062\u2063\u2064\ufeff"
+BIDI = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+JOINERS = "\u200c\u200d"
+"""Needed inside words of Persian and the Indic scripts and inside emoji; removed everywhere else."""
+
+_TAGS = re.compile("[\U000e0000-\U000e007f]")
+_TAGGED_TEXT = re.compile("[\U000e0020-\U000e007e]{4,}")
+_FLAG = re.compile("\U0001f3f4[\U000e0030-\U000e0039\U000e0061-\U000e007a]{3,6}\U000e007f")
+_INVISIBLE = re.compile(f"[{ZERO_WIDTH}{BIDI}]")
+_JOINER_BESIDE_LATIN = re.compile(f"(?<![^\x00-\u024f])[{JOINERS}]|[{JOINERS}](?![^\x00-\u024f])")
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufff9-\ufffb]")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_BLANK_LINES = re.compile(r"\n{3,}")
+
+_TEMPLATE_TOKEN = re.compile(
+    r"<\|[^|<>\s]{1,40}\|>"  # ChatML, Llama 3, Phi, Qwen: <|im_start|>, <|eot_id|>
+    r"|<｜[^<>\s]{1,40}｜>"  # DeepSeek
+    r"|</?s>|<</?SYS>>|\[/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS)\]"  # Llama 2, Mistral
+    r"|</?(?:start_of_turn|end_of_turn|bos|eos|pad|unk|think|tool_call|tool_response)>"  # Gemma, tool templates
+    r"|\[(?:CLS|SEP|MASK|PAD|UNK)\]",
+    re.IGNORECASE,
+)
+
+# Letters of other scripts that look like a Latin one; NFKC leaves them as they are.
+_LOOKALIKES = str.maketrans(
+    "абсԁеһіјӏкӎпорԛгѕтυνѡхуАВСЕНІЈКМОРЅТХУΑΒΕΖΗΙΚΜΝΟΡΤΥΧαειοкρτνχյօսզℓıɡɑɩʟʀɴǀ∣❘",
+    "abcdehijlkmnopqrstuvwxyABCEHIJKMOPSTXYABEZHIKMNOPTYXaeiokptvxjouqligaiLRNlll",
+)
+
+
+def clean_question(text: str, limit: int) -> str:
+    """The question as it is stored, searched and shown: NFC, without control, invisible and direction characters.
+
+    Args:
+        text: as it came from the page or the API.
+        limit: longest question in characters (`ASSISTANT_MAX_QUESTION_CHARS`).
+
+    Raises:
+        BadInput: it is empty, too long or binary; the message says what to do.
+    """
+    if len(text) > limit:
+        raise BadInput(
+            f"The question has {len(text):,} characters; at most {limit:,} are read. "
+            "Ask the question itself in a few sentences, without pasting the document."
+        )
+    if _is_binary(text):
+        raise BadInput("The question holds binary data, not text. Type it, or paste it as plain text.")
+    visible = remove_invisible(unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n")))
+    visible = _BLANK_LINES.sub("\n\n", visible).strip()
+    if not any(unicodedata.category(c)[0] in "LNS" for c in visible):
+        raise BadInput("The question is empty. Type what you want to know.")
+    return visible
+
+
+def _is_binary(text: str) -> bool:
+    """Whether NULs, replacement marks or stray control characters are more than slips of a clipboard."""
+    odd = len(_CONTROL.findall(text)) + text.count("\ufffd") + len(_SURROGATE.findall(text))
+    return "\x00" in text or odd > max(3, len(text) // 20)
+
+
+def remove_invisible(text: str) -> str:
+    """The text without control, zero-width, direction and tag characters; joiners stay where a script needs them."""
+    kept = _FLAG.sub(lambda m: m.group()[0], text)
+    for pattern in (_TAGS, _INVISIBLE, _JOINER_BESIDE_LATIN, _CONTROL, _SURROGATE):
+        kept = pattern.sub("", kept)
+    return kept
+
+
+def fold(text: str) -> str:
+    """The form that rules look at: NFKC, invisible characters removed, lookalikes as Latin letters, accents off, lower case."""
+    seen = remove_invisible(unicodedata.normalize("NFKC", text)).translate(_LOOKALIKES)
+    bare = "".join(c for c in unicodedata.normalize("NFKD", seen) if not unicodedata.combining(c))
+    return re.sub(r"[^\S\n]+", " ", bare.translate(_QUOTES)).lower()
+
+
+_QUOTES = str.maketrans("‘’‛′`´“”„‟″«»–—−‐‑", '\'\'\'\'\'\'"""""""-----')
+
+
+def tagged_text(text: str) -> str:
+    """What is written in tag characters, which no person sees but a model reads; flags of countries are not text."""
+    runs = _TAGGED_TEXT.findall(_FLAG.sub("", text))
+    return " ".join("".join(chr(ord(c) - 0xE0000) for c in run) for run in runs)
+
+
+def has_template_tokens(text: str) -> bool:
+    return _TEMPLATE_TOKEN.search(unicodedata.normalize("NFKC", text)) is not None or bool(_TEMPLATE_TOKEN.search(text))
+
+
+def neutralise(text: str) -> str:
+    """The text with every chat-template token broken by a space, so that no tokeniser reads it as a control token.
+
+    `<|im_start|>` becomes `< |im_start| >`: a reader still sees what was written.
+    """
+    return _TEMPLATE_TOKEN.sub(lambda m: f"{m.group()[0]} {m.group()[1:-1]} {m.group()[-1]}", text)
