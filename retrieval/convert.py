@@ -19,8 +19,8 @@ from email.message import EmailMessage
 from email.parser import BytesParser
 from typing import Any, Final
 
-from core.errors import BadInput, DocumentError
-from retrieval.governance import Entry, split_front_matter
+from core.errors import BadInput, DocumentError, GovernanceError
+from retrieval.governance import split_front_matter, without_front_matter
 
 MAX_UNPACKED_BYTES: Final = 200 * 2**20
 MAX_PARTS: Final = 10_000
@@ -74,13 +74,12 @@ class Page:
 @dataclass(frozen=True, slots=True)
 class Converted:
     """What a file says, no pages where it holds no text. `notes` tell what was left out, in words for
-    the owner; `front` is a markdown file's front matter.
+    the owner.
     """
 
     title: str
     pages: tuple[Page, ...]
     notes: tuple[str, ...] = ()
-    front: Mapping[str, Entry] | None = None
 
     @property
     def text(self) -> str:
@@ -94,7 +93,6 @@ class _Draft:
     pages: list[Page]
     title: str = ""
     notes: list[str] = field(default_factory=list)
-    front: Mapping[str, Entry] | None = None
     escaped: bool = True
 
 
@@ -103,7 +101,6 @@ def convert(data: bytes, name: str) -> Converted:
 
     Raises:
         DocumentError: unsupported, of no bytes, damaged, password-protected or a zip bomb; says what to do.
-        GovernanceError: a markdown file's front matter is not YAML.
     """
     suffix = suffix_of(name)
     reader = _READERS.get(suffix)
@@ -130,7 +127,7 @@ def convert(data: bytes, name: str) -> Converted:
         pages = []
     notes = [*draft.notes, *(f"{count} {what} left out" for what, count in counts.items() if count)]
     title = draft.title.strip() or _first_heading(pages)
-    return Converted(_plain_line(title)[:500], tuple(pages), tuple(notes), draft.front)
+    return Converted(_plain_line(title)[:500], tuple(pages), tuple(notes))
 
 
 def suffix_of(name: str) -> str:
@@ -160,11 +157,15 @@ def decode(data: bytes) -> str:
 
 
 def _read_markdown(data: bytes, name: str) -> _Draft:
-    front, text = split_front_matter(decode(data), name)
+    text = decode(data)
+    try:
+        front, text = split_front_matter(text, name)
+    except GovernanceError:  # where it matters, `retrieval/sources.py` has refused the file already
+        front, text = None, without_front_matter(text)
     hidden, text = _without_hidden_tags(text)
     notes = [f"{hidden} hidden passages left out"] if hidden else []
     title = front["title"].value if front and "title" in front else ""
-    return _Draft([Page(None, text)], str(title) if isinstance(title, (str, int)) else "", notes, front)
+    return _Draft([Page(None, text)], str(title) if isinstance(title, (str, int)) else "", notes)
 
 
 def _read_text(data: bytes, _name: str) -> _Draft:

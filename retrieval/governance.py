@@ -120,6 +120,10 @@ def split_front_matter(text: str, name: str) -> tuple[dict[str, Entry] | None, s
     return _entries(_compose(match[1], name, offset=1), name, offset=1), text[match.end() :]
 
 
+def without_front_matter(text: str) -> str:
+    return _FRONT.sub("", text, count=1)
+
+
 def is_ours(front: Entries) -> bool:
     return bool(_OURS & front.keys())
 

@@ -1,0 +1,373 @@
+"""Files become governed, searchable documents.
+
+    python -m retrieval ingest PATH... [--json] [--govern owner=me@x,classification=internal,allowed_groups=everyone]
+
+Each file is judged by itself: one bad file never stops the rest. A result is given only once what it says is stored, so
+a kill at any moment loses nothing that was reported (order of writes: `retrieval/indexing.py`). Files are encoded in
+batches, which is where the time goes; an unchanged file costs a hash.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+from core.errors import BadInput, Conflict, NotFound, StoreUnavailable
+from core.records import Document, IndexState
+from retrieval.catalogue import Catalogue, Entry, Key, key_of, name
+from retrieval.dedup import fingerprint
+from retrieval.embed import Embedder
+from retrieval.governance import entries_of
+from retrieval.index import Index
+from retrieval.indexing import Indexing
+from retrieval.planning import Copy, Planner, Snapshot, today
+from retrieval.sources import (
+    Identity,
+    Prepared,
+    Reader,
+    Scan,
+    Source,
+    check_name,
+    find_sources,
+    quarantine_id,
+)
+
+log = logging.getLogger(__name__)
+
+IngestStatus = Literal["indexed", "unchanged", "duplicate", "quarantined", "failed"]
+BATCH_PASSAGES: Final = 128
+BATCH_FILES: Final = 32
+NO_GOVERNANCE: Final = (
+    "has no governance metadata: give it front matter or an entry in governance.yaml, or ingest it with "
+    "--govern owner=YOU,classification=internal,allowed_groups=everyone"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class IngestResult:
+    """What became of one file. `document_id` is empty and `version` 0 where the file has no identity."""
+
+    path: str
+    document_id: str
+    version: int
+    status: IngestStatus
+    chunks: int
+    reason: str
+    seconds: float
+
+
+@dataclass(slots=True)
+class _Job:
+    """A prepared file on its way: once planned it has its `entry`, or the `failure` that stopped it."""
+
+    prepared: Prepared
+    seconds: float
+    entry: Entry | None = None
+    failure: tuple[IngestStatus, str] | None = None
+
+
+class Ingest:
+    """Takes files in and changes what answers. Safe to use from several threads; one writes at a time.
+
+    Args:
+        files: folder where the originals are kept, each named by its sha256.
+        scan: counts personal data by kind in a text; None records none.
+        known_groups: the access groups that metadata may name, asked at each run.
+        max_bytes: larger files are refused unread.
+    """
+
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        index: Index,
+        embedder: Embedder,
+        *,
+        files: Path,
+        scan: Scan | None,
+        known_groups: Callable[[], Collection[str]],
+        max_bytes: int = 50 * 2**20,
+    ) -> None:
+        self._catalogue = catalogue
+        self._indexing = Indexing(catalogue, index, embedder)
+        self._files = files
+        self._scan = scan
+        self._known_groups = known_groups
+        self._max_bytes = max_bytes
+        self._lock = threading.RLock()
+
+    # --- taking in -----------------------------------------------------------------------------------------------
+
+    def run(
+        self,
+        paths: Sequence[Path],
+        *,
+        actor: str,
+        cancel: threading.Event | None = None,
+        defaults: Mapping[str, object] | None = None,
+    ) -> Iterator[IngestResult]:
+        """Ingest files and folders, one result a file, in the order in which they are done.
+
+        Args:
+            cancel: once set, no further file is begun; what was reported stays.
+            defaults: metadata for files, over which each file's own wins; without it a file without any is quarantined.
+
+        Raises:
+            BadInput: a path does not exist. GovernanceError: the defaults.
+            StoreUnavailable, IndexUnavailable: what was reported is kept; run it again.
+        """
+        sources, _ = find_sources(paths)
+        yield from self.take(sources, actor=actor, cancel=cancel, defaults=defaults)
+
+    def take(
+        self,
+        sources: Sequence[Source],
+        *,
+        actor: str,
+        cancel: threading.Event | None = None,
+        defaults: Mapping[str, object] | None = None,
+    ) -> Iterator[IngestResult]:
+        """`run` on files already found."""
+        yield from self._take(sources, self._reader(defaults), actor, cancel)
+
+    def _take(
+        self, sources: Sequence[Source], reader: Reader, actor: str, cancel: threading.Event | None
+    ) -> Iterator[IngestResult]:
+        known = Snapshot(self._catalogue.known())
+        jobs: list[_Job] = []
+        for source in sources:
+            if cancel is not None and cancel.is_set():
+                break
+            outcome = self._examine(source, reader, known, actor)
+            if isinstance(outcome, IngestResult):
+                yield outcome
+                continue
+            jobs.append(outcome)
+            if len(jobs) >= BATCH_FILES or sum(len(job.prepared.chunks) for job in jobs) >= BATCH_PASSAGES:
+                yield from self._commit(jobs, actor)
+                jobs = []
+        yield from self._commit(jobs, actor)
+
+    def add_upload(self, name: str, data: bytes | Path, metadata: Mapping[str, object], actor: str) -> IngestResult:
+        """Ingest one uploaded file; without a `status` in its metadata it is a draft until somebody approves it.
+
+        What the person says of the file wins over what the file says of itself.
+
+        Raises:
+            BadInput: the name is a path. GovernanceError: the metadata.
+        """
+        name = check_name(name)
+        with tempfile.TemporaryDirectory() as folder:
+            file = data if isinstance(data, Path) else Path(folder) / "upload"
+            if isinstance(data, bytes):
+                file.write_bytes(data)
+            source = Source(f"uploads/{name}", file, file.parent)
+            reader = self._reader({"status": "draft", **metadata}, final=True)
+            return next(self._take([source], reader, actor, None))
+
+    def _reader(self, defaults: Mapping[str, object] | None, *, final: bool = False) -> Reader:
+        return Reader(
+            max_bytes=self._max_bytes,
+            known_groups=self._known_groups(),
+            scan=self._scan,
+            defaults=None if defaults is None else entries_of(defaults, "the metadata given"),
+            final=final,
+        )
+
+    def _examine(self, source: Source, reader: Reader, known: Snapshot, actor: str) -> IngestResult | _Job:
+        started = time.perf_counter()
+
+        def result(status: IngestStatus, key: Key = ("", 0), chunks: int = 0, reason: str = "") -> IngestResult:
+            return IngestResult(source.path, *key, status, chunks, reason, round(time.perf_counter() - started, 4))
+
+        try:
+            data = reader.read(source)
+            identity = reader.identify(source, data)
+            same = known.unchanged(source, identity)
+            if same is not None:
+                if same.path != source.path:
+                    self._catalogue.moved(same.key, source.path, actor=actor)
+                status: IngestStatus = "quarantined" if same.state == "quarantined" else "unchanged"
+                return result(status, same.key, same.chunks, same.reason)
+            if identity.governance is None:
+                return result("quarantined", self._quarantine(source, identity, NO_GOVERNANCE, actor), 0, NO_GOVERNANCE)
+            prepared = reader.prepare(source, data, identity)
+            self._keep(identity.sha256, data)
+        except BadInput as error:
+            return result("failed", reason=str(error))
+        return _Job(prepared, time.perf_counter() - started)
+
+    def _quarantine(self, source: Source, identity: Identity, reason: str, actor: str) -> Key:
+        """A row for the Documents page: nobody may read it, and it has no words."""
+        document = Document(
+            document_id=quarantine_id(source),
+            version=0,
+            title=Path(source.path).name[:500],
+            owner="",
+            department="",
+            classification="restricted",
+            allowed_groups=frozenset(),
+            denied_groups=frozenset(),
+            effective=today(),
+            status="draft",
+            sha256=identity.sha256,
+            path=source.path,
+            language="",
+            state="quarantined",
+            reason=reason,
+        )
+        entry = Entry(document, "", fingerprint(""), "", ())
+        with self._lock:
+            self._catalogue.put([entry], actor=actor)
+        return key_of(document)
+
+    # --- the part that writes ------------------------------------------------------------------------------------
+
+    def _commit(self, jobs: Sequence[_Job], actor: str) -> Iterator[IngestResult]:
+        """Plan, store and index a batch; yields only after all of it is stored."""
+        if not jobs:
+            return
+        started = time.perf_counter()
+        with self._lock:
+            planner = Planner(self._catalogue, self._indexing)
+            for job in jobs:
+                try:
+                    job.entry = planner.plan(job.prepared)
+                except Copy as error:
+                    job.failure = ("duplicate", str(error))
+                except Conflict as error:
+                    job.failure = ("failed", str(error))
+            entries = [job.entry for job in jobs if job.entry is not None]
+            self._catalogue.put(entries, actor=actor)
+            self._indexing.apply([entry.document for entry in entries], actor=actor)
+            for key in planner.replaced:
+                self._withdraw(key, actor, "its file now holds another document")
+        share = (time.perf_counter() - started) / len(jobs)
+        for job in jobs:
+            job.seconds += share
+            yield _result(job)
+
+    def _keep(self, sha256: str, data: bytes) -> None:
+        """Store the original under its hash, whole or not at all."""
+        target = self._files / sha256
+        if target.exists():
+            return
+        try:
+            self._files.mkdir(parents=True, exist_ok=True, mode=0o700)
+            descriptor, temporary = tempfile.mkstemp(dir=self._files, prefix=".part-")
+            try:
+                with os.fdopen(descriptor, "wb") as file:
+                    file.write(data)
+                    file.flush()
+                    os.fsync(file.fileno())
+                Path(temporary).replace(target)
+            except BaseException:
+                Path(temporary).unlink(missing_ok=True)
+                raise
+        except OSError as error:
+            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+            what = "the disk is full: free some space" if full else f"{error.strerror}: check that this user owns it"
+            raise StoreUnavailable(
+                f"Files cannot be stored in {self._files} ({what}); nothing acknowledged is lost."
+            ) from None
+
+    # --- one document --------------------------------------------------------------------------------------------
+
+    def file_of(self, document: Document) -> Path:
+        """The stored original. Raises NotFound."""
+        path = self._files / document.sha256
+        if not path.is_file():
+            raise NotFound("The original file of this document version is not held.")
+        return path
+
+    def approve(self, document_id: str, version: int, actor: str) -> Document:
+        """Let a draft or a retired version answer from its effective date on; its vectors are there on return.
+
+        Raises:
+            NotFound; Conflict: it is approved already, a duplicate, or quarantined for want of governance or text.
+        """
+        with self._lock:
+            document = self._catalogue.get(document_id, version)
+            if document.status == "approved":
+                raise Conflict(f"{name((document_id, version))} is approved already.")
+            if not self._catalogue.passages(document_id, version):
+                raise Conflict(f"{name((document_id, version))} holds nothing to answer from: {document.reason}.")
+            self._catalogue.set_state(
+                (document_id, version), "pending", actor=actor, action="document.approve", status="approved"
+            )
+            self._indexing.publish([self._catalogue.get(document_id, version)], actor=actor)
+            return self._catalogue.get(document_id, version)
+
+    def retire(self, document_id: str, version: int, actor: str) -> Document:
+        """Stop a version from answering; its vectors are gone on return, its words stay for the record."""
+        with self._lock:
+            if not self._catalogue.get(document_id, version).version:
+                raise Conflict("A quarantined file does not answer: give it governance metadata, or delete it.")
+            self._withdraw((document_id, version), actor, "retired")
+            return self._catalogue.get(document_id, version)
+
+    def delete(self, document_id: str, version: int, actor: str) -> None:
+        """Erase a version: vectors, words and file are gone on return; a row without words says that it was.
+
+        Raises:
+            NotFound; Conflict: it is under legal hold.
+        """
+        key = (document_id, version)
+        with self._lock:
+            document = self._catalogue.get(document_id, version)
+            if document.legal_hold:
+                raise Conflict(f"{name(key)} is under legal hold and cannot be deleted. Retire it to stop its answers.")
+            if document.version > 0:
+                self._catalogue.set_state(
+                    key, "removed", actor=actor, action="document.delete", reason=DELETED, status="retired"
+                )
+            self._indexing.withdraw(key)
+            self._catalogue.erase(key, actor=actor, whole=document.version == 0)
+            if not self._catalogue.is_stored(document.sha256):
+                (self._files / document.sha256).unlink(missing_ok=True)
+
+    def recover(self) -> int:
+        """Finish what a crash cut off, before anything is answered; returns how many documents that were."""
+        with self._lock:
+            for part in self._files.glob(".part-*"):
+                part.unlink(missing_ok=True)
+            for document in self._catalogue.documents(state="removed"):
+                if document.reason == DELETED and document.chunks:
+                    self.delete(document.document_id, document.version, "system")
+            return self._indexing.recover()
+
+    def _withdraw(self, key: Key, actor: str, reason: str) -> None:
+        self._catalogue.set_state(
+            key, "removed", actor=actor, action="document.retire", reason=reason, status="retired"
+        )
+        self._indexing.withdraw(key)
+
+
+DELETED: Final = "deleted; it stays deleted when its file is ingested again unchanged"
+
+
+def _result(job: _Job) -> IngestResult:
+    path, seconds = job.prepared.source.path, round(job.seconds, 4)
+    if job.entry is None:
+        status, reason = job.failure or ("failed", "")
+        return IngestResult(path, "", 0, status, 0, reason, seconds)
+    document = job.entry.document
+    return IngestResult(
+        path, document.document_id, document.version, _STATUS[document.state], document.chunks, document.reason, seconds
+    )
+
+
+_STATUS: Final[Mapping[IndexState, IngestStatus]] = {
+    "pending": "indexed",
+    "indexed": "indexed",
+    "duplicate": "duplicate",
+    "quarantined": "quarantined",
+    "removed": "quarantined",
+}
