@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -27,19 +27,30 @@ class Turns:
         """Call `watcher` with every turn after it has been stored; the metrics count this way."""
         self._watchers.append(watcher)
 
-    def save(self, record: Turn) -> None:
-        """Store one turn, and make its conversation (titled by the question) when it is new; replacing hides the old turn."""
-        values = asdict(record) | {"citations": [_plain(c) for c in record.citations]}
+    def save(self, record: Turn, *, continues: bool = False) -> Turn:
+        """Store one turn, and make its conversation (titled by the question) when it is new.
+
+        `continues` says that the conversation existed when the question was put: where the person has deleted it
+        since, the turn is kept without text and outside any conversation, so that the deletion stands.
+
+        Returns:
+            The turn as stored.
+        """
         with self._store.begin() as connection:
-            if record.conversation_id is not None:
-                self._touch(connection, record)
+            if record.conversation_id is not None and not self._touch(connection, record, make=not continues):
+                record = without_text(record)
+            values = asdict(record) | {"citations": [_plain(c) for c in record.citations]}
             connection.execute(turn.insert().values(values))
         for watcher in self._watchers:
             watcher(record)
+        return record
 
-    def _touch(self, connection: sa.Connection, record: Turn) -> None:
+    def _touch(self, connection: sa.Connection, record: Turn, *, make: bool) -> bool:
+        """Mark the conversation as changed, or make it; False where it is gone and must not come back."""
         owned = conversation.c.conversation_id == record.conversation_id
         row = connection.execute(sa.select(conversation.c.person_id).where(owned)).first()
+        if row is None and not make:
+            return False
         if row is None:
             connection.execute(
                 conversation.insert().values(
@@ -54,6 +65,7 @@ class Turns:
             raise NotFound("There is no such conversation.")
         else:
             connection.execute(conversation.update().where(owned).values(updated_at=record.created_at))
+        return True
 
     def get(self, turn_id: str, person_id: str) -> Turn:
         """Raises NotFound for an unknown turn and for another person's."""
@@ -66,18 +78,34 @@ class Turns:
         return _turn(row)
 
     def of_conversation(self, conversation_id: str, person_id: str) -> list[Turn]:
-        """The conversation's turns in order, without those that a regenerate or an edit replaced."""
+        """The conversation's turns in order, as the person sees it now.
+
+        A turn that replaces another (regenerate, edit) takes its place, and what followed the replaced one is gone.
+        """
         self.conversation(conversation_id, person_id)
         query = sa.select(turn).where(turn.c.conversation_id == conversation_id).order_by(turn.c.created_at)
         with self._store.read() as connection:
             turns = [_turn(row) for row in connection.execute(query)]
-        replaced = {t.replaces for t in turns}
-        return [t for t in turns if t.turn_id not in replaced]
+        place: dict[str, int] = {}
+        seen: list[Turn] = []
+        for one in turns:
+            place[one.turn_id] = place.get(one.replaces or "", len(seen))
+            seen = [*seen[: place[one.turn_id]], one]
+        return seen
 
-    def history(self, conversation_id: str, person_id: str, limit: int = 6) -> list[Message]:
-        """The last exchanges as messages, oldest first, for follow-up questions."""
+    def history(
+        self, conversation_id: str, person_id: str, limit: int = 6, *, before: str | None = None
+    ) -> list[Message]:
+        """The last exchanges as messages, oldest first, for follow-up questions.
+
+        Refused and failed exchanges are left out: what a guard refused never reaches a model by way of the history.
+        With `before`, the exchanges before that turn, for the one that replaces it.
+        """
+        seen = self.of_conversation(conversation_id, person_id)
+        ids = [t.turn_id for t in seen]
+        seen = seen[: ids.index(before)] if before in ids else seen
         messages: list[Message] = []
-        for one in self.of_conversation(conversation_id, person_id)[-limit:]:
+        for one in [t for t in seen if t.status not in ("refused", "failed")][-limit:]:
             messages += [Message("user", one.question), Message("assistant", one.answer)]
         return messages
 
@@ -123,6 +151,14 @@ class Turns:
         with self._store.begin() as connection:
             connection.execute(conversation.delete().where(conversation.c.conversation_id == conversation_id))
 
+    def erase(self, person_id: str) -> int:
+        """Delete every turn, conversation and feedback of a person, the temporary ones too; returns how many turns."""
+        with self._store.begin() as connection:
+            connection.execute(feedback.delete().where(feedback.c.person_id == person_id))
+            gone = connection.execute(turn.delete().where(turn.c.person_id == person_id)).rowcount
+            connection.execute(conversation.delete().where(conversation.c.person_id == person_id))
+        return gone
+
     def add_feedback(self, given: Feedback) -> None:
         """Keep a thumb or a flag; a newer thumb of the same person on the same turn replaces the older one.
 
@@ -146,6 +182,18 @@ class Turns:
         with self._store.read() as connection:
             rows = [{name: getattr(row, name) for name in names} for row in connection.execute(query)]
         return [Feedback(**(row | {"reasons": tuple(row["reasons"])})) for row in rows]
+
+
+def without_text(record: Turn) -> Turn:
+    """The turn as a temporary chat leaves it: ids, scores, counts and timings, and none of anybody's words."""
+    return replace(
+        record,
+        conversation_id=None,
+        question="",
+        standalone_question="",
+        answer="",
+        citations=tuple(replace(c, quote="") for c in record.citations),
+    )
 
 
 def new_id() -> str:

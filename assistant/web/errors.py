@@ -113,16 +113,18 @@ class ErrorBoundary:
         try:
             await self._app(scope, receive, watched)
         except Exception as error:  # noqa: BLE001 - the request boundary
-            response = self.report(HTTPConnection(scope), error)
+            response = report(HTTPConnection(scope), self._settings, error)
             if not started:
                 await response(scope, receive, send)
 
-    def report(self, request: HTTPConnection, error: Exception) -> Response:
-        reference = secrets.token_hex(4)
-        place = "".join(traceback.format_tb(error.__traceback__))
-        log.error("[%s] %s on %s\n%s", reference, type(error).__name__, request.url.path, place)
-        message = "Something went wrong on our side. Nothing that was confirmed to you is lost."
-        return answer(request, self._settings, 500, "assistant_error", message, reference=reference)
+
+def report(request: HTTPConnection, settings: Settings, error: Exception) -> Response:
+    """Log where an unforeseen error arose, under a reference, and make the answer that carries the reference."""
+    reference = secrets.token_hex(4)
+    place = "".join(traceback.format_tb(error.__traceback__))
+    log.error("[%s] %s on %s\n%s", reference, type(error).__name__, request.url.path, place)
+    message = "Something went wrong on our side. Nothing that was confirmed to you is lost."
+    return answer(request, settings, 500, "assistant_error", message, reference=reference)
 
 
 def _sentence(error: HTTPException) -> str:

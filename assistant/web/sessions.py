@@ -19,7 +19,7 @@ from starlette.requests import HTTPConnection
 from assistant.web.api_keys import SCOPES, ApiKeys, Scope
 from core.errors import NotAllowed, NotSignedIn
 from core.people import People, principal
-from core.records import Principal
+from core.records import Principal, Role
 from core.store import Store
 from core.tables import person, session
 
@@ -153,6 +153,13 @@ def current_person(request: HTTPConnection, scope: Scope | None = None) -> Princ
     Pages pass the Starlette request (`gr.Request.request`), and name no scope.
     """
     return current_caller(request, scope).person
+
+
+def require(person: Principal, *roles: Role) -> Principal:
+    """The person, where they have one of the roles; NotAllowed otherwise."""
+    if not any(person.has_role(role) for role in roles):
+        raise NotAllowed(f"This needs the role {' or '.join(roles)}. Ask your administrator.")
+    return person
 
 
 def cookie_name(secure: bool) -> str:

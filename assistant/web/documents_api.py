@@ -1,0 +1,224 @@
+"""Governed documents over HTTP: list, upload, approve, retire, delete; and, for this machine's commands, ingest and search.
+
+Everybody lists what they may read. Support reviewers also see drafts and retired versions that they may read, upload,
+approve and retire; administrators see and change all, and delete. Texts of passages are shown to nobody who may not read
+them.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+import threading
+from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import asdict
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import anyio.to_thread
+import yaml
+from anyio import CancelScope
+from fastapi import APIRouter, Form, UploadFile
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from assistant.web.errors import error_body, report
+from assistant.web.metrics import Metrics
+from assistant.web.sessions import current_person, identity, require
+from core.errors import AssistantError, BadInput, NotFound, NotSignedIn, TooLarge
+from core.records import Document, DocumentStatus, IndexState, Principal
+from core.settings import Settings
+from core.turns import now
+
+if TYPE_CHECKING:
+    from assistant.bootstrap import Assistant
+    from retrieval.ingest import IngestResult
+
+MEGABYTE = 2**20
+
+
+class IngestRequest(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    paths: list[Path] = Field(min_length=1)
+    actor: str = Field("cli", max_length=80)
+    defaults: dict[str, object] | None = None
+
+
+class SearchRequest(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+    query: str
+    limit: int = Field(10, ge=1, le=100)
+    mode: str = "hybrid"
+    filters: dict[str, str] = Field(default_factory=dict)
+
+
+def document_routes(assistant: Assistant, metrics: Metrics) -> APIRouter:
+    router = APIRouter(prefix="/documents", tags=["documents"])
+    catalogue, ingest = assistant.catalogue, assistant.ingest
+
+    @router.get("")
+    def listed(
+        request: Request,
+        state: IndexState | None = None,
+        status: DocumentStatus | None = None,
+        department: str | None = None,
+        manage: bool = False,
+    ) -> list[dict[str, object]]:
+        person = current_person(request, "documents")
+        chosen = {"state": state, "status": status, "department": department}
+        if not manage:
+            return [plain(d) for d in catalogue.documents(person=person, **chosen)]
+        require(person, "support", "admin")
+        return [plain(d) for d in catalogue.documents(**chosen) if may_manage(d, person)]
+
+    @router.post("", status_code=201)
+    def upload(
+        request: Request, file: UploadFile, metadata: Annotated[str, Form(max_length=20_000)]
+    ) -> dict[str, object]:
+        person = require(current_person(request, "documents"), "support", "admin")
+        given = read_metadata(metadata)
+        with tempfile.TemporaryDirectory(dir=assistant.settings.home) as folder:
+            stored = Path(folder) / "upload"
+            with stored.open("wb") as out:
+                shutil.copyfileobj(file.file, out)
+            if stored.stat().st_size > assistant.settings.max_upload_mb * MEGABYTE:
+                raise TooLarge(
+                    f"The file is larger than {assistant.settings.max_upload_mb} MB; ASSISTANT_MAX_UPLOAD_MB sets the limit."
+                )
+            result = ingest.add_upload(file.filename or "", stored, given, person.person_id)
+        metrics.file_ingested(result.status)
+        return asdict(result)
+
+    @router.post("/ingest")
+    def local_ingest(request: Request, asked: IngestRequest) -> Response:
+        if not identity(request).is_local(request):
+            raise NotSignedIn(
+                "Only this machine's command line may ingest paths: use POST /documents to upload a file."
+            )
+        cancel = threading.Event()
+        results = ingest.run(asked.paths, actor=asked.actor, cancel=cancel, defaults=asked.defaults)
+        lines = _counted(results, metrics)
+        return StreamingResponse(json_lines(lines, request, assistant.settings, cancel), media_type="application/jsonl")
+
+    @router.post("/search")
+    def search(request: Request, asked: SearchRequest) -> Response:
+        person = current_person(request, "documents")
+        if not asked.query.strip():
+            raise BadInput("Type what to search for.")
+        found = assistant.retriever.retrieve(
+            asked.query,
+            person,
+            limit=asked.limit,
+            mode=asked.mode,
+            filters=asked.filters,
+        )
+        rows = [_row(n, p) for n, p in enumerate(found.passages, 1)]
+        text = "".join(json.dumps(row, ensure_ascii=False, default=str) + "\n" for row in rows)
+        return Response(text, media_type="application/jsonl")
+
+    @router.get("/{document_id}/{version}")
+    def one(request: Request, document_id: str, version: int) -> dict[str, object]:
+        person = current_person(request, "documents")
+        found = catalogue.get(document_id, version)
+        if found.readable_by(person) and (found.in_force(now().date()) or person.roles & {"support", "admin"}):
+            return plain(found)
+        if not person.has_role("admin"):
+            raise NotFound("There is no such document version, or you may not read it.")
+        return plain(found)
+
+    @router.post("/{document_id}/{version}/approve")
+    def approve(request: Request, document_id: str, version: int) -> dict[str, object]:
+        person = manager(request, document_id, version)
+        return plain(ingest.approve(document_id, version, person.person_id))
+
+    @router.post("/{document_id}/{version}/retire")
+    def retire(request: Request, document_id: str, version: int) -> dict[str, object]:
+        person = manager(request, document_id, version)
+        return plain(ingest.retire(document_id, version, person.person_id))
+
+    @router.delete("/{document_id}/{version}", status_code=204)
+    def delete(request: Request, document_id: str, version: int) -> None:
+        person = require(current_person(request, "documents"), "admin")
+        ingest.delete(document_id, version, person.person_id)
+
+    def manager(request: Request, document_id: str, version: int) -> Principal:
+        person = require(current_person(request, "documents"), "support", "admin")
+        if not may_manage(catalogue.get(document_id, version), person):
+            raise NotFound("There is no such document version, or you may not read it.")
+        return person
+
+    return router
+
+
+def may_manage(document: Document, person: Principal) -> bool:
+    """Administrators manage every document (without reading its words), support reviewers those that they may read."""
+    return person.has_role("admin") or (person.has_role("support") and document.readable_by(person))
+
+
+def read_metadata(text: str) -> dict[str, object]:
+    """The governance keys of an upload, as JSON or YAML; `retrieval/governance.py` checks them."""
+    try:
+        data = yaml.safe_load(text)
+    except yaml.YAMLError:
+        data = None
+    if not isinstance(data, dict) or not all(isinstance(key, str) for key in data):
+        raise BadInput('metadata must be an object, as {"owner": "me@x.example", "classification": "internal", ...}')
+    return data
+
+
+def plain(document: Document) -> dict[str, object]:
+    """A document's governance as JSON; personal data are counts by kind."""
+    return {name: _value(value) for name, value in asdict(document).items()}
+
+
+async def json_lines(
+    rows: Iterator[Mapping[str, object]], request: Request, settings: Settings, cancel: threading.Event
+) -> AsyncIterator[bytes]:
+    """One JSON object a line; an error is the last line. A caller that goes away cancels the rest."""
+    try:
+        while (row := await anyio.to_thread.run_sync(next, rows, None)) is not None:
+            yield _line(row)
+    except AssistantError as error:
+        yield _line({"error": error_body(error.code, str(error))})
+    except Exception as error:  # noqa: BLE001 - the request boundary: the response has begun
+        report(request, settings, error)
+        yield _line({"error": error_body("assistant_error", "Ingestion broke off; what was reported is stored.")})
+    finally:
+        cancel.set()
+        with CancelScope(shield=True):
+            await anyio.to_thread.run_sync(getattr(rows, "close", lambda: None))
+
+
+def _counted(results: Iterator[IngestResult], metrics: Metrics) -> Iterator[Mapping[str, object]]:
+    for result in results:
+        metrics.file_ingested(result.status)
+        yield asdict(result)
+
+
+def _row(rank: int, passage: object) -> dict[str, object]:
+    wanted = (
+        "document_id",
+        "version",
+        "title",
+        "section",
+        "page",
+        "score",
+        "classification",
+        "owner",
+        "text",
+        "scores",
+    )
+    return {"rank": rank} | {name: getattr(passage, name) for name in wanted}
+
+
+def _line(row: Mapping[str, object]) -> bytes:
+    return (json.dumps(row, ensure_ascii=False, default=str) + "\n").encode("utf-8", "replace")
+
+
+def _value(value: object) -> object:
+    if isinstance(value, date):
+        return value.isoformat()
+    return sorted(value) if isinstance(value, frozenset) else value
