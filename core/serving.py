@@ -34,16 +34,16 @@ class Serving:
         Raises:
             AssistantError: the error that it met, of the same class as over there.
         """
-        import httpx
+        import httpx2
 
         headers = {"authorization": f"Bearer local_{self.token}"} | ({"x-as-person": person} if person else {})
         try:
-            with httpx.Client(base_url=self.url, timeout=httpx.Timeout(10, read=None), trust_env=False) as client:
+            with httpx2.Client(base_url=self.url, timeout=httpx2.Timeout(10, read=None), trust_env=False) as client:
                 with client.stream("POST", path, json=dict(body), headers=headers) as response:
                     for line in response.iter_lines():
                         if line.strip():
                             yield _checked(json.loads(line))
-        except httpx.HTTPError as error:
+        except httpx2.HTTPError as error:
             raise Unavailable(
                 f"The assistant at {self.url} (process {self.pid}) broke off the call ({type(error).__name__}): "
                 "what was reported is stored. Look at its log, then try again."

@@ -13,7 +13,7 @@ import secrets
 from collections.abc import Mapping
 from typing import Any, cast
 
-import httpx
+import httpx2
 from authlib.common.errors import AuthlibBaseError
 from authlib.integrations.starlette_client import OAuth
 from fastapi import APIRouter
@@ -175,7 +175,7 @@ def oidc_routes(settings: Settings, provider: Provider, audit: Audit) -> APIRout
     async def begin(request: Request, next: str = "/") -> Response:
         try:
             return await provider.begin(request, local_path(next))
-        except (httpx.HTTPError, ProviderUnavailable, ValueError) as error:
+        except (httpx2.HTTPError, ProviderUnavailable, ValueError) as error:
             log.warning("the sign-in provider cannot be used: %s", _cause(error))
             return RedirectResponse("/sign-in?message=provider_down", 303)
 
@@ -189,7 +189,7 @@ def oidc_routes(settings: Settings, provider: Provider, audit: Audit) -> APIRout
                 audit.append, "unknown", "sign_in.refused", "unknown", by="oidc", address=address(request)
             )
             return _ended(RedirectResponse("/sign-in?message=provider", 303))
-        except (httpx.HTTPError, ProviderUnavailable) as error:
+        except (httpx2.HTTPError, ProviderUnavailable) as error:
             log.warning("the sign-in provider does not answer: %s", _cause(error))
             return _ended(RedirectResponse("/sign-in?message=provider_down", 303))
         return _ended(await run_in_threadpool(admit, request, claims, next_path))
