@@ -15,7 +15,6 @@ import phonenumbers
 from presidio_analyzer import Pattern, PatternRecognizer
 from presidio_analyzer.nlp_engine import NlpArtifacts, NlpEngine
 from presidio_analyzer.predefined_recognizers import (
-    DePassportRecognizer,
     DeTaxIdRecognizer,
     EsNieRecognizer,
     EsPassportRecognizer,
@@ -273,6 +272,8 @@ def _identity() -> list[Any]:
             ],
         ),
         UsItinRecognizer(context=_near("US_ITIN")),
+        # QQ is never issued: forms and handbooks use it for their examples, and people copy them.
+        own("UK_NINO", 0.5, r"\bQQ ?\d{2} ?\d{2} ?\d{2} ?[A-D]\b", flags=CASED),
         UkNinoRecognizer(context=_near("UK_NINO")),
         _Nhs(context=_near("UK_NHS")),
         _Nif("ES_NIF", name="nif", patterns=[Pattern("nif", _NIF, 0.5)], context=_near("ES_NIF")),
@@ -288,9 +289,11 @@ def _identity() -> list[Any]:
             _DE_SOCIAL,
             context=_near("DE_SOCIAL_SECURITY"),
         ),
+        # Presidio's takes the ninth character of a German passport's number for its check digit, which is the tenth.
+        own("PASSPORT", 0.1, r"\b[CFGHJK][CFGHJKLMNPRTVWXYZ0-9]{8}\d?\b", context=_near("PASSPORT"), flags=CASED),
         *(
             kind(supported_language="en", supported_entity="PASSPORT", context=_near("PASSPORT"))
-            for kind in (UkPassportRecognizer, UsPassportRecognizer, DePassportRecognizer, EsPassportRecognizer)
+            for kind in (UkPassportRecognizer, UsPassportRecognizer, EsPassportRecognizer)
         ),
     ]
 

@@ -253,7 +253,8 @@ class PersonalData:
             return False
         if entity.type == "DATE_OF_BIRTH" or _FREE_MAIL.search(value):
             return True
-        places = [(text, entity.start)] + [(p.text, p.text.index(value)) for p in holders]
+        places = [(text, entity.start)]
+        places += [(p.text, match.start()) for p in holders for match in re.finditer(re.escape(value), p.text)]
         return any(_said_private(body, at, len(value)) for body, at in places)
 
 
