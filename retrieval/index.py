@@ -82,12 +82,16 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A passage found. `score` orders the list; `dense` is the cosine, `sparse` the BM25 score, None where not found so."""
+    """A passage found. `score` orders the list; `dense` is the cosine, `sparse` the BM25 score, None where not found so.
+
+    A fused score is in [0, 1], 1 where both sides put the passage first; in one mode alone it is that side's own.
+    """
 
     passage_id: str
     score: float
     dense: float | None
     sparse: float | None
+    fused: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,14 +207,14 @@ def inverse_document_frequency(holding: int, points: int) -> float:
 
 
 def fuse(dense: Scored, sparse: Scored, *, limit: int) -> list[Hit]:
-    """Reciprocal rank fusion of the two lists: a passage's score is the weighted sum of 1 / (RRF_K + its rank)."""
+    """Reciprocal rank fusion of the two lists: the weighted sum of (RRF_K + 1) / (RRF_K + rank), at most 1."""
     cosines, bm25 = dict(dense), dict(sparse)
     scores: dict[str, float] = {}
     for weight, side in ((DENSE_WEIGHT, dense), (1.0 - DENSE_WEIGHT, sparse)):
         for rank, (found, _) in enumerate(sorted(side, key=_order), start=1):
-            scores[found] = scores.get(found, 0.0) + weight / (RRF_K + rank)
+            scores[found] = scores.get(found, 0.0) + weight * (RRF_K + 1) / (RRF_K + rank)
     best = sorted(scores, key=lambda found: (-scores[found], found))[:limit]
-    return [Hit(found, scores[found], cosines.get(found), bm25.get(found)) for found in best]
+    return [Hit(found, scores[found], cosines.get(found), bm25.get(found), fused=True) for found in best]
 
 
 def _order(found: tuple[str, float]) -> tuple[float, str]:

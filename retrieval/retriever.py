@@ -1,0 +1,186 @@
+"""Retriever: a question becomes the passages that may answer it for this person, and how well they support an answer.
+
+    retriever.retrieve("How much leave do I get?", person, limit=8, mode="hybrid", filters={"department": "HR"})
+
+The person's rules run inside the index's filter and again against the catalogue; what only the index let through is
+dropped and counted.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
+from typing import Literal, Protocol, get_args
+
+from core.errors import BadInput, MissingExtra
+from core.records import Passage, Principal
+from retrieval.access import AccessFilter, access_filter
+from retrieval.bm25 import Bm25
+from retrieval.chunk import searched_text
+from retrieval.embed import Embedder
+from retrieval.evidence import Found, evidence, signals
+from retrieval.index import Hit, Index, SearchMode
+
+Mode = Literal["dense", "sparse", "hybrid", "rerank"]
+MODES: tuple[Mode, ...] = get_args(Mode)
+MAX_LIMIT = 100
+CANDIDATES = 40
+"""Hits fetched at least: room for what the second check and the duplicate removal take away, and for the reranker."""
+SAME_WORDS = 0.9
+"""Two passages are duplicates where this share of the smaller one's words stands in the other."""
+
+
+class Answerable(Protocol):
+    """The second access check, as `retrieval.catalogue.Catalogue` does it."""
+
+    def answerable(self, passage_ids: Sequence[str], person: Principal, today: date) -> dict[str, Passage]: ...
+
+
+class Reranker(Protocol):
+    """Reads question and passage together; `score` gives one number in [0, 1] a passage, in their order."""
+
+    def score(self, question: str, passages: Sequence[Passage]) -> list[float]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Retrieval:
+    """What was found: best first; `dropped` hits failed the second check; `evidence` is in [0, 1]."""
+
+    passages: tuple[Passage, ...]
+    evidence: float
+    dropped: int
+    timings_ms: Mapping[str, float]
+
+
+def today_utc() -> date:
+    return datetime.now(UTC).date()
+
+
+class Retriever:
+    """Finds passages. Safe to use from several threads."""
+
+    def __init__(
+        self,
+        index: Index,
+        embedder: Embedder,
+        catalogue: Answerable,
+        reranker: Reranker | None = None,
+        *,
+        today: Callable[[], date] = today_utc,
+    ) -> None:
+        self._index = index
+        self._embedder = embedder
+        self._catalogue = catalogue
+        self._reranker = reranker
+        self._today = today
+        self._bm25 = Bm25()
+
+    def retrieve(
+        self,
+        question: str,
+        person: Principal,
+        *,
+        limit: int = 8,
+        mode: Mode = "hybrid",
+        filters: Mapping[str, str] | None = None,
+    ) -> Retrieval:
+        """The best passages for this person, today.
+
+        Raises:
+            BadInput: a limit, mode or filter that does not exist.
+            MissingExtra: mode rerank where no reranker is installed.
+            IndexUnavailable, StoreUnavailable: the index or the catalogue does not answer.
+        """
+        self._check(limit, mode)
+        today = self._today()
+        access = access_filter(person, today=today, filters=filters)
+        clock = _Clock()
+        with clock("embed"):
+            vector = None if mode == "sparse" else self._embedder.encode([question])[0]
+        with clock("search"):
+            engine_mode: SearchMode = "hybrid" if mode == "rerank" else mode
+            wanted = max(CANDIDATES, 2 * limit)
+            hits = self._index.search(dense=vector, text=question, access=access, limit=wanted, mode=engine_mode)
+        with clock("check"):
+            answerable = self._catalogue.answerable([hit.passage_id for hit in hits], person, today)
+            candidates = [_scored(answerable[hit.passage_id], hit) for hit in hits if hit.passage_id in answerable]
+            candidates = _without_duplicates(candidates, limit=CANDIDATES if mode == "rerank" else limit)
+        if mode == "rerank":
+            with clock("rerank"):
+                candidates = self._reranked(question, candidates)
+        passages = tuple(candidates[:limit])
+        with clock("evidence"):
+            support = self.support(question, passages, access=access)
+        return Retrieval(passages, support, len(hits) - len(answerable), clock.timings_ms)
+
+    def support(self, question: str, passages: Sequence[Passage], *, access: AccessFilter) -> float:
+        """The evidence score of these passages for this question, 0 where there is none."""
+        if not passages:
+            return 0.0
+        weights = self._index.term_weights(question, access=access)
+        found = [self._found(passage) for passage in passages]
+        return round(evidence(signals(weights, found, fused="fused" in passages[0].scores)), 4)
+
+    def _found(self, passage: Passage) -> Found:
+        terms = frozenset(self._bm25.document(searched_text(passage.title, passage.section, passage.text)))
+        return Found(terms, passage.scores.get("dense"), passage.scores.get("fused", passage.score))
+
+    def _check(self, limit: int, mode: str) -> None:
+        if not 1 <= limit <= MAX_LIMIT:
+            raise BadInput(f"The limit must be between 1 and {MAX_LIMIT} passages.")
+        if mode not in MODES:
+            raise BadInput(f"Unknown retrieval mode: use one of {', '.join(MODES)}.")
+        if mode == "rerank" and self._reranker is None:
+            raise MissingExtra("Mode rerank needs a reranker, and none is installed yet: use --mode hybrid.")
+
+    def _reranked(self, question: str, candidates: list[Passage]) -> list[Passage]:
+        assert self._reranker is not None  # _check has seen to it
+        scores = self._reranker.score(question, candidates)
+        rated = [
+            replace(p, score=score, scores={**p.scores, "rerank": score})
+            for p, score in zip(candidates, scores, strict=True)
+        ]
+        return sorted(rated, key=lambda p: -p.score)
+
+
+class _Clock:
+    """Milliseconds of each named step, for the Turn's timings."""
+
+    def __init__(self) -> None:
+        self.timings_ms: dict[str, float] = {}
+
+    @contextmanager
+    def __call__(self, step: str) -> Iterator[None]:
+        started = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.timings_ms[step] = round((time.perf_counter() - started) * 1000, 3)
+
+
+def _scored(passage: Passage, hit: Hit) -> Passage:
+    scores = {"dense": hit.dense, "bm25": hit.sparse, "fused": hit.score if hit.fused else None}
+    return replace(passage, score=hit.score, scores={name: s for name, s in scores.items() if s is not None})
+
+
+def _without_duplicates(passages: Sequence[Passage], *, limit: int) -> list[Passage]:
+    """The first of each group of passages that say the same: copies in several documents, overlapping neighbours."""
+    kept: list[Passage] = []
+    bags: list[frozenset[str]] = []
+    for passage in passages:
+        words = frozenset(passage.text.lower().split())
+        if any(_same(words, other) for other in bags):
+            continue
+        kept.append(passage)
+        bags.append(words)
+        if len(kept) == limit:
+            break
+    return kept
+
+
+def _same(words: frozenset[str], other: frozenset[str]) -> bool:
+    smaller = min(len(words), len(other))
+    return len(words & other) >= SAME_WORDS * smaller if smaller else not words and not other
