@@ -172,6 +172,21 @@ class Ingest:
             reader = self._reader({"status": "draft", **metadata}, final=True)
             return next(self._take([source], reader, actor, None))
 
+    def govern(self, document_id: str, version: int, metadata: Mapping[str, object], actor: str) -> IngestResult:
+        """Ingest the stored original again under other metadata, which win over the file's own; the status stays unless given.
+
+        This is how a document in quarantine gets its governance. A file that lies in a folder keeps what is said there:
+        ingesting that folder again brings it back.
+
+        Raises:
+            NotFound: no such version, or its original is not held. GovernanceError: the metadata.
+        """
+        document = self._catalogue.get(document_id, version)
+        stored = self.file_of(document)
+        same = {"document_id": document_id, "version": version} if version else {}
+        reader = self._reader({"status": document.status, **metadata, **same}, final=True)
+        return next(self._take([Source(document.path, stored, stored.parent)], reader, actor, None))
+
     def _reader(self, defaults: Mapping[str, object] | None, *, final: bool = False) -> Reader:
         return Reader(
             max_bytes=self._max_bytes,
@@ -197,6 +212,7 @@ class Ingest:
                 status: IngestStatus = "quarantined" if same.state == "quarantined" else "unchanged"
                 return result(status, same.key, same.chunks, same.reason)
             if identity.governance is None:
+                self._keep(identity.sha256, data)  # for whoever gives it its governance later
                 return result("quarantined", self._quarantine(source, identity, NO_GOVERNANCE, actor), 0, NO_GOVERNANCE)
             prepared = reader.prepare(source, data, identity)
             self._keep(identity.sha256, data)

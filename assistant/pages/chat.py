@@ -1,0 +1,83 @@
+"""The chat page's layout: sidebar, transcript, composer and source panel. What happens in it: chat_events.py."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import gradio as gr
+
+from assistant.pages import shell
+from assistant.pages.chat_events import ChatEvents
+from assistant.pages.parts import PLAIN, QUIET, bridge_js
+
+if TYPE_CHECKING:
+    from assistant.bootstrap import Assistant
+
+EVENTS = ("again", "halt", "open", "fresh", "rename", "remove", "feedback")
+
+
+def build_chat(assistant: Assistant, page: gr.Blocks) -> None:
+    """Lay out the chat page inside `page`, which is being built."""
+    events = ChatEvents(assistant)
+    with gr.Row(elem_id="ea-shell", elem_classes="ea-chat"):
+        with gr.Column(elem_id="ea-side", scale=0, min_width=0):
+            gr.HTML(shell.brand(assistant.settings) + shell.pages_nav("chat"), **PLAIN)
+            with gr.Row(elem_id="ea-new-row"):
+                fresh = gr.Button("New chat", elem_id="ea-new", size="sm")
+                temporary = gr.Button("Temporary", elem_id="ea-temporary", size="sm")
+            search = gr.Textbox(
+                placeholder="Search conversations", show_label=False, container=False, elem_id="ea-search", max_lines=1
+            )
+            listing = gr.HTML(elem_id="ea-list", **PLAIN)
+            account = gr.HTML(elem_id="ea-account", **PLAIN)
+        with gr.Column(elem_id="ea-main", scale=1, min_width=0):
+            top = gr.HTML(elem_id="ea-top", **PLAIN)
+            with gr.Column(elem_id="ea-scroll"):
+                transcript = gr.HTML(elem_id="ea-transcript", **PLAIN)
+                live = gr.HTML(elem_id="ea-live", **PLAIN)
+            with gr.Column(elem_id="ea-composer"):
+                with gr.Row(elem_id="ea-box"):
+                    box = gr.Textbox(
+                        placeholder="Ask a question",
+                        label="Your question",
+                        show_label=False,
+                        container=False,
+                        lines=1,
+                        max_lines=8,
+                        max_length=assistant.settings.max_question_chars,
+                        elem_id="ea-question",
+                        autofocus=True,
+                    )
+                    send = gr.Button("Send", variant="primary", elem_id="ea-send", size="sm")
+                    halt = gr.Button("Stop", elem_id="ea-stop", size="sm")
+                gr.HTML(
+                    '<p id="ea-notice">AI answers may be wrong - check the sources.'
+                    '<span class="ea-keys"> Enter sends · Shift+Enter new line · Esc stops · / focuses</span></p>',
+                    **PLAIN,
+                )
+        gr.HTML(shell.drawer(), elem_id="ea-drawer", **PLAIN)
+    gr.HTML(shell.dialogs(), elem_id="ea-dialogs", **PLAIN)
+    announce = gr.HTML(
+        "", elem_id="ea-announce", **PLAIN, html_template='<p role="status" aria-live="polite">${value}</p>'
+    )
+    bridge = gr.HTML("", elem_id="ea-bridge", js_on_load=bridge_js(*EVENTS), apply_default_css=False)
+    chat_id = gr.Textbox("", visible=False)
+    private = gr.State(None)
+
+    view = [box, transcript, live, announce, chat_id, private, listing, top]
+    search.input(events.search, [search, chat_id], [listing], trigger_mode="always_last", **QUIET)
+    for trigger in (send.click, box.submit):
+        trigger(events.ask, [box, chat_id, private], view, **QUIET)
+    bridge.again(events.again, [chat_id, private], view, **QUIET)
+    bridge.halt(events.stop, None, None, **QUIET)
+    halt.click(None, js="() => window.eaStop && window.eaStop()")
+    bridge.open(events.open, None, view, **QUIET)
+    bridge.fresh(events.fresh, None, view, **QUIET)
+    fresh.click(None, js="() => window.eaSend('fresh', {})")
+    temporary.click(None, js="() => window.eaSend('fresh', {temporary: true})")
+    bridge.rename(events.rename, [chat_id, search], [listing, top], **QUIET)
+    bridge.remove(events.remove, [chat_id, search], view, **QUIET)
+    bridge.feedback(events.feedback, [chat_id], [transcript], **QUIET)
+    chat_id.change(None, [chat_id], None, js="(id) => window.eaAddress && window.eaAddress(id)")
+    page.load(events.load, None, view, **QUIET)
+    page.load(events.account, None, [account], **QUIET)

@@ -1,0 +1,167 @@
+"""The source behind a citation: the document with the passage highlighted, and who vouches for it.
+
+`GET /source/{document_id}/{version}?passage=...&quote=...`: a whole page, or the panel's content with `X-Fragment: 1`.
+Access is decided again for every request: a link that somebody was sent opens nothing that they may not read.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING
+
+from fastapi import APIRouter, Request
+from starlette.responses import HTMLResponse
+
+from assistant.pages.icons import icon
+from assistant.pages.render import esc, rich
+from assistant.pages.theme import static_url
+from assistant.web.sessions import current_person
+from core.errors import NotFound
+from core.records import Document, Passage, Principal
+
+if TYPE_CHECKING:
+    from assistant.bootstrap import Assistant
+
+_MISSING = "There is no such document, or you may not read it."
+
+
+def source_router(assistant: Assistant) -> APIRouter:
+    router = APIRouter(include_in_schema=False)
+
+    @router.get("/source/{document_id}/{version}")
+    def source(request: Request, document_id: str, version: int, passage: str = "", quote: str = "") -> HTMLResponse:
+        person = current_person(request)
+        try:
+            body = source_html(assistant, person, document_id, version, passage_id=passage, quote=quote)
+            status = 200
+        except NotFound as error:
+            body, status = f'<p class="ea-source-wait">{esc(error)}</p>', 404
+        fragment = request.headers.get("x-fragment") == "1"
+        headers = {"cache-control": "private, no-store", "vary": "X-Fragment, Cookie"}
+        return HTMLResponse(body if fragment else _page(body), status, headers=headers)
+
+    return router
+
+
+def source_html(
+    assistant: Assistant, person: Principal, document_id: str, version: int, *, passage_id: str = "", quote: str = ""
+) -> str:
+    """The document as HTML, with the cited passage marked.
+
+    Raises:
+        NotFound: unknown, erased, or not for this person; the message is the same, so that nobody learns which.
+    """
+    document = readable(assistant, person, document_id, version)
+    passages = assistant.catalogue.passages(document_id, version)
+    shown = _text(passages, passage_id, quote)
+    today = datetime.now(UTC).date()
+    return (
+        f'<article class="ea-source" data-title="{esc(document.title)}">{facts(document, today)}'
+        f'<div class="ea-source-text ea-text" dir="auto">{shown or "<p>No text is kept of this document.</p>"}</div></article>'
+    )
+
+
+def readable(assistant: Assistant, person: Principal, document_id: str, version: int) -> Document:
+    """The document where the person may read it: by the access rule, and only approved text unless they review texts."""
+    try:
+        document = assistant.catalogue.get(document_id, version)
+    except NotFound:
+        raise NotFound(_MISSING) from None
+    reviews = person.has_role("support") or person.has_role("admin")
+    if not document.readable_by(person) or not (reviews or document.status == "approved"):
+        raise NotFound(_MISSING)
+    return document
+
+
+def facts(document: Document, today: date) -> str:
+    """Title, state and the governed facts of a document version."""
+    rows = [
+        ("Owner", f'<a href="mailto:{esc(document.owner)}">{esc(document.owner)}</a>'),
+        ("Department", esc(document.department)),
+        ("Version", str(document.version)),
+        ("Classification", label(document.classification)),
+        ("Effective", day(document.effective)),
+        ("Expires", day(document.expires) if document.expires else "no end date"),
+        ("Review by", day(document.review) if document.review else ""),
+        ("Language", esc(document.language)),
+        ("Legal hold", "yes" if document.legal_hold else ""),
+    ]
+    listed = "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in rows if value)
+    return (
+        f'<header class="ea-facts"><h2>{esc(document.title)}</h2>{_standing(document, today)}<dl>{listed}</dl></header>'
+    )
+
+
+def label(classification: str) -> str:
+    return f'<span class="ea-badge ea-class-{esc(classification)}">{esc(classification)}</span>'
+
+
+def day(value: date) -> str:
+    return f'<time datetime="{value.isoformat()}">{value.day} {value:%b %Y}</time>'
+
+
+def _standing(document: Document, today: date) -> str:
+    """A warning where this version answers no questions today."""
+    if document.in_force(today) and document.state == "indexed":
+        return ""
+    if document.status != "approved":
+        text = f"This version is {document.status}: it answers no questions."
+    elif document.effective > today:
+        text = f"This version takes effect on {day(document.effective)}."
+    elif document.expires and document.expires < today:
+        text = f"This version expired on {day(document.expires)}: it answers no questions any more."
+    else:
+        text = f"This version is {esc(document.state)}: it answers no questions."
+    return f'<p class="ea-low">{icon("alert")}<span>{text}</span></p>'
+
+
+def _text(passages: Sequence[Passage], passage_id: str, quote: str) -> str:
+    parts: list[str] = []
+    section, page = "", None
+    for passage in passages:
+        if passage.page is not None and passage.page != page:
+            parts.append(f'<p class="ea-page">Page {passage.page}</p>')
+        if passage.section != section:
+            parts.append(f"<h3>{esc(passage.section)}</h3>")
+        section, page = passage.section, passage.page
+        body = rich(_without_heading(passage))
+        if passage.passage_id == passage_id:
+            body = (
+                f'<div class="ea-cited" id="cited" aria-label="Cited passage" role="note">{_quoted(body, quote)}</div>'
+            )
+        parts.append(body)
+    return "".join(parts)
+
+
+def _without_heading(passage: Passage) -> str:
+    """The text without a first line that repeats the section's heading."""
+    first, _, rest = passage.text.partition("\n")
+    last = passage.section.split(" > ")[-1].strip().casefold()
+    return rest if last and first.lstrip("# ").strip().casefold() == last else passage.text
+
+
+def _quoted(body: str, quote: str) -> str:
+    """Mark the quoted words in rendered HTML; tags may lie between them, and where they are not found nothing is marked."""
+    words = re.findall(r"[^\s*_`|#]+", quote)
+    if not words:
+        return body
+    between = r"(?:\s|</?(?:strong|em|code|td|th|tr|li|p|br)[^>]*>|[*_`|])+"
+    found = re.search(between.join(re.escape(esc(word)) for word in words), body)
+    if found is None:
+        return body
+    marked = re.sub(r"([^<>]+)(?=<|$)", r"<mark>\1</mark>", found[0]) if "<" in found[0] else f"<mark>{found[0]}</mark>"
+    return body[: found.start()] + marked + body[found.end() :]
+
+
+def _page(body: str) -> str:
+    sheets = "".join(
+        f'<link rel="stylesheet" href="{static_url(n)}">' for n in ("base.css", "chat.css", "documents.css")
+    )
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Source</title>'
+        '<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="color-scheme" content="light dark">'
+        f'<link rel="icon" type="image/svg+xml" href="{static_url("mark.svg")}">{sheets}'
+        f'<script src="{static_url("alone.js")}" defer></script></head><body class="ea-alone"><main>{body}</main></body></html>'
+    )
