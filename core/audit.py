@@ -104,6 +104,10 @@ class Audit:
             for row in connection.execute(query if limit is None else query.limit(limit)):
                 yield AuditRow(*row)
 
+    def count(self) -> int:
+        with self._store.read() as connection:
+            return int(connection.scalar(sa.select(sa.func.count()).select_from(audit)) or 0)
+
     def verify(self) -> list[AuditFinding]:
         """Every break of the chain, in order; an empty list means that the log is whole."""
         findings: list[AuditFinding] = []

@@ -57,6 +57,11 @@ class People:
             rows = connection.execute(sa.select(person).where(person.c.active.is_(True)).order_by(person.c.person_id))
             return [principal(row) for row in rows]
 
+    def accounts(self) -> list[Account]:
+        """Everybody, deactivated people included."""
+        with self._store.read() as connection:
+            return [_account(row) for row in connection.execute(sa.select(person).order_by(person.c.person_id))]
+
     def add(
         self, who: Principal, *, actor: str, password_hash: str | None = None, issuer: str = "", subject: str = ""
     ) -> None:
