@@ -162,7 +162,9 @@ class People:
         if not EMAIL.fullmatch(who.email):
             problems.append(f"{who.email[:80]!r} is not an e-mail address")
         if unknown := sorted(who.groups - self.groups()):
-            problems.append(f"unknown groups {', '.join(unknown)}")
+            problems.append(
+                f"unknown groups {', '.join(unknown)} (make one with: python -m assistant users add-group NAME)"
+            )
         if unknown_roles := sorted(who.roles - set(ROLES)):
             problems.append(f"unknown roles {', '.join(unknown_roles)} (there are {', '.join(ROLES)})")
         if who.clearance not in CLASSIFICATIONS:

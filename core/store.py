@@ -19,7 +19,7 @@ from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError, NoSuchModuleError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from core.errors import MissingExtra, SettingsError, StoreUnavailable
+from core.errors import BadInput, Conflict, MissingExtra, SettingsError, StoreUnavailable
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 UNHEALTHY = re.compile("malformed|not a database")
@@ -51,6 +51,37 @@ class Store:
         with _translated(self.engine), self.engine.connect().execution_options(write=False) as connection:
             with connection.begin():
                 yield connection
+
+    @contextmanager
+    def snapshot(self) -> Iterator[sa.Connection]:
+        """Every table as it was at one moment, however long the reading takes."""
+        level = {} if self.engine.dialect.name == "sqlite" else {"isolation_level": "REPEATABLE READ"}
+        with _translated(self.engine), self.engine.connect().execution_options(write=False, **level) as connection:
+            with connection.begin():
+                yield connection
+
+    def schema(self) -> str:
+        """The migration that the database stands at."""
+        with self.read() as connection:
+            return str(MigrationContext.configure(connection).get_current_revision())
+
+    @classmethod
+    def at_schema(cls, url: str, revision: str) -> Store:
+        """A store on an empty database, brought to an older schema, to put a backup's rows in.
+
+        Raises:
+            Conflict: the database has tables.
+            BadInput: a newer version of the program made that schema.
+        """
+        store = cls.__new__(cls)
+        store.engine = _engine(url)
+        with _translated(store.engine):
+            if sa.inspect(store.engine).get_table_names():
+                raise Conflict("The database of DATABASE_URL is not empty: name an empty one, nothing is overwritten.")
+            if revision not in {script.revision for script in _scripts().walk_revisions()}:
+                raise BadInput(f"A newer version made this (schema {revision}): install that version first.")
+            _migrate(store.engine, revision)
+        return store
 
     def ping(self) -> None:
         """Raise StoreUnavailable where the database does not answer."""
@@ -116,15 +147,25 @@ def _sqlite_begin(connection: sa.Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.get_execution_options().get("write", True) else "BEGIN")
 
 
-def _migrate(engine: sa.Engine) -> None:
+def _scripts() -> ScriptDirectory:
+    return ScriptDirectory.from_config(_config())
+
+
+def _config() -> Config:
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
-    head = ScriptDirectory.from_config(config).get_current_head()
+    return config
+
+
+def _migrate(engine: sa.Engine, revision: str | None = None) -> None:
+    """Bring the database to a revision, the newest when None."""
+    wanted = revision or _scripts().get_current_head()
     with engine.begin() as connection:
-        if MigrationContext.configure(connection).get_current_revision() == head:
+        if MigrationContext.configure(connection).get_current_revision() == wanted:
             return
+        config = _config()
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        command.upgrade(config, wanted or "head")
 
 
 @contextmanager

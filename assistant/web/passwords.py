@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 import threading
+from collections.abc import Mapping, Sequence
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -34,6 +35,30 @@ def generate_password() -> str:
     return "-".join("".join(secrets.choice(ALPHABET) for _ in range(5)) for _ in range(4))
 
 
+def hash_password(password: str, hasher: PasswordHasher | None = None) -> str:
+    """The argon2 hash to store.
+
+    Raises:
+        BadInput: the password is shorter than 12 or longer than 200 characters.
+    """
+    if not SHORTEST <= len(password) <= LONGEST:
+        raise BadInput(f"A password has {SHORTEST} to {LONGEST} characters.")
+    return (hasher or PasswordHasher()).hash(password)
+
+
+def add_with_passwords(
+    people: People, groups: Mapping[str, str], everybody: Sequence[Principal], *, actor: str
+) -> dict[str, str]:
+    """Make the groups and people that do not exist yet; the new people's generated passwords by id, to show once."""
+    known = {account.person.person_id for account in people.accounts()}
+    people.add_groups(groups, actor=actor)
+    passwords = {who.person_id: generate_password() for who in everybody if who.person_id not in known}
+    for who in everybody:
+        if who.person_id in passwords:
+            people.add(who, actor=actor, password_hash=hash_password(passwords[who.person_id]))
+    return passwords
+
+
 class Accounts:
     """Signs people in by id or e-mail address and password.
 
@@ -55,15 +80,8 @@ class Accounts:
         self._decoy: str | None = None
 
     def hash(self, password: str) -> str:
-        """The hash to store.
-
-        Raises:
-            BadInput: the password is shorter than 12 or longer than 200 characters.
-        """
-        if not SHORTEST <= len(password) <= LONGEST:
-            raise BadInput(f"A password has {SHORTEST} to {LONGEST} characters.")
         with self._hashing:
-            return self._hasher.hash(password)
+            return hash_password(password, self._hasher)
 
     def sign_in(self, name: str, password: str, address: str) -> Principal:
         """The person whose id or e-mail address and password these are.

@@ -1,0 +1,63 @@
+"""What the commands share: the open store, the name of who types, and one way to print."""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from core.audit import Audit
+from core.people import People
+from core.settings import Settings, load_settings
+from core.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    settings: Settings
+    store: Store
+    audit: Audit
+    people: People
+
+
+@contextmanager
+def opened() -> Iterator[Opened]:
+    """The store of the home folder, without the index: works while an assistant serves, too."""
+    settings = load_settings()
+    with Store(settings.store_url) as store:
+        audit = Audit(store, settings.home)
+        yield Opened(settings, store, audit, People(store, audit))
+
+
+def actor() -> str:
+    """Whose acts these are in the audit log."""
+    try:
+        return f"cli:{getpass.getuser()}"
+    except (KeyError, OSError):
+        return "cli"
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="one JSON object a line")
+
+
+def say(args: argparse.Namespace, text: str, fields: Mapping[str, object]) -> None:
+    """The fields as a JSON line where --json is given, else the text."""
+    line = json.dumps(dict(fields), ensure_ascii=False, default=_plain) if args.json else text
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def table(rows: Sequence[tuple[str, ...]]) -> str:
+    """Rows as columns wide enough for their longest cell."""
+    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
+    return "\n".join(lines)
+
+
+def _plain(value: object) -> object:
+    return sorted(value) if isinstance(value, frozenset) else str(value)
