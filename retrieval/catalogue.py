@@ -323,7 +323,7 @@ def _put(connection: sa.Connection, entry: Entry) -> None:
     values = _values(entry.document) | {"updated_at": now}
     if not connection.execute(document.update().where(_is(document, key)).values(**values)).rowcount:
         connection.execute(document.insert().values(**values, created_at=now))
-    if entry.document.state == "quarantined" and not entry.passages:
+    if not key[1]:  # a file without governance: nothing of what it says is kept
         return
     text = {
         "document_id": key[0],

@@ -8,7 +8,8 @@ that the version does not answer, then the vectors go. `recover()` finishes whic
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 
 from core.records import Document, clearance_rank
 from retrieval.access import OPEN_END
@@ -39,7 +40,7 @@ class Indexing:
         vectors = iter(self._embedder.encode(texts)) if texts else iter(())
         for document in documents:
             key = key_of(document)
-            payload = self._payload(document)
+            payload = self._payload(document, self._versions(document.document_id, about_to_answer=held.keys()))
             points = [
                 Point(p.passage_id, next(vectors), searched_text(p.title, p.section, p.text), payload)
                 for p in held[key]
@@ -48,7 +49,7 @@ class Indexing:
                 self._index.delete_document(*key)
             self._index.upsert(points)
             self._catalogue.set_state(key, "indexed", actor=actor, action=action, reason=document.reason)
-        self.follow_up({d.document_id for d in documents})
+        self.follow_up({d.document_id for d in documents}, right=held.keys())
 
     def apply(self, documents: Sequence[Document], *, actor: str) -> None:
         """After versions were stored: index the pending ones, and remove what the others may have had in the index."""
@@ -63,12 +64,16 @@ class Indexing:
         self._index.delete_document(*key)
         self.follow_up({key[0]})
 
-    def follow_up(self, document_ids: Iterable[str]) -> None:
-        """After a change: the intervals in which the other versions answer, and duplicates that lost their original."""
+    def follow_up(self, document_ids: Iterable[str], *, right: Collection[Key] = ()) -> None:
+        """After a change: the intervals in which the other versions answer, and duplicates that lost their original.
+
+        Args:
+            right: versions whose payload was written just now (each rewrite costs a flush of the index).
+        """
         for document_id in sorted(set(document_ids)):
-            versions = self._catalogue.documents(document_id=document_id)
+            versions = self._versions(document_id)
             for document in versions:
-                if document.state == "indexed":
+                if document.state == "indexed" and key_of(document) not in right:
                     self._index.set_payload(*key_of(document), self._payload(document, versions))
         self._release(self._catalogue.documents(state="duplicate"))
 
@@ -112,6 +117,10 @@ class Indexing:
             if other.version > document.version and other.status == "approved" and other.state in ANSWERING_STATES:
                 last = min(last, other.effective.toordinal() - 1)
         return document.effective.toordinal(), last
+
+    def _versions(self, document_id: str, about_to_answer: Collection[Key] = ()) -> list[Document]:
+        versions = self._catalogue.documents(document_id=document_id)
+        return [replace(d, state="indexed") if key_of(d) in about_to_answer else d for d in versions]
 
     def _payload(self, document: Document, versions: Sequence[Document] | None = None) -> Payload:
         first, last = self.answers(document, versions)
