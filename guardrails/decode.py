@@ -26,6 +26,9 @@ _BASE32 = re.compile(r"\b[A-Z2-7]{24,}={0,6}")
 _HEX = re.compile(r"(?:\b|\\x|0x)(?:[0-9a-fA-F]{2}(?:\s|\\x|,\s?0x|:)?){10,}")
 _SPACED = re.compile(r"\b(?:\w[ ._*\-|]{1,2}){7,}\w\b")
 _LEET = str.maketrans("013457@$!|", "oieastasil")
+_MIXED = re.compile(r"\b(?=[A-Za-z]*[013457@$!|])(?=[013457@$!|]*[A-Za-z])[A-Za-z013457@$!|]{3,}")
+_HINTS = ("instru", "prompt", "guideline", "restrict", "ignore", "disregard", "forget", "pretend", "convers", "you are", "anything now", "regeln", "anweis")  # fmt: skip
+"""Words that any order to the assistant has: a text turned around or shifted is looked at only where one shows."""
 _COMMENT = re.compile(r"<!--(.*?)(?:-->|\Z)", re.DOTALL)
 _HIDDEN_STYLE = re.compile(
     r"<(\w+)[^>]*(?:display\s*:\s*none|visibility\s*:\s*hidden|font-size\s*:\s*0|opacity\s*:\s*0(?![.\d])|\bhidden\b|"
@@ -61,10 +64,15 @@ def _readings(text: str, depth: int) -> Iterator[tuple[str, str]]:
         yield via, found
         if depth > 1:
             yield from ((via, inner) for _, inner in _decoded(found))
-    yield "rot13", codecs.decode(text, "rot13")
-    yield "reversed", text[::-1]
-    if any(c.isdigit() or c in "@$!|" for c in text):
-        yield "leet", text.translate(_LEET)
+    for via, turned in (("rot13", codecs.decode(text, "rot13")), ("reversed", text[::-1]), ("leet", _unleet(text))):
+        lowered = turned.lower()
+        if any(hint in lowered for hint in _HINTS):
+            yield via, turned
+
+
+def _unleet(text: str) -> str:
+    """The words that mix letters with digits or signs, read as letters, in the text around them; nothing where there are none."""
+    return text.translate(_LEET) if len(_MIXED.findall(text)) > 1 else ""
 
 
 def _decoded(text: str) -> Iterator[tuple[str, str]]:

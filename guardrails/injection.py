@@ -39,12 +39,12 @@ class Injection:
 
     def _plain_or_encoded(self, text: str) -> str:
         for view in views(text):
-            rule = first_match(view.text, self._stage)
-            if view.via == "plain" and rule:
-                return rule
-            if view.via == "spaced_letters" and glued(view.text.replace(" ", "")):
+            if view.via == "plain":
+                if rule := first_match(view.text, self._stage):
+                    return rule
+            elif view.via == "spaced_letters" and glued(view.text.replace(" ", "")):
                 return "encoded:override_instructions"
-            if rule in ENCODED_RULES:
+            elif rule := first_match(view.text, self._stage, among=ENCODED_RULES):
                 return f"encoded:{rule}"
         return ""
 

@@ -264,9 +264,10 @@ ENCODED_RULES = frozenset(
 """The rules whose match in a decoded view counts: plain language that nobody hides by accident."""
 
 
-def first_match(text: str, stage: Stage) -> str:
-    """Name of the first rule of the stage that the folded text has the shape of, or nothing."""
-    return next((rule.name for rule in RULES if stage in rule.stages and rule.matches(text)), "")
+def first_match(text: str, stage: Stage, among: frozenset[str] | None = None) -> str:
+    """Name of the first rule of the stage (among those named, if any are) that the folded text has the shape of, or nothing."""
+    rules = (rule for rule in RULES if stage in rule.stages and (among is None or rule.name in among))
+    return next((rule.name for rule in rules if rule.matches(text)), "")
 
 
 def glued(text: str) -> bool:

@@ -81,11 +81,14 @@ def remove_invisible(text: str) -> str:
 
 def fold(text: str) -> str:
     """The form that rules look at: NFKC, invisible characters removed, lookalikes as Latin letters, accents off, lower case."""
-    seen = remove_invisible(unicodedata.normalize("NFKC", text)).translate(_LOOKALIKES)
-    bare = "".join(c for c in unicodedata.normalize("NFKD", seen) if not unicodedata.combining(c))
-    return re.sub(r"[^\S\n]+", " ", bare.translate(_QUOTES)).lower()
+    if not text.isascii():
+        seen = remove_invisible(unicodedata.normalize("NFKC", text)).translate(_LOOKALIKES)
+        text = _MARKS.sub("", unicodedata.normalize("NFKD", seen)).translate(_QUOTES)
+    return _SPACES.sub(" ", _CONTROL.sub("", text)).lower()
 
 
+_SPACES = re.compile(r"[^\S\n]+")
+_MARKS = re.compile("[\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]")
 _QUOTES = str.maketrans("‘’‛′`´“”„‟″«»–—−‐‑", '\'\'\'\'\'\'"""""""-----')
 
 
