@@ -212,6 +212,7 @@ class Ingest:
                 status: IngestStatus = "quarantined" if same.state == "quarantined" else "unchanged"
                 return result(status, same.key, same.chunks, same.reason)
             if identity.governance is None:
+                self._keep(identity.sha256, data)
                 self._keep(identity.sha256, data)  # for whoever gives it its governance later
                 return result("quarantined", self._quarantine(source, identity, NO_GOVERNANCE, actor), 0, NO_GOVERNANCE)
             prepared = reader.prepare(source, data, identity)
@@ -320,6 +321,28 @@ class Ingest:
             )
             self._indexing.publish([self._catalogue.get(document_id, version)], actor=actor)
             return self._catalogue.get(document_id, version)
+
+    def govern(self, document_id: str, version: int, metadata: Mapping[str, object], actor: str) -> IngestResult:
+        """Ingest the stored original again under new metadata, which win over what the file says of itself.
+
+        What a quarantined file gets first is a draft unless the metadata say otherwise; another document keeps its id,
+        version and status unless they do.
+
+        Raises:
+            NotFound: no such document, or its file is not held. GovernanceError: the metadata.
+        """
+        before = self._catalogue.get(document_id, version)
+        file = self.file_of(before)
+        kept: dict[str, object] = {"status": "draft"}
+        if version:
+            kept = {"document_id": document_id, "version": version, "status": before.status}
+        reader = self._reader({**kept, **metadata}, final=True)
+        result = next(self._take([Source(before.path, file, Path(before.path).parent)], reader, actor, None))
+        moved = result.status != "failed" and (result.document_id, result.version) != (document_id, version)
+        with self._lock:
+            if version and moved and self._catalogue.get(document_id, version).state in ("indexed", "duplicate"):
+                self._withdraw((document_id, version), actor, f"is {name((result.document_id, result.version))} now")
+        return result
 
     def retire(self, document_id: str, version: int, actor: str) -> Document:
         """Stop a version from answering; its vectors are gone on return, its words stay for the record."""

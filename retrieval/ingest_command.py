@@ -1,0 +1,159 @@
+"""The ingest command: files and folders into the index, with a progress bar, or JSON lines.
+
+    python -m retrieval ingest handbook/ --govern owner=me@example.com,classification=internal,allowed_groups=everyone
+    python -m retrieval ingest policies/ report.pdf --json
+
+While an assistant serves the same home folder the files go through it, since it owns the embedded index.
+Exit codes: 0 done, 1 some files failed, 2 wrong input, 4 something that we need does not answer, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import json
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from core.settings import Settings, load_settings
+from retrieval.embed import Embedder, Vectors, open_embedder
+from retrieval.governance import parse_govern, read_defaults
+from retrieval.ingest import Ingest, IngestResult
+from retrieval.sources import Scan, Source, find_sources
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = subparsers.add_parser(
+        "ingest",
+        help="take files and folders into the catalogue and the index",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="a file, or a folder with all below it")
+    parser.add_argument("--json", action="store_true", help="one JSON object a file, and a summary as the last line")
+    parser.add_argument(
+        "--govern",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE,...",
+        help="metadata for files that have none of their own; needs owner, classification and allowed_groups",
+    )
+    parser.add_argument("--defaults", type=Path, metavar="FILE", help="the same, from a YAML file")
+
+
+def run(args: argparse.Namespace, *, scan: Scan | None = None) -> int:
+    """Run the command; returns its exit code. `scan` counts personal data (see retrieval/__main__.py)."""
+    from core.serving import serving
+
+    settings = load_settings()
+    started = time.perf_counter()
+    sources, skipped = find_sources(args.paths)
+    defaults = _defaults(args)
+    actor = f"cli:{getpass.getuser()}"
+    server = serving(settings.home)
+    if server is None:
+        results = _here(settings, sources, actor, defaults=defaults, scan=scan)
+    else:
+        body = {"paths": [str(path.resolve()) for path in args.paths], "defaults": defaults, "actor": actor}
+        results = (IngestResult(**line) for line in server.post("/documents/ingest", body) if "path" in line)
+    counts = _report(results, total=len(sources), as_json=args.json)
+    seconds = round(time.perf_counter() - started, 3)
+    if args.json:
+        summary = {
+            "files": counts.total(),
+            "indexed": counts["indexed"],
+            "failed": counts["failed"],
+            "seconds": seconds,
+        }
+        _print({"summary": True, **summary})
+    else:
+        said = ", ".join(f"{count} {status}" for status, count in counts.items()) or "nothing to do"
+        left = f"; {skipped} files of other formats skipped" if skipped else ""
+        sys.stdout.write(f"{counts.total()} files: {said}{left}, in {seconds:.1f} s\n")
+    return 1 if counts["failed"] else 0
+
+
+def _defaults(args: argparse.Namespace) -> dict[str, object] | None:
+    values = read_defaults(args.defaults) if args.defaults else {}
+    for text in args.govern:
+        values |= parse_govern(text)
+    return values or None
+
+
+def _here(
+    settings: Settings,
+    sources: Sequence[Source],
+    actor: str,
+    *,
+    defaults: Mapping[str, object] | None,
+    scan: Scan | None,
+) -> Iterator[IngestResult]:
+    """Ingest in this process, which opens the store and the index for as long as it takes."""
+    from core.audit import Audit
+    from core.people import People
+    from core.store import Store
+    from retrieval.catalogue import Catalogue
+    from retrieval.index import open_index
+
+    with ExitStack() as stack:
+        store = stack.enter_context(Store(settings.store_url))
+        audit = Audit(store, settings.home)
+        embedder: Embedder = open_embedder(settings) if settings.embedder else LateEmbedder(settings)
+        index = open_index(settings, embedder.dimension, model=embedder.name)
+        stack.callback(index.close)
+        ingest = Ingest(
+            Catalogue(store, audit),
+            index,
+            embedder,
+            files=settings.files,
+            scan=scan,
+            known_groups=People(store, audit).groups,
+            max_bytes=settings.max_upload_mb * 2**20,
+        )
+        ingest.recover()
+        yield from ingest.take(sources, actor=actor, defaults=defaults)
+
+
+class LateEmbedder:
+    """The packaged model, loaded when the first text comes: a run that finds nothing new does not wait for it."""
+
+    dimension = 384
+    name = "all-MiniLM-L6-v2"
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._embedder: Embedder | None = None
+
+    def encode(self, texts: Sequence[str]) -> Vectors:
+        if self._embedder is None:
+            self._embedder = open_embedder(self._settings)
+        return self._embedder.encode(texts)
+
+
+def _report(results: Iterator[IngestResult], *, total: int, as_json: bool) -> Counter[str]:
+    """Show each result as it comes; returns how many there were of each status."""
+    from tqdm import tqdm
+
+    counts: Counter[str] = Counter()
+    with tqdm(total=total, unit="file", disable=not sys.stderr.isatty(), file=sys.stderr) as bar:
+        for result in results:
+            counts[result.status] += 1
+            bar.update()
+            bar.set_postfix(counts, refresh=False)
+            if as_json:
+                _print(asdict(result))
+            elif result.reason and result.status != "unchanged":
+                with bar.external_write_mode(file=sys.stdout):
+                    sys.stdout.write(f"{result.status}: {result.path}: {result.reason}\n")
+    return counts
+
+
+def _print(values: Mapping[str, Any]) -> None:
+    sys.stdout.write(json.dumps(values, ensure_ascii=False) + "\n")
+    sys.stdout.flush()
