@@ -173,9 +173,9 @@ class Ingest:
             return next(self._take([source], reader, actor, None))
 
     def govern(self, document_id: str, version: int, metadata: Mapping[str, object], actor: str) -> IngestResult:
-        """Ingest the stored original again under other metadata, which win over the file's own; the status stays unless given.
+        """Ingest the stored original again under other metadata, which win over the file's own.
 
-        This is how a document in quarantine gets its governance. A file that lies in a folder keeps what is said there:
+        Id and version stay, and so does the status unless it is given. This is how a document in quarantine gets its governance. A file that lies in a folder keeps what is said there:
         ingesting that folder again brings it back.
 
         Raises:
@@ -185,7 +185,7 @@ class Ingest:
         stored = self.file_of(document)
         same = {"document_id": document_id, "version": version} if version else {}
         reader = self._reader({"status": document.status, **metadata, **same}, final=True)
-        return next(self._take([Source(document.path, stored, stored.parent)], reader, actor, None))
+        return next(self._take([Source(document.path, stored, Path(document.path).parent)], reader, actor, None))
 
     def _reader(self, defaults: Mapping[str, object] | None, *, final: bool = False) -> Reader:
         return Reader(
@@ -321,28 +321,6 @@ class Ingest:
             )
             self._indexing.publish([self._catalogue.get(document_id, version)], actor=actor)
             return self._catalogue.get(document_id, version)
-
-    def govern(self, document_id: str, version: int, metadata: Mapping[str, object], actor: str) -> IngestResult:
-        """Ingest the stored original again under new metadata, which win over what the file says of itself.
-
-        What a quarantined file gets first is a draft unless the metadata say otherwise; another document keeps its id,
-        version and status unless they do.
-
-        Raises:
-            NotFound: no such document, or its file is not held. GovernanceError: the metadata.
-        """
-        before = self._catalogue.get(document_id, version)
-        file = self.file_of(before)
-        kept: dict[str, object] = {"status": "draft"}
-        if version:
-            kept = {"document_id": document_id, "version": version, "status": before.status}
-        reader = self._reader({**kept, **metadata}, final=True)
-        result = next(self._take([Source(before.path, file, Path(before.path).parent)], reader, actor, None))
-        moved = result.status != "failed" and (result.document_id, result.version) != (document_id, version)
-        with self._lock:
-            if version and moved and self._catalogue.get(document_id, version).state in ("indexed", "duplicate"):
-                self._withdraw((document_id, version), actor, f"is {name((result.document_id, result.version))} now")
-        return result
 
     def retire(self, document_id: str, version: int, actor: str) -> Document:
         """Stop a version from answering; its vectors are gone on return, its words stay for the record."""

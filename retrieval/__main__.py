@@ -1,0 +1,67 @@
+"""Documents and retrieval on the command line.
+
+    python -m retrieval ingest PATH...
+    python -m retrieval search QUERY --as PERSON
+    python -m retrieval evaluate --corpus F.jsonl --queries F.jsonl --qrels F.tsv
+
+This is a composition root of its own (docs/design/entry-points.md): it may know the recognisers of `guardrails.pii`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import TYPE_CHECKING
+
+from core.errors import AssistantError
+from core.offline import go_quiet
+
+if TYPE_CHECKING:
+    from guardrails.pii import Recognisers
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit code. Errors of ours are one line on stderr, without a traceback."""
+    go_quiet()
+    from retrieval import evaluate, ingest_command, search_command
+
+    parser = argparse.ArgumentParser(
+        prog="python -m retrieval", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for command in (ingest_command, search_command, evaluate):
+        command.add_parser(subparsers)
+    args = parser.parse_args(argv)
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    try:
+        if args.command == "ingest":
+            return ingest_command.run(args, scan=count_personal_data)
+        return search_command.run(args) if args.command == "search" else evaluate.run(args)
+    except AssistantError as error:
+        sys.stderr.write(f"{error}\n")
+        return error.exit_code
+    except KeyboardInterrupt:
+        sys.stderr.write("Interrupted. What was reported is stored; run the command again for the rest.\n")
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader of our output has gone: nothing left to say
+        return 0
+
+
+def count_personal_data(text: str) -> Mapping[str, int]:
+    """Kinds of personal data in a text, counted by the recognisers that also check chats."""
+    return _recognisers().count(text)
+
+
+@cache
+def _recognisers() -> Recognisers:
+    from guardrails.pii import Recognisers
+
+    return Recognisers()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
