@@ -13,7 +13,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -31,14 +30,13 @@ log = logging.getLogger(__name__)
 PREPARE_TIMEOUT_S = 900
 TOKENS_A_BATCH = 2048
 LONGEST_QUESTION = 64
-REMEMBERED = 2048
 
 
 def open_backend(settings: Settings) -> Embedder:
     """See `retrieval.embed.open_embedder`."""
     model = settings.embedder or _packaged_model()
     if settings.embedder_backend == "torch":
-        return RememberingEmbedder(TorchEmbedder(model))
+        return TorchEmbedder(model)
     folder = settings.home / "models" / _key(model)
     prepared = _prepared(model, folder)
     if prepared is None:
@@ -48,13 +46,13 @@ def open_backend(settings: Settings) -> Embedder:
                 f"see {folder / 'prepare.log'}, or set ASSISTANT_EMBEDDER_BACKEND=torch."
             )
         log.warning("embedder: OpenVINO preparation failed, torch is used instead; see %s", folder / "prepare.log")
-        return RememberingEmbedder(TorchEmbedder(model))
+        return TorchEmbedder(model)
     backend = prepared.fastest() if settings.embedder_backend == "auto" else settings.embedder_backend
     _require_near_torch(prepared, backend)
     log.info("embedder: %s, %s", backend, prepared.measured[backend])
     if backend == "torch":
-        return RememberingEmbedder(TorchEmbedder(model))
-    return RememberingEmbedder(OpenVinoEmbedder(folder, backend, model, prepared.dimension, prepared.max_tokens))
+        return TorchEmbedder(model)
+    return OpenVinoEmbedder(folder, backend, model, prepared.dimension, prepared.max_tokens)
 
 
 class TorchEmbedder:
@@ -129,34 +127,6 @@ class OpenVinoEmbedder:
         with self._lock:
             self._request.infer({0: tokens, 1: mask})
             found: Vectors = self._request.get_output_tensor(0).data.copy()
-        return found
-
-
-class RememberingEmbedder:
-    """Remembers the vectors of the latest questions (single texts); lists of passages pass through."""
-
-    def __init__(self, embedder: Embedder, remembered: int = REMEMBERED) -> None:
-        self._embedder = embedder
-        self._remembered = remembered
-        self._vectors: OrderedDict[str, Vectors] = OrderedDict()
-        self._lock = threading.Lock()
-        self.dimension = embedder.dimension
-        self.name = embedder.name
-
-    def encode(self, texts: Sequence[str]) -> Vectors:
-        if len(texts) != 1:
-            return self._embedder.encode(texts)
-        with self._lock:
-            known = self._vectors.get(texts[0])
-            if known is not None:
-                self._vectors.move_to_end(texts[0])
-                return known
-        found = self._embedder.encode(texts)
-        found.flags.writeable = False
-        with self._lock:
-            self._vectors[texts[0]] = found
-            if len(self._vectors) > self._remembered:
-                self._vectors.popitem(last=False)
         return found
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import re
+import threading
+from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -18,6 +20,9 @@ from core.settings import Settings
 
 Vectors = NDArray[np.float32]
 """Shape (texts, dimension), float32, each row of length 1."""
+
+REMEMBERED = 2048
+"""Questions whose vectors are kept: 3 MB at 384 numbers."""
 
 _WORD = re.compile(r"\w+", re.UNICODE)
 
@@ -52,12 +57,41 @@ class HashEmbedder:
         return unit
 
 
-def open_embedder(settings: Settings) -> Embedder:
-    """The embedder that the settings name.
+class RememberingEmbedder:
+    """Remembers the vectors of the latest questions (single texts); lists of passages pass through."""
+
+    def __init__(self, embedder: Embedder, remembered: int = REMEMBERED) -> None:
+        self._embedder = embedder
+        self._remembered = remembered
+        self._vectors: OrderedDict[str, Vectors] = OrderedDict()
+        self._lock = threading.Lock()
+        self.dimension = embedder.dimension
+        self.name = embedder.name
+
+    def encode(self, texts: Sequence[str]) -> Vectors:
+        if len(texts) != 1:
+            return self._embedder.encode(texts)
+        with self._lock:
+            known = self._vectors.get(texts[0])
+            if known is not None:
+                self._vectors.move_to_end(texts[0])
+                return known
+        found = self._embedder.encode(texts)
+        found.flags.writeable = False
+        with self._lock:
+            self._vectors[texts[0]] = found
+            if len(self._vectors) > self._remembered:
+                self._vectors.popitem(last=False)
+        return found
+
+
+def open_embedder(settings: Settings, *, remember: bool = True) -> Embedder:
+    """The embedder that the settings name; with `remember`, the latest questions are not encoded again.
 
     Raises:
         SettingsError: the named model cannot be loaded, or its backend is not available here.
     """
     from retrieval.backends import open_backend
 
-    return open_backend(settings)
+    embedder = open_backend(settings)
+    return RememberingEmbedder(embedder) if remember else embedder

@@ -13,8 +13,8 @@ import pytest
 
 from core.errors import SettingsError
 from core.settings import Settings, load_settings
-from retrieval.backends import RememberingEmbedder, TorchEmbedder
-from retrieval.embed import Embedder, HashEmbedder, open_embedder
+from retrieval.backends import TorchEmbedder
+from retrieval.embed import Embedder, HashEmbedder, RememberingEmbedder, open_embedder
 from retrieval.prepare import Measured, Prepared, calibration_texts
 
 TEXTS = (
