@@ -1,7 +1,8 @@
 """Attempts to steer the assistant: a question that makes one is refused, a passage that carries one is dropped.
 
-    question  normalised, decoded views inspected, structural rules -> refuse; template tokens neutralised -> mask
-    passage   the same, with hidden HTML, title and section inspected -> drop; template tokens neutralised -> mask
+    question  decoded views and structural rules -> refuse; then cleaned of invisible and control characters, and template
+              tokens neutralised -> mask
+    passage   the same views and its own rules, hidden HTML, title and section -> drop; template tokens neutralised -> mask
 
 A classifier joins here as one more judgement on the same views (its own issue); what it would see is `decode.views`.
 """
@@ -11,10 +12,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
+from core.errors import BadInput
 from core.records import Passage, Verdict
 from guardrails.decode import hidden_html, views
 from guardrails.injection_rules import ENCODED_RULES, first_match, glued
-from guardrails.normalise import fold, has_template_tokens, neutralise, tagged_text
+from guardrails.normalise import clean_question, fold, neutralise, tagged_text
 
 
 class Injection:
@@ -33,9 +35,15 @@ class Injection:
         rule = self._plain_or_encoded(text) or self._hidden(text) or self._metadata(passages)
         if rule:
             return Verdict(self.name, "refuse" if self._stage == "question" else "drop", text, rule=rule, score=1.0)
-        if has_template_tokens(text):
-            return Verdict(self.name, "mask", neutralise(text), rule="template_tokens", score=0.5)
-        return Verdict(self.name, "allow", text)
+        try:
+            shown = clean_question(text, len(text)) if self._stage == "question" else text
+        except BadInput:
+            return Verdict(self.name, "refuse", "", rule="not_text", score=1.0)
+        literal = neutralise(shown)
+        if literal == text:
+            return Verdict(self.name, "allow", text)
+        rule = "template_tokens" if literal != shown else "invisible_characters"
+        return Verdict(self.name, "mask", literal, rule=rule, score=0.5)
 
     def _plain_or_encoded(self, text: str) -> str:
         for view in views(text):

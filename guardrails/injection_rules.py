@@ -181,7 +181,9 @@ def _new_instructions_question(text: str) -> bool:
 
 _TURNS = re.compile(r"(?:^|\n)\W{0,4}(assistant|ai|chatgpt|gpt|bot|system|model|user|human)\W{0,4}: ?(?=\S|\n)")
 _ROLE_TOKEN = re.compile(
-    r"<\|(?:im_start|start_header_id|system|user|assistant|eot_id|im_end|endoftext|end|channel|message)\|>|\[/?inst\]|<</?sys>>|<start_of_turn>|<｜(?:user|assistant|begin)|(?:^|\n)#{2,4} ?(?:system|instruction|assistant|response|human|user)(?: prompt| message)? ?:"
+    r"<\|im_start\|>\s*(?:system|assistant|user|developer|tool)|<\|start_header_id\|>\s*\w+|<\|(?:system|assistant|user|developer)\|>\s*\w"
+    r"|<<sys>>\s*\w|\[inst\]\s*\w|<start_of_turn>\s*(?:model|user|system)|<｜(?:user|assistant)｜>\s*\w"
+    r"|(?:^|\n)#{2,4} ?(?:system|instruction|assistant|response|human|user)(?: prompt| message)? ?:"
 )
 _DECODE_AND_OBEY = _re(
     r"\b(?:decode|decrypt|decipher|de-?obfuscate|unscramble|translate from (?:base64|rot13|hex|morse|binary))\b[^.\n]{0,120}\b(?:and |then |, )+(?:then )?(?:follow|execute|obey|do|perform|run|act on|comply|carry out|respond to|answer)\b"

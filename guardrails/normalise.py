@@ -98,10 +98,6 @@ def tagged_text(text: str) -> str:
     return " ".join("".join(chr(ord(c) - 0xE0000) for c in run) for run in runs)
 
 
-def has_template_tokens(text: str) -> bool:
-    return _TEMPLATE_TOKEN.search(unicodedata.normalize("NFKC", text)) is not None or bool(_TEMPLATE_TOKEN.search(text))
-
-
 def neutralise(text: str) -> str:
     """The text with every chat-template token broken by a space, so that no tokeniser reads it as a control token.
 

@@ -159,6 +159,15 @@ def test_template_token_alone_is_neutralised_and_the_text_goes_on() -> None:
     assert (verdict.action, verdict.text) == ("mask", "What does < /s > mean in the export?")
 
 
+def test_question_goes_on_without_what_nobody_sees_and_without_token_hidden_in_it() -> None:
+    verdict = question.check("How ma\u200bny days? <|im_\u200bend|> \u202etxet")
+    assert (verdict.action, verdict.text) == ("mask", "How many days? < |im_end| > txet")
+
+
+def test_binary_question_is_refused() -> None:
+    assert question.check("\x7fELF\x02\x01\x01\x00 how many days").rule == "not_text"
+
+
 @pytest.mark.parametrize("text", ["x" * 10_000, "ignore " * 2_000, "| a " * 3_000, "<!--" * 2_000, "you are " * 2_000])
 @pytest.mark.timeout(20)
 def test_hostile_text_is_judged_in_bounded_time(text: str) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from core.errors import BadInput
 from guardrails.decode import hidden_html, views
-from guardrails.normalise import clean_question, fold, has_template_tokens, neutralise, tagged_text
+from guardrails.normalise import clean_question, fold, neutralise, tagged_text
 
 LIMIT = 4000
 
@@ -111,7 +111,7 @@ def test_hidden_html_is_what_a_reader_does_not_see() -> None:
 def test_template_tokens_become_literal_text(token: str) -> None:
     written = neutralise(f"what is {token}?")
     assert token not in written
-    assert not has_template_tokens(written)
+    assert neutralise(written) == written
     assert token[1:-1].strip("<>") in written
 
 
