@@ -1,0 +1,241 @@
+"""One question becomes one Turn. The page, the API, the commands and the evaluation all come through here.
+
+    answerer.answer(question)           the whole answer
+    answerer.stream(question)           Started, then Sentence by Sentence, then Finished
+
+Every path stores a Turn, and `Finished` comes after its commit: what the person was shown as finished is kept.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Generator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+
+from assistant.followup import standalone
+from assistant.models import AnswerModel
+from assistant.passage_check import PassageCheck
+from assistant.prompt import Prompt, build_prompt
+from assistant.refusals import refusal
+from assistant.release import GUARD_ERROR, Release, run_guards
+from assistant.sentences import pieces
+from assistant.trace import Trace
+from assistant.words import language_of
+from core.errors import AssistantError, BadInput, NotFound
+from core.records import Answer, Message, Question, TurnStatus
+from core.settings import Settings
+from core.turns import Turns
+from guardrails.rails import Guards
+from retrieval.retriever import Retrieval, Retriever
+
+log = logging.getLogger(__name__)
+
+HISTORY_EXCHANGES = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    turn_id: str
+    conversation_id: str | None
+    adapter: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """The next piece of the answer, with the white space before it: the pieces in a row are the answer."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    answer: Answer
+
+
+Event = Started | Sentence | Finished
+
+
+class Answerer:
+    """Answers questions. Safe to use from several threads."""
+
+    def __init__(
+        self, settings: Settings, turns: Turns, *, retriever: Retriever, guards: Guards, model: AnswerModel
+    ) -> None:
+        self._settings = settings
+        self._turns = turns
+        self._retriever = retriever
+        self._guards = guards
+        self._check_passages = PassageCheck(guards.passage)
+        self._model = model
+
+    def ready(self) -> None:
+        """Raise ModelUnavailable where the answer model would not answer now."""
+        self._model.ready()
+
+    def answer(self, question: Question) -> Answer:
+        """The whole answer; raises as `stream` does."""
+        with closing(self.stream(question)) as events:
+            return next(event.answer for event in events if isinstance(event, Finished))
+
+    def stream(self, question: Question) -> Generator[Event]:
+        """The answer as it is released. Closing the generator stops it and stores what was shown, as `stopped`.
+
+        Raises:
+            NotFound: the conversation or the replaced turn is not there, or is another person's.
+            BadInput: an unknown filter.
+            StoreUnavailable: the Turn could not be stored; nothing was acknowledged.
+        """
+        trace = Trace(question, self._model.adapter, self._model.name, self._settings.low_evidence)
+        with trace.step("history"):
+            history = self._history(question)
+        try:
+            yield Started(trace.turn_id, trace.conversation_id, trace.adapter)
+            with closing(self._steps(question, history, trace)) as texts:
+                for text in texts:
+                    yield Sentence(trace.released_text(text))
+        except BaseException as error:
+            stopped = isinstance(error, GeneratorExit | KeyboardInterrupt)
+            trace.end(*(("stopped", "stopped") if stopped else ("failed", _code(error))))
+            self._store(trace)
+            raise
+        yield Finished(self._store(trace))
+
+    def _steps(self, question: Question, history: Sequence[Message], trace: Trace) -> Generator[str]:
+        """The steps of one question, in order; yields what the person reads."""
+        # 1. input guards; everything after them works on the text that they left
+        with trace.step("guard_in"):
+            trace.asked, refused = self._guard_question(question.text, trace)
+        if refused:
+            yield self._refuse(trace, "failed" if refused == GUARD_ERROR else "refused", refused)
+            return
+        # 2. retrieve for this person; a follow-up question is made standalone first
+        trace.standalone = standalone(trace.asked, history)
+        with trace.step("retrieve"):
+            found = self._retrieve(trace.standalone, question)
+        if found is None:
+            yield self._refuse(trace, "failed", "retriever_error")
+            return
+        trace.evidence = round(found.evidence, 4)
+        trace.counts["dropped_by_access"] += found.dropped
+        # 3. passage guards: retrieved text is untrusted
+        with trace.step("guard_passages"):
+            trace.passages, refused = self._check_passages(found.passages, trace)
+        if refused:
+            yield self._refuse(trace, "failed", refused)
+            return
+        # 4. without passages, or with too little evidence, there is no answer
+        if not trace.passages or found.evidence < self._settings.evidence_threshold:
+            yield self._refuse(trace, "no_answer", "low_evidence" if trace.passages else "no_passage")
+            return
+        # 5. the prompt; 6. one model serves everybody until adapters are rolled out by person
+        with trace.step("prompt"):
+            prompt = build_prompt(trace.standalone, trace.passages, history)
+        # 7. generate and release; 8. markers resolve to the passages given
+        release = Release(prompt.passages, self._guards.output, trace)
+        failed = yield from self._generate(prompt, release, trace)
+        with trace.step("cite"):
+            trace.citations = release.citations()
+        if failed or release.stopped:
+            yield self._refuse(trace, "failed", failed or release.stopped)
+        elif not trace.released:
+            yield self._refuse(trace, "no_answer", release.withheld or "not_in_passages")
+        # 9. `stream` stores the Turn
+
+    def _generate(self, prompt: Prompt, release: Release, trace: Trace) -> Generator[str, None, str]:
+        """Yield the pieces that pass; returns the reason of a model's failure, or ""."""
+        try:
+            with closing(trace.waiting("generate", self._model.stream(prompt))) as tokens:
+                for piece in pieces(tokens):
+                    with trace.step("guard_out"):
+                        text = release.take(piece)
+                    if text:
+                        trace.citations = release.citations()  # a stop may come at any moment
+                        yield text
+                    if release.stopped:
+                        break
+        except Exception as error:  # noqa: BLE001 - a model is a server or a library: it fails in any way, and we say so
+            advice = str(error) if isinstance(error, AssistantError) else ""
+            log.error("turn %s: model %s failed with %s. %s", trace.turn_id, trace.model, type(error).__name__, advice)
+            return "model_error"
+        return ""
+
+    def _guard_question(self, text: str, trace: Trace) -> tuple[str, str]:
+        """The masked question and "", or what may be kept of it and the reason for refusing it."""
+        trace.counts["question_chars"] = len(text)
+        if len(text) > self._settings.max_question_chars:
+            return "", "too_long"
+        if not _has_words(text):
+            return "", "empty_question"
+        masked, refused = run_guards(self._guards.input, text, (), trace)
+        if refused:  # the guards after the one that refused have not masked it: what is kept, they must see too
+            return self._masked(text), refused
+        return masked, "" if _has_words(masked) else "empty_question"
+
+    def _masked(self, text: str) -> str:
+        """What a refused question leaves in the store: masked by every guard that can mask, or nothing."""
+        masks = [guard for guard in self._guards.input if guard.name.startswith("personal_data")]
+        kept, refused = run_guards(masks, text, (), None)
+        return "" if refused or not masks else kept
+
+    def _retrieve(self, text: str, question: Question) -> Retrieval | None:
+        """None where retrieval failed: it is said so, and nothing is answered."""
+        try:
+            return self._retriever.retrieve(
+                text, question.person, limit=self._settings.retrieve_limit, filters=question.filters
+            )
+        except BadInput:
+            raise  # the caller's filter
+        except Exception as error:  # noqa: BLE001 - an index is a server or a native library: it fails in any way
+            log.error("retrieval failed with %s", type(error).__name__)
+            return None
+
+    def _history(self, question: Question) -> list[Message]:
+        """Earlier exchanges, those stored or the caller's own; raises NotFound where they are not this person's."""
+        person_id, kept_in = question.person.person_id, None if question.temporary else question.conversation_id
+        if question.replaces and self._turns.get(question.replaces, person_id).conversation_id != kept_in:
+            raise NotFound("There is no such answer in this conversation.")
+        stored = self._turns.history(kept_in, person_id, HISTORY_EXCHANGES, before=question.replaces) if kept_in else []
+        return self._checked_history(question.history) if question.history else stored
+
+    def _checked_history(self, given: Sequence[Message]) -> list[Message]:
+        """A caller's history as far as the guards pass it: its questions as questions, its answers as untrusted text."""
+        guards = {"user": self._guards.input, "assistant": self._guards.passage}
+        kept: list[Message] = []
+        for message in [m for m in given if m.role != "system"][-2 * HISTORY_EXCHANGES :]:
+            text = message.content[: self._settings.max_question_chars]
+            passed, refused = run_guards(guards[message.role], text, (), None)
+            if not refused:
+                kept.append(Message(message.role, passed))
+        return kept
+
+    def _refuse(self, trace: Trace, status: TurnStatus, reason: str) -> str:
+        """End the question with a reason; returns what the person reads."""
+        trace.end(status, reason)
+        text = refusal(
+            reason,
+            language_of(trace.question.text[:2000]),
+            organisation=self._settings.organisation,
+            support_contact=self._settings.support_contact,
+            nearest=() if status == "refused" else trace.passages,
+            limit=self._settings.max_question_chars,
+            cut_short=bool(trace.released),
+        )
+        return f"\n\n{text}" if trace.released else text
+
+    def _store(self, trace: Trace) -> Answer:
+        """Commit the Turn, then say what was answered."""
+        record = trace.turn()
+        with trace.step("store"):
+            stored = self._turns.save(record, continues=trace.question.conversation_id is not None)
+        trace.conversation_id = stored.conversation_id
+        log.info("turn %s %s %s %.0f ms", record.turn_id, record.status, record.reason, record.timings_ms["total"])
+        return trace.answer()
+
+
+def _has_words(text: str) -> bool:
+    return any(c.isalnum() for c in text)
+
+
+def _code(error: BaseException) -> str:
+    return error.code if isinstance(error, AssistantError) else "internal_error"

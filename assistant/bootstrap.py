@@ -1,0 +1,111 @@
+"""The composition root: the one place that knows which parts make an assistant.
+
+    from assistant.bootstrap import build
+    with build(load_settings()) as assistant:
+        assistant.answerer.answer(Question("How much leave do I get?", assistant.people.get("ben.okafor")))
+
+The commands, the web application, the evaluation and the tests call it; tests pass another answer model or embedder.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from types import TracebackType
+
+from assistant.answerer import Answerer
+from assistant.models import AnswerModel, open_model
+from assistant.prompt import TEMPLATE_TEXT
+from core.audit import Audit
+from core.people import People
+from core.settings import Settings
+from core.store import Store
+from core.turns import Turns
+from guardrails.pii import Recognisers
+from guardrails.rails import Guards, build_guards
+from retrieval.catalogue import Catalogue
+from retrieval.embed import Embedder, open_embedder
+from retrieval.index import Index, open_index
+from retrieval.ingest import Ingest
+from retrieval.retriever import Retriever
+
+
+@dataclass(frozen=True)
+class Assistant:
+    """Every part of a running assistant. Close it, or use it as a context manager: the embedded index has one opener."""
+
+    settings: Settings
+    store: Store
+    audit: Audit
+    people: People
+    turns: Turns
+    catalogue: Catalogue
+    index: Index
+    embedder: Embedder
+    retriever: Retriever
+    ingest: Ingest
+    guards: Guards
+    answerer: Answerer
+    _open: ExitStack = field(repr=False, default_factory=ExitStack)
+
+    def close(self) -> None:
+        """Flush and release index and store; a second call does nothing."""
+        self._open.close()
+
+    def __enter__(self) -> Assistant:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def build(
+    settings: Settings, *, answer_model: AnswerModel | None = None, embedder: Embedder | None = None
+) -> Assistant:
+    """Open every part, and finish what a crash left half done.
+
+    Args:
+        answer_model: instead of the one that the settings name.
+        embedder: instead of the one that the settings name.
+
+    Raises:
+        SettingsError, StoreUnavailable, IndexUnavailable: the part that cannot be opened says what to do.
+    """
+    with ExitStack() as stack:
+        store = stack.enter_context(Store(settings.store_url))
+        audit = Audit(store, settings.home)
+        people, turns, catalogue = People(store, audit), Turns(store), Catalogue(store, audit)
+        embedder = embedder or open_embedder(settings)
+        index = open_index(settings, embedder.dimension, model=embedder.name)
+        stack.callback(index.close)
+        retriever = Retriever(index, embedder, catalogue)
+        ingest = Ingest(
+            catalogue,
+            index,
+            embedder,
+            files=settings.files,
+            scan=Recognisers().count,
+            known_groups=people.groups,
+            max_bytes=settings.max_upload_mb * 2**20,
+        )
+        ingest.recover()
+        guards = build_guards(settings, TEMPLATE_TEXT)
+        model = answer_model or open_model(settings, embedder)
+        answerer = Answerer(settings, turns, retriever=retriever, guards=guards, model=model)
+        return Assistant(
+            settings=settings,
+            store=store,
+            audit=audit,
+            people=people,
+            turns=turns,
+            catalogue=catalogue,
+            index=index,
+            embedder=embedder,
+            retriever=retriever,
+            ingest=ingest,
+            guards=guards,
+            answerer=answerer,
+            _open=stack.pop_all(),
+        )

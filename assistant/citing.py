@@ -1,0 +1,111 @@
+"""Citations: the markers of a model's answer resolve to the passages that were given, or go.
+
+The model says `[3]` and means the third passage of its prompt; the person sees `[1]`, `[2]` ... in order of first use.
+Everything in a Citation comes from retrieval metadata; its quote is the passage's own words that fit the answer best.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from assistant.units import units
+from assistant.words import content_words, numbers
+from core.records import Citation, Passage
+
+_MARKER = re.compile(r"\s*(?:\[(\d{1,3}(?:\s*,\s*\d{1,3})*)\]|【(\d{1,3})[^】\n]{0,20}】)(?!\()")
+_KNOWN = re.compile(r"\[(\d{1,3})\]")
+LEAST_SUPPORT = 0.5
+"""Share of a sentence's content words that a passage must hold to be attached where the model named none."""
+
+
+def resolve_markers(text: str, count: int) -> tuple[str, tuple[int, ...], int]:
+    """The text with `[n]` markers of passages 1 to `count` only, the numbers it cites, and how many markers were removed."""
+    cited: list[int] = []
+    removed = 0
+
+    def known(match: re.Match[str]) -> str:
+        nonlocal removed
+        wanted = [int(n) for n in (match[1] or match[2]).split(",")]
+        kept = [n for n in wanted if 1 <= n <= count]
+        removed += len(wanted) - len(kept)
+        cited.extend(n for n in kept if n not in cited)
+        space = " " if kept and match[0][0].isspace() else ""
+        return space + "".join(f"[{n}]" for n in kept)
+
+    return _MARKER.sub(known, text), tuple(cited), removed
+
+
+def attach_marker(text: str, n: int) -> str:
+    """The text with a marker at its end; inside the last cell of a table row."""
+    if text.startswith("|") and text.rstrip().endswith("|"):
+        return f"{text.rstrip().rstrip('|').rstrip()} [{n}] |"
+    return f"{text} [{n}]"
+
+
+def best_passage(sentence: str, passages: Sequence[Passage]) -> int | None:
+    """The number of the passage that holds most of the sentence's words and all of its numbers, if any does well enough."""
+    said, figures = set(content_words(sentence)), numbers(sentence)
+    if not said:
+        return None
+    best, best_support = None, 0.0
+    for n, passage in enumerate(passages, 1):
+        source = f"{passage.title}\n{passage.section}\n{passage.text}"
+        if figures <= numbers(source):
+            support = len(said & set(content_words(source))) / len(said)
+            if support >= LEAST_SUPPORT and support > best_support:
+                best, best_support = n, support
+    return best
+
+
+class Cited:
+    """The passages that an answer cites, numbered as the person sees them."""
+
+    def __init__(self, passages: Sequence[Passage]) -> None:
+        self._passages = passages
+        self._numbers: dict[int, int] = {}
+        self._said: dict[int, str] = {}
+
+    def renumber(self, text: str) -> str:
+        """The text with the numbers of the prompt replaced by those that the person sees."""
+        for n in map(int, _KNOWN.findall(text)):
+            shown = self._numbers.setdefault(n, len(self._numbers) + 1)
+            self._said.setdefault(shown, _KNOWN.sub("", text))
+        return _KNOWN.sub(lambda match: f"[{self._numbers[int(match[1])]}]", text)
+
+    def citations(self) -> tuple[Citation, ...]:
+        return tuple(
+            _citation(shown, self._passages[n - 1], supporting_quote(self._said[shown], self._passages[n - 1]))
+            for n, shown in self._numbers.items()
+        )
+
+
+def supporting_quote(sentence: str, passage: Passage) -> str:
+    """The part of the passage, word for word, that shares most with the sentence; the passage's text where none does."""
+    said, figures = set(content_words(sentence)), numbers(sentence)
+    best, best_score = passage.text, 0.0
+    for unit in units(passage.text):
+        own = set(content_words(unit.text))
+        shared = len(said & own) + 2 * len(figures & numbers(unit.text))
+        score = shared / (len(said | own) + 1) if own else 0.0
+        if score > best_score:
+            best, best_score = unit.text, score
+    return best
+
+
+def _citation(n: int, passage: Passage, quote: str) -> Citation:
+    return Citation(
+        n=n,
+        passage_id=passage.passage_id,
+        document_id=passage.document_id,
+        version=passage.version,
+        title=passage.title,
+        section=passage.section,
+        page=passage.page,
+        quote=quote,
+        score=round(passage.score, 4),
+        owner=passage.owner,
+        classification=passage.classification,
+        effective=passage.effective,
+        expires=passage.expires,
+    )

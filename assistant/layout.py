@@ -1,0 +1,112 @@
+"""Quoted units become readable markdown: which document says it, then the sentence, the list with its intro, the table row."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
+
+from assistant.units import Unit, cells
+from assistant.words import Language
+from core.records import Passage
+
+_SOURCE: Mapping[Language, str] = {
+    "en": "According to **{title}**{section}:",
+    "es": "Según **{title}**{section}:",
+    "de": "Aus **{title}**{section}:",
+}
+_SECTION: Mapping[Language, str] = {"en": ", “{}”", "es": ", «{}»", "de": ", „{}“"}
+_LEANS = re.compile(
+    r"^(?:it|they|this|these|those|that|such|he|she|both|otherwise|however|in (?:that|this|these|those|such) cases?|the same|"
+    r"es|er|sie|dies\w*|diese\w*|das|dabei|dafür|ansonsten|beide|ello|ellos|ellas|esto|eso|estos|estas|este|esta|en (?:ese|este|tal) caso|ambos)\b",
+    re.IGNORECASE,
+)
+_WHOLE_LIST = 8
+"""A list of at most this many items is quoted whole where two of its items were chosen."""
+_LEAST_OF_LIST = 2
+
+
+def lay_out(
+    chosen: Sequence[tuple[Unit, int]],
+    passages: Sequence[Passage],
+    *,
+    read: Sequence[Sequence[Unit]],
+    language: Language,
+) -> Iterator[str]:
+    """The answer, piece by piece.
+
+    Args:
+        chosen: units with their passage's place in `passages`, best first.
+        read: all units of each passage.
+    """
+    order = list(dict.fromkeys(passage for _, passage in chosen))
+    for nth, place in enumerate(order):
+        passage, mark = passages[place], f"[{place + 1}]"
+        picked = [unit for unit, of in chosen if of == place]
+        yield ("\n\n" if nth else "") + _source(passage, language) + "\n\n"
+        whole = _with_neighbours(picked, read[place])
+        blocks = [list(group) for _, group in groupby(whole, key=lambda u: (u.block, u.kind))]
+        bullets = len(blocks) > 1 and all(block[0].kind != "item" for block in blocks)
+        for at, block in enumerate(blocks):
+            separator = "" if at == 0 else "\n" if bullets else "\n\n"
+            yield separator + _block(block, mark, bullet=bullets)
+
+
+def _source(passage: Passage, language: Language) -> str:
+    last = re.split(r"\s*>\s*", passage.section)[-1] if passage.section else ""
+    section = _SECTION[language].format(_plain(last)) if last and last.lower() != passage.title.lower() else ""
+    return _SOURCE[language].format(title=_plain(passage.title), section=section)
+
+
+def _with_neighbours(picked: Sequence[Unit], known: Sequence[Unit]) -> list[Unit]:
+    """The chosen units in the passage's order, with what they lean on: the sentence before, the rest of a short list."""
+    wanted = set(picked)
+    for unit in picked:
+        at = known.index(unit)
+        if unit.kind == "sentence" and _LEANS.match(unit.text) and at and known[at - 1].block == unit.block:
+            wanted.add(known[at - 1])
+        siblings = [u for u in known if u.block == unit.block]
+        chosen = sum(u.block == unit.block for u in picked)
+        if unit.kind == "item" and chosen >= _LEAST_OF_LIST and len(siblings) <= _WHOLE_LIST:
+            wanted.update(siblings)
+    return [unit for unit in dict.fromkeys(known) if unit in wanted]
+
+
+def _block(block: Sequence[Unit], mark: str, *, bullet: bool) -> str:
+    """Units of one paragraph, list or table."""
+    first = block[0]
+    if first.kind == "item":
+        intro = f"{first.head}\n\n" if first.head else ""
+        return intro + "\n".join(f"- {unit.text} {mark}" for unit in block)
+    if first.kind == "row":
+        if len(block) > 1 and not bullet:
+            return _table(block, mark)
+        return "\n".join(f"- {_row(unit)} {mark}" for unit in block)
+    lines = [f"{unit.text} {mark}" for unit in block]
+    return "\n".join(f"- {line}" for line in lines) if bullet else " ".join(lines)
+
+
+def _row(unit: Unit) -> str:
+    """A table row in one line: its first cell, then the others under their names."""
+    pairs = unit.pairs()
+    if not pairs:
+        return unit.text
+    (_, subject), *rest = pairs
+    said = "; ".join(f"{name}: {value}" if name else value for name, value in rest)
+    return f"**{_bare(subject)}** — {said}" if said else f"**{_bare(subject)}**"
+
+
+def _table(block: Sequence[Unit], mark: str) -> str:
+    """Several rows of one table, as a table; the marker stands in each row's last cell."""
+    head = block[0].head
+    columns = len(cells(head))
+    rows = [f"{unit.text.rstrip().rstrip('|').rstrip()} {mark} |" for unit in block]
+    return "\n".join([head, "|" + "---|" * columns, *rows])
+
+
+def _bare(text: str) -> str:
+    return text.replace("**", "").strip()
+
+
+def _plain(text: str) -> str:
+    return "".join(c for c in " ".join(text.split()) if c not in "*[]<>`")

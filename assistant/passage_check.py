@@ -1,0 +1,80 @@
+"""The passage guards on what was retrieved: what carries instructions is dropped and counted, what is masked goes on masked.
+
+A passage's id is a hash of its text, so its verdicts are kept: a popular passage is checked once per process.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from assistant.release import GUARD_ERROR
+from assistant.trace import Trace
+from core.records import Passage, Verdict
+from guardrails.guard import Guard, run_guard
+
+KEPT = 20_000
+"""Passages whose verdicts are kept, newest used; about 1 kB each where something was masked, less otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Checked:
+    """`text` is None where the guards left the passage as it is; `verdicts` are those that are not `allow`."""
+
+    text: str | None
+    verdicts: tuple[Verdict, ...]
+
+    @property
+    def dropped_by(self) -> str:
+        return next((v.guard for v in self.verdicts if not v.allowed), "")
+
+
+class PassageCheck:
+    """Checks passages with the guards given. Safe to use from several threads."""
+
+    def __init__(self, guards: Sequence[Guard]) -> None:
+        self._guards = tuple(guards)
+        self._known: OrderedDict[tuple[str, str, str], _Checked] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def __call__(self, passages: Sequence[Passage], trace: Trace) -> tuple[tuple[Passage, ...], str]:
+        """The passages to go on with and "", or none and the reason why there may be no answer."""
+        kept: list[Passage] = []
+        for passage in passages:
+            checked = self._checked(passage)
+            for verdict in checked.verdicts:
+                trace.note(verdict)
+                if verdict.rule == GUARD_ERROR:
+                    return (), GUARD_ERROR
+            if checked.dropped_by:
+                trace.counts[f"dropped_by_{checked.dropped_by}"] += 1
+            else:
+                kept.append(passage if checked.text is None else replace(passage, text=checked.text))
+        return tuple(kept), ""
+
+    def _checked(self, passage: Passage) -> _Checked:
+        key = (passage.passage_id, passage.title, passage.section)
+        with self._lock:
+            if key in self._known:
+                self._known.move_to_end(key)
+                return self._known[key]
+        checked = self._check(passage)
+        if not any(v.rule == GUARD_ERROR for v in checked.verdicts):  # a failure is no verdict on the passage
+            with self._lock:
+                self._known[key] = checked
+                if len(self._known) > KEPT:
+                    self._known.popitem(last=False)
+        return checked
+
+    def _check(self, passage: Passage) -> _Checked:
+        text, verdicts = passage.text, []
+        for guard in self._guards:
+            verdict = run_guard(guard, text, (replace(passage, text=text),)).verdict
+            if verdict.action != "allow":
+                verdicts.append(replace(verdict, text=""))
+            if not verdict.allowed:
+                break
+            text = verdict.text
+        return _Checked(None if text == passage.text else text, tuple(verdicts))

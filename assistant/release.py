@@ -1,0 +1,116 @@
+"""What a model writes reaches the person piece by piece, each after the output guards have passed it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from assistant.citing import Cited, attach_marker, best_passage, resolve_markers
+from assistant.prompt import NO_ANSWER
+from assistant.sentences import Piece
+from assistant.trace import Trace
+from core.records import Citation, Passage, Verdict
+from guardrails.guard import Guard, run_guard
+
+GUARD_ERROR = "guard_error"
+_OUTRANKED_BY = {"heading": ("heading", "intro", "table_head"), "intro": ("intro", "table_head")}
+
+
+def reason_of(verdict: Verdict) -> str:
+    """The stable code that a Turn carries for a guard's no."""
+    if verdict.rule == GUARD_ERROR:
+        return GUARD_ERROR
+    for stem, reason in (("injection", "injection"), ("personal_data", "personal_data"), ("grounding", "ungrounded")):
+        if verdict.guard.startswith(stem):
+            return reason
+    return "unsafe_answer"
+
+
+def run_guards(guards: Sequence[Guard], text: str, passages: Sequence[Passage], trace: Trace | None) -> tuple[str, str]:
+    """Run the guards one after the other, each on the text that the one before left.
+
+    The trace notes every verdict on a question, and those on an answer that are not `allow`.
+
+    Returns:
+        The text to go on with and "", or what is left of it and the reason of the first guard that said no.
+    """
+    for guard in guards:
+        verdict = run_guard(guard, text, passages).verdict
+        if trace and (verdict.action != "allow" or not passages):
+            trace.note(verdict)
+        if not verdict.allowed:
+            return text, reason_of(verdict)
+        text = verdict.text
+    return text, ""
+
+
+class Release:
+    """One answer on its way to the person.
+
+    Attributes:
+        stopped: the reason why nothing more may be released, or "".
+        withheld: the reason of the last piece that was withheld, or "".
+    """
+
+    def __init__(self, passages: Sequence[Passage], guards: Sequence[Guard], trace: Trace) -> None:
+        self._passages = passages
+        self._guards = guards
+        self._trace = trace
+        self._cited = Cited(passages)
+        self._held: list[Piece] = []
+        self.stopped = ""
+        self.withheld = ""
+
+    def take(self, piece: Piece) -> str:
+        """What the person gets of this piece, with what introduces it; "" for nothing yet or nothing at all."""
+        if piece.kind in ("heading", "intro", "table_head"):
+            if not (piece.kind == "table_head" and self._held and self._held[-1].kind == "table_head"):
+                self._drop_held(_OUTRANKED_BY.get(piece.kind, ("table_head",)))
+            self._held.append(piece)
+            return ""
+        if piece.kind != "row":
+            self._drop_held(("table_head",))
+        if NO_ANSWER in piece.text:
+            self.withheld = self.withheld or "not_in_passages"
+            return ""
+        text, cited, reason = self._checked(piece.text)
+        if reason == GUARD_ERROR:
+            self.stopped = reason
+            return ""
+        if reason:
+            self.withheld = reason
+            self._trace.counts[f"withheld_{reason}"] += 1
+            return ""
+        lead = piece.lead if self._trace.released else ""
+        return self._introduced(cited, lead) + self._cited.renumber(text)
+
+    def citations(self) -> tuple[Citation, ...]:
+        return self._cited.citations()
+
+    def _checked(self, text: str) -> tuple[str, tuple[int, ...], str]:
+        """The piece after the guards, the numbers of the passages that it cites, and the reason for withholding it."""
+        text, cited, removed = resolve_markers(text, len(self._passages))
+        self._trace.counts["removed_markers"] += removed
+        if not cited and (found := best_passage(text, self._passages)):
+            text, cited = attach_marker(text, found), (found,)
+            self._trace.counts["attached_markers"] += 1
+        passages = [self._passages[n - 1] for n in cited]
+        passed, reason = run_guards(self._guards, text, passages, self._trace)
+        return passed, cited, reason
+
+    def _introduced(self, cited: Sequence[int], lead: str) -> str:
+        """The headings and intro lines above a piece that passed, as far as they pass too, and the white space between."""
+        passages = [self._passages[n - 1] for n in cited]
+        shown = ""
+        for held in self._held:
+            text, _, removed = resolve_markers(held.text, 0)
+            self._trace.counts["removed_markers"] += removed
+            passed, reason = run_guards(self._guards, text, passages, self._trace)
+            if reason:
+                self._trace.counts["withheld_introductions"] += 1
+            else:
+                shown += (held.lead if self._trace.released or shown else "") + passed
+        self._held = []
+        return f"{shown}{lead or chr(10)}" if shown else lead
+
+    def _drop_held(self, kinds: Sequence[str]) -> None:
+        self._held = [held for held in self._held if held.kind not in kinds]

@@ -1,0 +1,175 @@
+"""A model that says what it is told: for tests and for timing everything but generation.
+
+`ScriptedModel` stands in for an answer model; `ScriptedServer` serves one at an OpenAI-compatible address on the
+loopback, so that the path through LangChain's ChatOpenAI runs for real:
+
+    with ScriptedServer(ScriptedModel(["Five days. [1]"])) as server:
+        settings = load_settings(model_url=server.url, model="scripted")
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+
+from assistant.prompt import Prompt
+from core.errors import ModelUnavailable
+from core.records import Message
+
+Script = str | Exception | Callable[[Prompt], str]
+"""What to say, what to raise, or how to make it from the prompt."""
+
+
+def first_sentence(prompt: Prompt) -> str:
+    """The first passage's first sentence, cited: what a ScriptedModel without a script says."""
+    text = " ".join(prompt.passages[0].text.split()) if prompt.passages else ""
+    return f"{text.partition('. ')[0].rstrip('.')}. [1]" if text else "Nothing. [1]"
+
+
+class ScriptedModel:
+    """Says the scripts in their order, the last one again and again; keeps the prompts that it got.
+
+    Args:
+        scripts: what to say to each prompt; none means `first_sentence`.
+        chunk: characters per piece.
+        pace_s: seconds before each piece.
+        fails_after: raise ModelUnavailable after that many pieces.
+    """
+
+    def __init__(
+        self, scripts: Sequence[Script] = (), *, chunk: int = 7, pace_s: float = 0.0, fails_after: int | None = None
+    ) -> None:
+        self.name = "scripted"
+        self.adapter = "scripted-v1"
+        self.prompts: list[Prompt] = []
+        self.closed = 0
+        self._scripts = deque(scripts or [first_sentence])
+        self._chunk = chunk
+        self._pace_s = pace_s
+        self._fails_after = fails_after
+        self._lock = threading.Lock()
+
+    def stream(self, prompt: Prompt) -> Iterator[str]:
+        with self._lock:
+            self.prompts.append(prompt)
+            script = self._scripts.popleft() if len(self._scripts) > 1 else self._scripts[0]
+        if isinstance(script, Exception):
+            raise script
+        text = script if isinstance(script, str) else script(prompt)
+        try:
+            for number, start in enumerate(range(0, len(text), self._chunk)):
+                if self._pace_s:
+                    time.sleep(self._pace_s)
+                if number == self._fails_after:
+                    raise ModelUnavailable("The scripted model stops here, as it was told.")
+                yield text[start : start + self._chunk]
+        finally:
+            self.closed += 1
+
+    def ready(self) -> None:
+        """It always is."""
+
+
+class ScriptedServer:
+    """An OpenAI-compatible server on the loopback that answers from a ScriptedModel.
+
+    Args:
+        model: what it says; a failure of the model cuts the connection, as a killed server does.
+        api_key: the key that it asks for; empty for none.
+        status: answer every chat request with this HTTP status instead.
+    """
+
+    def __init__(self, model: ScriptedModel, *, api_key: str = "", status: int = 200) -> None:
+        self.requests: list[dict[str, object]] = []
+        self.model, self.api_key, self.status = model, api_key, status
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._server.server_port}/v1"
+
+    def __enter__(self) -> ScriptedServer:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+def _handler(served: ScriptedServer) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        def log_message(self, format: str, *args: object) -> None:
+            """Nothing: requests carry people's text."""
+
+        def do_GET(self) -> None:
+            self._reply(200, {"object": "list", "data": [{"id": served.model.name, "object": "model"}]})
+
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+            served.requests.append(body)
+            if served.api_key and self.headers.get("authorization") != f"Bearer {served.api_key}":
+                self._reply(401, _error("the key is wrong"))
+            elif served.status != 200:
+                self._reply(served.status, _error("told to refuse"))
+            else:
+                self._write(body)
+
+        def _write(self, body: dict[str, object]) -> None:
+            given = body["messages"]
+            assert isinstance(given, list)
+            messages = tuple(Message(m["role"], str(m["content"])) for m in given)
+            pieces = served.model.stream(Prompt(messages[-1].content, (), (), messages))
+            if not body.get("stream"):
+                message = {"role": "assistant", "content": "".join(pieces)}
+                self._reply(200, _completion(served.model.name, "chat.completion", {"message": message}))
+                return
+            self.send_response(200)
+            self.send_header("content-type", "text/event-stream")
+            self.send_header("connection", "close")
+            self.end_headers()
+            try:
+                for piece in pieces:
+                    delta = {"delta": {"role": "assistant", "content": piece}}
+                    self._event(json.dumps(_completion(served.model.name, "chat.completion.chunk", delta)))
+                self._event("[DONE]")
+            except (ModelUnavailable, BrokenPipeError, ConnectionResetError):
+                self.close_connection = True
+
+        def _event(self, data: str) -> None:
+            self.wfile.write(f"data: {data}\n\n".encode())
+            self.wfile.flush()
+
+        def _reply(self, status: int, body: dict[str, object]) -> None:
+            data = json.dumps(body).encode()
+            self.send_response(status)
+            self.send_header("content-type", "application/json")
+            self.send_header("content-length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+    return Handler
+
+
+def _error(message: str) -> dict[str, object]:
+    return {"error": {"message": message, "type": "scripted"}}
+
+
+def _completion(model: str, kind: str, choice: dict[str, object]) -> dict[str, object]:
+    return {
+        "id": "scripted-1",
+        "object": kind,
+        "created": int(time.time()),
+        "model": model,
+        "choices": [{"index": 0, "finish_reason": None if "delta" in choice else "stop", **choice}],
+    }

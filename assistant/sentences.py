@@ -1,0 +1,174 @@
+"""A model's stream becomes pieces that can be checked and released one by one: sentences, list items, table rows.
+
+Markdown stays whole: a list item, a table row or a code block is one piece, and what says nothing by itself (a
+heading, an intro line, a table's head) is its own kind, to be shown only once something under it has passed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+PieceKind = Literal["sentence", "item", "row", "code", "heading", "intro", "table_head"]
+
+_LINE_BLOCK = re.compile(r"(?:\||#{1,6}\s|>\s|(?:[-*+•]|\d{1,3}[.)])\s)")
+_MAYBE_BLOCK = re.compile(r"(?:#{1,6}|[-*+•>`]{1,3}|\d{1,3}[.)]?)\s?")
+_SEPARATOR = re.compile(r"\|?(?:\s*:?-{2,}:?\s*\|)+(?:\s*:?-{2,}:?)?\s*")
+_END = re.compile(r"""[.!?…]+["'”’»)\]*_]*(?:[ \t]*\[\d{1,3}(?:\s*,\s*\d{1,3})*\])*""")
+_MAYBE_MARKER = re.compile(r"\[(?:\d{1,3}(?:\s*,\s*\d{0,3})*)?")
+_BOLD_LINE = re.compile(r"\*\*[^*\n]+\*\*:?")
+_SHORT_FORMS = frozenset(
+    [
+        "e.g",
+        "i.e",
+        "etc",
+        "approx",
+        "no",
+        "nos",
+        "dr",
+        "mr",
+        "mrs",
+        "ms",
+        "prof",
+        "st",
+        "vs",
+        "art",
+        "sec",
+        "fig",
+        "ext",
+        "tel",
+        "max",
+        "min",
+        "incl",
+        "p.ej",
+        "ej",
+        "sr",
+        "sra",
+        "núm",
+        "art.",
+        "z.b",
+        "d.h",
+        "bzw",
+        "ca",
+        "nr",
+        "abs",
+        "usw",
+        "u.a",
+        "ggf",
+        "inkl",
+        "evtl",
+        "str",
+    ]
+)
+_MONTHS = re.compile(
+    r"(?:januar|februar|märz|april|mai|juni|juli|august|september|oktober|november|dezember|quartal|jahrhundert)", re.I
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One checkable part. `lead` is the white space between it and what came before."""
+
+    kind: PieceKind
+    lead: str
+    text: str
+
+
+def pieces(tokens: Iterable[str]) -> Iterator[Piece]:
+    """The pieces of a stream, each as soon as its end is known."""
+    splitter = _Splitter()
+    for token in tokens:
+        splitter.buffer += token
+        while piece := splitter.take(final=False):
+            yield piece
+    while piece := splitter.take(final=True):
+        yield piece
+
+
+class _Splitter:
+    """Holds what has arrived and is not yet a piece."""
+
+    def __init__(self) -> None:
+        self.buffer = ""
+        self._lead = "\n"
+        self._last: PieceKind | None = None
+
+    def take(self, *, final: bool) -> Piece | None:
+        """The next piece, or None where its end has not arrived."""
+        body = self.buffer.lstrip()
+        self._lead += self.buffer[: len(self.buffer) - len(body)]
+        self.buffer = body
+        if not body:
+            return None
+        found = self._block(final) if "\n" in self._lead else self._sentence(final)
+        if found is None:
+            return None
+        kind, end = found
+        piece = Piece(kind, self._lead if self._last else "", body[:end].rstrip())
+        self.buffer, self._lead, self._last = body[end:], "", kind
+        return piece
+
+    def _block(self, final: bool) -> tuple[PieceKind, int] | None:
+        """What starts at a line's start: a whole line of a list, table or heading, a code block, or a sentence."""
+        body = self.buffer
+        line_end = body.find("\n")
+        whole = len(body) if line_end < 0 else line_end
+        complete = final or line_end >= 0
+        if not complete and _MAYBE_BLOCK.fullmatch(body):
+            return None
+        if body.startswith("```"):
+            return self._code(final)
+        if _LINE_BLOCK.match(body):
+            return (self._line_kind(body[:whole]), whole) if complete else None
+        if body.startswith("**"):
+            if not complete and not re.match(r"\*\*[^*]+\*\*:?[^:\n]", body):
+                return None
+            if complete and _BOLD_LINE.fullmatch(body[:whole].rstrip()):
+                return "heading", whole
+        return self._sentence(final)
+
+    def _code(self, final: bool) -> tuple[PieceKind, int] | None:
+        close = re.search(r"\n```[^\n]*(?=\n)", self.buffer)
+        if close:
+            return "code", close.end()
+        return ("code", len(self.buffer)) if final else None
+
+    def _line_kind(self, line: str) -> PieceKind:
+        if line.startswith("|"):
+            in_table = self._last in ("table_head", "row")
+            return "table_head" if not in_table or _SEPARATOR.fullmatch(line.strip()) else "row"
+        if line.startswith("#"):
+            return "heading"
+        return "intro" if line.startswith(">") and line.rstrip().endswith(":") else "item"
+
+    def _sentence(self, final: bool) -> tuple[PieceKind, int] | None:
+        body = self.buffer
+        line_end = body.find("\n")
+        for match in _END.finditer(body, 0, line_end if line_end >= 0 else len(body)):
+            rest = body[match.end() :]
+            following = rest.lstrip(" \t")
+            if rest and rest == following and not rest.startswith("\n"):
+                continue  # inside a number, an address, a short form
+            if not final and (not following or _MAYBE_MARKER.fullmatch(following)):
+                return None  # a citation marker may still follow
+            if following and _goes_on(body[: match.end()], following):
+                continue
+            return "sentence", match.end()
+        if line_end < 0 and not final:
+            return None
+        end = line_end if line_end >= 0 else len(body)
+        return ("intro" if body[:end].rstrip().rstrip("*").endswith(":") else "sentence"), end
+
+
+def _goes_on(said: str, following: str) -> bool:
+    """Whether the full stop ends a short form or an ordinal number and not the sentence."""
+    if not said.endswith("."):
+        return following[0].islower()
+    last = said[:-1].rsplit(maxsplit=1)[-1].lower().lstrip("(") if said[:-1].split() else ""
+    if last in _SHORT_FORMS or (len(last) == 1 and last.isalpha()):
+        return True
+    if last.isdigit() and len(last) <= 2 and _MONTHS.match(following):
+        return True
+    return following[0].islower()

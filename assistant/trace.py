@@ -1,0 +1,156 @@
+"""What happens to one question, noted as it happens; it becomes the Turn that is stored and the Answer that is given."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from assistant.prompt import TEMPLATE_SHA256
+from core.records import Answer, Citation, Passage, Question, Turn, TurnStatus, Verdict
+from core.turns import new_id, now, without_text
+
+
+@dataclass
+class Trace:
+    """One question's way. Texts in it are masked by the input guards, or empty where those did not get to them.
+
+    Attributes:
+        released: the pieces that the person has seen, in order.
+        timings_ms: step to milliseconds; `first_sentence` and `total` count from the start.
+    """
+
+    question: Question
+    adapter: str
+    model: str
+    low_evidence: float
+    turn_id: str = field(default_factory=new_id)
+    created_at: datetime = field(default_factory=now)
+    conversation_id: str | None = None
+    asked: str = ""
+    standalone: str = ""
+    status: TurnStatus = "answered"
+    reason: str = ""
+    evidence: float = 0.0
+    passages: tuple[Passage, ...] = ()
+    citations: tuple[Citation, ...] = ()
+    released: list[str] = field(default_factory=list)
+    verdicts: list[dict[str, object]] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
+    timings_ms: dict[str, float] = field(default_factory=dict)
+    _start: float = field(default_factory=time.perf_counter)
+
+    def __post_init__(self) -> None:
+        self.conversation_id = None if self.question.temporary else self.question.conversation_id or new_id()
+
+    @contextmanager
+    def step(self, name: str) -> Iterator[None]:
+        """Add the block's time to a step, also where it raises."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._add(name, time.perf_counter() - start)
+
+    def waiting(self, name: str, source: Iterable[str]) -> Generator[str]:
+        """The same items; the time that each of them takes to come is added to a step."""
+        items = iter(source)
+        try:
+            while True:
+                start = time.perf_counter()
+                try:
+                    item = next(items)
+                except StopIteration:
+                    return
+                finally:
+                    self._add(name, time.perf_counter() - start)
+                yield item
+        finally:
+            close = getattr(items, "close", None)
+            if close is not None:  # a model that is no generator has nothing to close
+                close()
+
+    def note(self, verdict: Verdict) -> None:
+        """Keep a verdict: what was found by type and number, never its text."""
+        self.verdicts.append(
+            {
+                "guard": verdict.guard,
+                "action": verdict.action,
+                "rule": verdict.rule,
+                "score": round(verdict.score, 4),
+                "entities": dict(Counter(e.type for e in verdict.entities)),
+            }
+        )
+
+    def released_text(self, text: str) -> str:
+        """Note that the person gets this piece; returns it."""
+        if not self.released:
+            self.timings_ms["first_sentence"] = self._elapsed()
+        self.released.append(text)
+        return text
+
+    def end(self, status: TurnStatus, reason: str) -> None:
+        self.status, self.reason = status, reason
+
+    def turn(self) -> Turn:
+        """The record of this moment; a temporary chat's holds no text."""
+        self.timings_ms["total"] = self._elapsed()
+        record = Turn(
+            turn_id=self.turn_id,
+            person_id=self.question.person.person_id,
+            conversation_id=self.conversation_id,
+            created_at=self.created_at,
+            question=self.asked,
+            standalone_question=self.standalone,
+            answer="".join(self.released).strip(),
+            status=self.status,
+            reason=self.reason,
+            evidence=self.evidence,
+            adapter=self.adapter,
+            model=self.model,
+            template_sha256=TEMPLATE_SHA256,
+            passages=_found(self.passages),
+            verdicts=tuple(self.verdicts),
+            citations=self.citations,
+            timings_ms=_rounded(self.timings_ms),
+            counts=dict(self.counts),
+            temporary=self.question.temporary,
+            replaces=self.question.replaces,
+        )
+        return without_text(record) if self.question.temporary else record
+
+    def answer(self) -> Answer:
+        """What the person gets; call it once the turn is stored."""
+        self.timings_ms["total"] = self._elapsed()
+        return Answer(
+            turn_id=self.turn_id,
+            conversation_id=self.conversation_id,
+            text="".join(self.released).strip(),
+            status=self.status,
+            reason=self.reason,
+            citations=self.citations,
+            adapter=self.adapter,
+            evidence=self.evidence,
+            low_evidence=self.status == "answered" and self.evidence < self.low_evidence,
+            timings_ms=_rounded(self.timings_ms),
+        )
+
+    def _add(self, name: str, seconds: float) -> None:
+        self.timings_ms[name] = self.timings_ms.get(name, 0.0) + seconds * 1000
+
+    def _elapsed(self) -> float:
+        return (time.perf_counter() - self._start) * 1000
+
+
+def _found(passages: Sequence[Passage]) -> tuple[dict[str, object], ...]:
+    return tuple(
+        {"passage_id": p.passage_id, "document_id": p.document_id, "version": p.version, "score": round(p.score, 6)}
+        for p in passages
+    )
+
+
+def _rounded(timings: dict[str, float]) -> dict[str, float]:
+    return {name: round(ms, 2) for name, ms in timings.items()}

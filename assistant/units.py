@@ -1,0 +1,106 @@
+"""A passage in the smallest parts that can be quoted: sentences, list items with their intro, table rows with their heads."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from assistant.sentences import pieces
+
+UnitKind = Literal["sentence", "item", "row"]
+
+_ITEM = re.compile(r"^\s*(?:[-*+•]|\d{1,3}[.)]|[a-z][.)])\s+")
+_SEPARATOR = re.compile(r"^\s*\|?(?:\s*:?-{2,}:?\s*\|)+\s*(?::?-{2,}:?\s*)?\|?\s*$")
+_HEADING = re.compile(r"^#{1,6}\s")
+_BOLD = re.compile(r"\*\*|__")
+NO_WORDS = re.compile(r"[\W_]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """One quotable part.
+
+    Attributes:
+        text: as the passage has it: a sentence, a list item without its bullet, a table row with its bars.
+        head: what it needs to be understood: a list's intro line, a table's head row with its bars; may be empty.
+        block: number of the paragraph, list or table that it stands in.
+    """
+
+    kind: UnitKind
+    text: str
+    head: str
+    block: int
+
+    @property
+    def said(self) -> str:
+        """The unit's own words in one line, a row's cells under their names: what is compared with a question."""
+        if self.kind != "row":
+            return _BOLD.sub("", " ".join(filter(None, (self.head, self.text))))
+        return "; ".join(": ".join(filter(None, pair)) for pair in self.pairs())
+
+    def pairs(self) -> list[tuple[str, str]]:
+        """A row's cells, each with its column's name."""
+        names, values = cells(self.head), cells(self.text)
+        names += [""] * (len(values) - len(names))
+        return [(name, value) for name, value in zip(names, values, strict=False) if value]
+
+
+def cells(row: str) -> list[str]:
+    """The cells of a table row in markdown."""
+    return [cell.strip().replace("\\|", "|") for cell in re.split(r"(?<!\\)\|", row.strip().strip("|"))]
+
+
+def units(text: str) -> tuple[Unit, ...]:
+    """The quotable parts of a passage's text, in order; headings and rules are none."""
+    found: list[Unit] = []
+    intro = ""
+    for block, lines in enumerate(_blocks(text)):
+        if len(lines) > 1 and "|" in lines[0] and _SEPARATOR.match(lines[1]):
+            found += [Unit("row", line.strip(), lines[0].strip(), block) for line in lines[2:] if _says(line)]
+            intro = ""
+        elif _ITEM.match(lines[0]):
+            found += [Unit("item", item, intro, block) for item in _items(lines)]
+        elif not _HEADING.match(lines[0]):
+            said = [piece.text for piece in pieces([" ".join(line.strip() for line in lines)])]
+            intro = said[-1] if said and said[-1].rstrip("*").endswith(":") else ""
+            found += [Unit("sentence", s, "", block) for s in said if s != intro and _says(s)]
+        else:
+            intro = ""
+    return tuple(found)
+
+
+def _says(text: str) -> bool:
+    return not NO_WORDS.fullmatch(text)
+
+
+def _blocks(text: str) -> Iterator[list[str]]:
+    """Runs of lines that belong together: a table, a list, a paragraph."""
+    held: list[str] = []
+    for line in [*text.split("\n"), ""]:
+        starts = held and (
+            not line.strip()
+            or _HEADING.match(line)
+            or (("|" in line) != ("|" in held[0]) and line.lstrip().startswith("|") != held[0].lstrip().startswith("|"))
+            or (_ITEM.match(line) and not _ITEM.match(held[0]))
+            or _HEADING.match(held[0])
+        )
+        if starts:
+            yield held
+            held = []
+        if line.strip():
+            held.append(line)
+
+
+def _items(lines: list[str]) -> Iterator[str]:
+    """List items without their bullets; a line without one goes on with the item before it."""
+    held = ""
+    for line in lines:
+        match = _ITEM.match(line)
+        if match and held:
+            yield held
+            held = ""
+        held = f"{held} {line[match.end() if match else 0 :].strip()}".strip()
+    if held:
+        yield held
