@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
-from retrieval.retriever import Mode, Retrieval
 
 from assistant.pages.parts import PLAIN, QUIET
 from assistant.pages.person import signed_in, told
@@ -14,11 +13,10 @@ from assistant.pages.source import label
 from assistant.web.sessions import require
 from core.errors import BadInput, NotAllowed
 from core.records import Passage, Principal
+from retrieval.retriever import MODES, Mode, Retrieval
 
 if TYPE_CHECKING:
     from assistant.bootstrap import Assistant
-
-MODES: tuple[Mode, ...] = get_args(Mode)
 
 
 def build_bench(assistant: Assistant, page: gr.Blocks) -> None:
@@ -67,7 +65,7 @@ class BenchEvents:
         if not question.strip():
             raise BadInput("Type a question.")
         person = self._as(actor, as_person)
-        chosen = next((m for m in MODES if m == mode), "hybrid")
+        chosen: Mode = next((m for m in MODES if m == mode), "hybrid")
         filters = {"department": department.strip(), "language": language.strip()}
         retrieval = self._assistant.retriever.retrieve(
             question,

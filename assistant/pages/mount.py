@@ -38,7 +38,8 @@ def build_pages(assistant: Assistant) -> gr.Blocks:
     with pages.route("Documents", "/library"):
         build_documents(assistant, pages)
     pages.queue(default_concurrency_limit=None, api_open=False)
-    return pages
+    built: gr.Blocks = pages
+    return built
 
 
 def mount_pages(app: FastAPI, assistant: Assistant) -> None:

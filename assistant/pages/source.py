@@ -55,7 +55,7 @@ def source_html(
     """
     document = readable(assistant, person, document_id, version)
     passages = assistant.catalogue.passages(document_id, version)
-    shown = _text(passages, passage_id, quote)
+    shown = passages_html(passages, passage_id, quote)
     today = datetime.now(UTC).date()
     return (
         f'<article class="ea-source" data-title="{esc(document.title)}">{facts(document, today)}'
@@ -81,7 +81,6 @@ def facts(document: Document, today: date) -> str:
         ("Owner", f'<a href="mailto:{esc(document.owner)}">{esc(document.owner)}</a>'),
         ("Department", esc(document.department)),
         ("Version", str(document.version)),
-        ("Classification", label(document.classification)),
         ("Effective", day(document.effective)),
         ("Expires", day(document.expires) if document.expires else "no end date"),
         ("Review by", day(document.review) if document.review else ""),
@@ -90,7 +89,8 @@ def facts(document: Document, today: date) -> str:
     ]
     listed = "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in rows if value)
     return (
-        f'<header class="ea-facts"><h2>{esc(document.title)}</h2>{_standing(document, today)}<dl>{listed}</dl></header>'
+        f'<header class="ea-facts"><h2>{esc(document.title)} {label(document.classification)}</h2>'
+        f"{_standing(document, today)}<dl>{listed}</dl></header>"
     )
 
 
@@ -117,7 +117,8 @@ def _standing(document: Document, today: date) -> str:
     return f'<p class="ea-low">{icon("alert")}<span>{text}</span></p>'
 
 
-def _text(passages: Sequence[Passage], passage_id: str, quote: str) -> str:
+def passages_html(passages: Sequence[Passage], passage_id: str, quote: str) -> str:
+    """The document's text, passage by passage, with its sections and pages, and the cited passage boxed."""
     parts: list[str] = []
     section, page = "", None
     for passage in passages:
@@ -129,7 +130,7 @@ def _text(passages: Sequence[Passage], passage_id: str, quote: str) -> str:
         body = rich(_without_heading(passage))
         if passage.passage_id == passage_id:
             body = (
-                f'<div class="ea-cited" id="cited" aria-label="Cited passage" role="note">{_quoted(body, quote)}</div>'
+                f'<div class="ea-cited" id="cited" aria-label="Cited passage" role="note">{quoted(body, quote)}</div>'
             )
         parts.append(body)
     return "".join(parts)
@@ -142,7 +143,7 @@ def _without_heading(passage: Passage) -> str:
     return rest if last and first.lstrip("# ").strip().casefold() == last else passage.text
 
 
-def _quoted(body: str, quote: str) -> str:
+def quoted(body: str, quote: str) -> str:
     """Mark the quoted words in rendered HTML; tags may lie between them, and where they are not found nothing is marked."""
     words = re.findall(r"[^\s*_`|#]+", quote)
     if not words:

@@ -22,23 +22,30 @@ def suggestions(assistant: Assistant, person: Principal | None) -> list[tuple[st
     if person is None:
         return []
     today = datetime.now(UTC).date()
-    readable = [d for d in assistant.catalogue.documents(person=person) if d.in_force(today) and d.language == "en"]
+    readable = [d for d in assistant.catalogue.documents(person=person) if d.language == "en" and d.state == "indexed"]
     seed = f"{person.person_id}{today}"
-    readable.sort(key=lambda d: hashlib.sha256(f"{seed}{d.document_id}".encode()).digest())
+    readable.sort(key=lambda d: (_clumsy(d.title), hashlib.sha256(f"{seed}{d.document_id}".encode()).digest()))
     chosen: dict[str, Document] = {}
     for document in readable:
         chosen.setdefault(document.department, document)
-    return [(d.department, _ask(assistant, d)) for d in list(chosen.values())[:SUGGESTIONS]]
+    first = list(chosen.values())[:SUGGESTIONS]
+    rest = [d for d in readable if d not in first][: SUGGESTIONS - len(first)]
+    return [(d.department, _ask(assistant, d)) for d in first + rest]
 
 
 def _ask(assistant: Assistant, document: Document) -> str:
-    sections = [
-        p.section.split(" > ")[-1] for p in assistant.catalogue.passages(document.document_id, document.version)
-    ]
-    named = [s for s in dict.fromkeys(sections) if 4 < len(s) < 60 and s != document.title]
-    if not named:
+    """A question that a section of the document answers, in the words of its heading."""
+    passages = assistant.catalogue.passages(document.document_id, document.version)
+    headings = dict.fromkeys(p.section.split(" > ")[-1].strip() for p in passages)
+    plain = [h for h in headings if h != document.title and not _clumsy(h)]
+    if not plain:
         return f"What does “{document.title}” say?"
-    return f"{document.title}: what applies to “{named[len(named) // 2]}”?"
+    return f"What does “{document.title}” say about “{plain[len(plain) // 2]}”?"
+
+
+def _clumsy(words: str) -> bool:
+    """Whether a title or heading reads badly inside a sentence."""
+    return not 2 <= len(words.split()) <= 7 or words.isupper() or any(c in ":;?!()“”" or c.isdigit() for c in words)
 
 
 def welcome(person: Principal, settings: Settings, asks: list[tuple[str, str]], *, temporary: bool) -> str:

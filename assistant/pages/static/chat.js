@@ -119,20 +119,22 @@
     $("#ea-question textarea")?.focus();
   });
 
-  // ---- scroll: a new question comes into view; a growing answer is followed while the reader is at the end
+  // ---- scroll: a new question comes into view; a growing answer is followed until the reader scrolls up
   let pinned = true, run = "";
+  const atEnd = (scroll) => scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight < 60;
   const settle = () => {
-    const scroll = $("#ea-scroll");
+    const scroll = $(".ea-chat #ea-scroll");
     if (!scroll) return;
     const now = live()?.dataset.run || "";
     if (now && now !== run) pinned = true;
     run = now || run;
-    if (pinned) scroll.scrollTo({ top: scroll.scrollHeight, behavior: now ? "smooth" : "auto" });
+    if (pinned) scroll.scrollTop = scroll.scrollHeight;
   };
   const watch = () => {
-    const scroll = $("#ea-scroll");
-    if (!scroll) return setTimeout(watch, 100);
-    scroll.addEventListener("scroll", () => { pinned = scroll.scrollHeight - scroll.scrollTop - scroll.clientHeight < 120; }, { passive: true });
+    const scroll = $(".ea-chat #ea-scroll");
+    if (!scroll) return location.pathname === "/" ? setTimeout(watch, 100) : undefined;
+    const left = () => { pinned = atEnd(scroll); };
+    for (const name of ["wheel", "touchmove", "keyup"]) scroll.addEventListener(name, () => setTimeout(left, 80), { passive: true });
     new MutationObserver(() => requestAnimationFrame(settle)).observe(scroll, { childList: true, subtree: true, characterData: true });
     const field = $("#ea-question textarea");
     field?.setAttribute("aria-label", "Your question");
