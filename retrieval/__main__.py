@@ -26,20 +26,21 @@ if TYPE_CHECKING:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code. Errors of ours are one line on stderr, without a traceback."""
     go_quiet()
-    from retrieval import evaluate, ingest_command, search_command
+    from retrieval import calibrate, evaluate, ingest_command, search_command
 
     parser = argparse.ArgumentParser(
         prog="python -m retrieval", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for command in (ingest_command, search_command, evaluate):
+    for command in (ingest_command, search_command, evaluate, calibrate):
         command.add_parser(subparsers)
     args = parser.parse_args(argv)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     try:
         if args.command == "ingest":
             return ingest_command.run(args, scan=count_personal_data)
-        return search_command.run(args) if args.command == "search" else evaluate.run(args)
+        others = {"search": search_command.run, "evaluate": evaluate.run, "calibrate": calibrate.run}
+        return others[args.command](args)
     except AssistantError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_code

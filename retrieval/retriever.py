@@ -21,7 +21,7 @@ from retrieval.access import AccessFilter, access_filter
 from retrieval.bm25 import Bm25
 from retrieval.chunk import searched_text
 from retrieval.embed import Embedder
-from retrieval.evidence import Found, evidence, signals
+from retrieval.evidence import BEST, Found, Signals, evidence, signals
 from retrieval.index import Hit, Index, SearchMode
 
 Mode = Literal["dense", "sparse", "hybrid", "rerank"]
@@ -113,16 +113,16 @@ class Retriever:
                 candidates = self._reranked(question, candidates)
         passages = tuple(candidates[:limit])
         with clock("evidence"):
-            support = self.support(question, passages, access=access)
+            support = round(evidence(self._signals(question, passages, access)), 4) if passages else 0.0
         return Retrieval(passages, support, len(hits) - len(answerable), clock.timings_ms)
 
-    def support(self, question: str, passages: Sequence[Passage], *, access: AccessFilter) -> float:
-        """The evidence score of these passages for this question, 0 where there is none."""
-        if not passages:
-            return 0.0
+    def signals(self, question: str, person: Principal, passages: Sequence[Passage]) -> Signals:
+        """What the evidence score is made of, for calibration."""
+        return self._signals(question, passages, access_filter(person, today=self._today()))
+
+    def _signals(self, question: str, passages: Sequence[Passage], access: AccessFilter) -> Signals:
         weights = self._index.term_weights(question, access=access)
-        found = [self._found(passage) for passage in passages]
-        return round(evidence(signals(weights, found, fused="fused" in passages[0].scores)), 4)
+        return signals(weights, [self._found(p) for p in passages[:BEST]], fused="fused" in passages[0].scores)
 
     def _found(self, passage: Passage) -> Found:
         terms = frozenset(self._bm25.document(searched_text(passage.title, passage.section, passage.text)))

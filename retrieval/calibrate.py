@@ -1,0 +1,242 @@
+"""The calibrate command: fit the evidence score on judged questions, and say how well retrieval finds their evidence.
+
+    python -m retrieval calibrate --documents demo/documents --people demo/people.yaml demo/questions-a.yaml demo/questions-b.yaml
+
+Each question is asked as its person over a temporary index. It counts as supported where the passages hold its evidence,
+as unsupported where it is marked unanswerable; and each answerable one is judged once more with its documents withheld.
+Prints retrieval figures by mode, the fitted coefficients for `retrieval/evidence.py`, and how they separate the two in
+cross-validation. It changes nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import astuple, dataclass, fields
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import yaml
+from numpy.typing import NDArray
+
+from core.errors import BadInput
+from core.records import Passage, Principal
+from core.settings import load_settings
+from retrieval.embed import Embedder, open_embedder
+from retrieval.evidence import Signals
+from retrieval.metrics import reciprocal_rank
+from retrieval.retriever import Mode, Retriever, today_utc
+
+LIMIT = 8
+FETCH = 30
+"""Passages fetched for a question, of which LIMIT are left once its own documents are withheld."""
+HELD_SHARE = 0.8
+"""A passage holds the evidence where it has this share of its words."""
+RIDGE = 1.0
+FOLDS = 5
+_WORD = re.compile(r"\w+")
+
+Matrix = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A question with what it is judged by. `documents` are those that it belongs to."""
+
+    question: str
+    person: str
+    answerable: bool
+    evidence: str
+    documents: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One row of the fit."""
+
+    signals: Signals
+    supported: bool
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = subparsers.add_parser(
+        "calibrate",
+        help="fit the evidence score on judged questions",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("questions", nargs="+", type=Path, metavar="QUESTIONS.yaml")
+    parser.add_argument("--documents", type=Path, required=True, metavar="FOLDER")
+    parser.add_argument("--people", type=Path, required=True, metavar="PEOPLE.yaml")
+    parser.add_argument("--today", type=date.fromisoformat, default=None, metavar="DATE", help="ask as on that day")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the command; returns its exit code."""
+    judged = [one for path in args.questions for one in read_questions(path)]
+    embedder = open_embedder(load_settings())
+    with demo_index(args.documents, args.people, embedder, args.today or today_utc()) as (retriever, people):
+        _require_people(judged, people)
+        for mode in ("dense", "sparse", "hybrid"):
+            sys.stdout.write(f"{mode:<8}{_retrieval_figures(retriever, people, judged, mode)}\n")
+        examples = [one for judgement in judged for one in _examples(retriever, people[judgement.person], judgement)]
+    features = np.array([astuple(one.signals) for one in examples])
+    supported = np.array([one.supported for one in examples])
+    sys.stdout.write(f"{len(examples)} examples, {int(supported.sum())} supported\n")
+    intercept, weights = fit(features, supported)
+    names = ", ".join(f"{f.name}={w:.2f}" for f, w in zip(fields(Signals), weights, strict=True))
+    sys.stdout.write(f"INTERCEPT = {intercept:.2f}\nWEIGHTS = Signals({names})\n")
+    sys.stdout.write(_separation(features, supported))
+    return 0
+
+
+def read_questions(path: Path) -> list[Judged]:
+    """Raises BadInput where the file is not a list of questions."""
+    try:
+        entries = yaml.safe_load(path.read_text(encoding="utf-8"))
+        return [_judged(entry) for entry in entries]
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError):
+        raise BadInput(f"{path}: needs a list of id, question, person, answerable, evidence and document_id.") from None
+
+
+@contextmanager
+def demo_index(
+    documents: Path, people_file: Path, embedder: Embedder, today: date
+) -> Iterator[tuple[Retriever, dict[str, Principal]]]:
+    """The documents in a temporary home, a retriever over them, and the people."""
+    from core.audit import Audit
+    from core.people import People, read_people_file
+    from core.store import Store
+    from retrieval.catalogue import Catalogue
+    from retrieval.edge import EdgeIndex
+    from retrieval.ingest import Ingest
+
+    groups, people = read_people_file(people_file)
+    with ExitStack() as stack:
+        home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="retrieval-calibrate-")))
+        store = stack.enter_context(Store(f"sqlite:///{home / 'assistant.db'}"))
+        audit = Audit(store, home)
+        People(store, audit).add_groups(groups, actor="calibrate")
+        catalogue = Catalogue(store, audit)
+        index = EdgeIndex(home / "index", embedder.dimension, model=embedder.name)
+        stack.callback(index.close)
+        ingest = Ingest(
+            catalogue, index, embedder, files=home / "files", scan=None, known_groups=lambda: frozenset(groups)
+        )
+        for result in ingest.run([documents], actor="calibrate"):
+            if result.status == "failed":
+                sys.stderr.write(f"failed: {result.path}: {result.reason}\n")
+        yield Retriever(index, embedder, catalogue, today=lambda: today), {one.person_id: one for one in people}
+
+
+def holds(passage: Passage, evidence: str) -> bool:
+    """Whether the passage has (nearly) all words of one piece of the evidence."""
+    words = set(_WORD.findall(passage.text.lower()))
+    return any(
+        len(words.intersection(piece)) >= HELD_SHARE * len(set(piece))
+        for line in evidence.splitlines()
+        if (piece := _WORD.findall(line.lower()))
+    )
+
+
+def fit(features: Matrix, supported: NDArray[np.bool_]) -> tuple[float, Matrix]:
+    """Ridge logistic regression with both classes weighted alike; a signal that would count against is left out.
+
+    Returns:
+        The intercept, and one weight a column, none negative.
+    """
+    used = list(range(features.shape[1]))
+    while True:
+        intercept, found = _newton(features[:, used], supported)
+        if not used or found.min() >= 0:
+            break
+        del used[int(found.argmin())]
+    weights = np.zeros(features.shape[1])
+    weights[used] = found
+    return intercept, weights
+
+
+def _newton(features: Matrix, supported: NDArray[np.bool_]) -> tuple[float, Matrix]:
+    rows = np.column_stack([np.ones(len(features)), features])
+    share = supported.mean()
+    balance = np.where(supported, 0.5 / share, 0.5 / (1 - share))
+    penalty = RIDGE * np.diag([0.0] + [1.0] * features.shape[1])
+    weights = np.zeros(rows.shape[1])
+    for _ in range(50):
+        expected = _chance(rows @ weights)
+        slope = rows.T @ (balance * (supported - expected)) - penalty @ weights
+        curve = (rows * (balance * expected * (1 - expected))[:, None]).T @ rows + penalty
+        step = np.linalg.solve(curve, slope)
+        weights += step
+        if np.abs(step).max() < 1e-8:
+            break
+    return float(weights[0]), weights[1:]
+
+
+def _chance(linear: Matrix) -> Matrix:
+    result: Matrix = 1.0 / (1.0 + np.exp(-linear))
+    return result
+
+
+def _separation(features: Matrix, supported: NDArray[np.bool_]) -> str:
+    """Area under the ROC curve and the shares at some thresholds, in cross-validation."""
+    folds = np.random.default_rng(0).permutation(len(features)) % FOLDS
+    chances = np.zeros(len(features))
+    for fold in range(FOLDS):
+        intercept, weights = fit(features[folds != fold], supported[folds != fold])
+        chances[folds == fold] = _chance(intercept + features[folds == fold] @ weights)
+    higher = chances[supported][:, None] - chances[~supported][None, :]
+    area = float((higher > 0).mean() + 0.5 * (higher == 0).mean())
+    lines = [f"cross-validated AUROC {area:.3f}"]
+    for threshold in (0.2, 0.3, 0.35, 0.4, 0.5, 0.6):
+        kept, refused = (chances[supported] >= threshold).mean(), (chances[~supported] < threshold).mean()
+        lines.append(f"threshold {threshold}: answers {kept:.1%} of the supported, refuses {refused:.1%} of the others")
+    return "\n".join(lines) + "\n"
+
+
+def _examples(retriever: Retriever, person: Principal, judged: Judged) -> Iterator[Example]:
+    found = retriever.retrieve(judged.question, person, limit=FETCH).passages
+    first = found[:LIMIT]
+    if first and not judged.answerable:
+        yield Example(retriever.signals(judged.question, person, first), False)
+    if not judged.answerable:
+        return
+    if any(holds(passage, judged.evidence) for passage in first):
+        yield Example(retriever.signals(judged.question, person, first), True)
+    others = [p for p in found if p.document_id not in judged.documents and not holds(p, judged.evidence)][:LIMIT]
+    if others:
+        yield Example(retriever.signals(judged.question, person, others), False)
+
+
+def _retrieval_figures(retriever: Retriever, people: dict[str, Principal], judged: Sequence[Judged], mode: Mode) -> str:
+    ranks = []
+    for one in (j for j in judged if j.answerable):
+        passages = retriever.retrieve(one.question, people[one.person], limit=10, mode=mode).passages
+        ranked = ["evidence" if holds(passage, one.evidence) else "" for passage in passages]
+        ranks.append(reciprocal_rank(ranked, {"evidence": 1}, 10))
+    found = np.array(ranks)
+    shares = ", ".join(f"{(found >= 1 / k).mean():.1%} in the first {k}" for k in (1, 3, 8))
+    return f"{len(ranks)} questions: evidence {shares}; mrr@10 {found.mean():.3f}"
+
+
+def _judged(entry: dict[str, object]) -> Judged:
+    tags = [str(tag) for tag in entry.get("tags") or []]  # type: ignore[attr-defined]
+    also = [tag.removeprefix("also:") for tag in tags if tag.startswith("also:")]
+    return Judged(
+        question=str(entry["question"]),
+        person=str(entry["person"]),
+        answerable=bool(entry["answerable"]),
+        evidence=str(entry.get("evidence") or ""),
+        documents=frozenset([str(entry["document_id"]), *also]),
+    )
+
+
+def _require_people(judged: Sequence[Judged], people: dict[str, Principal]) -> None:
+    unknown = sorted({one.person for one in judged} - people.keys())
+    if unknown:
+        raise BadInput(f"The questions name people that the people file does not: {', '.join(unknown)}.")
