@@ -10,12 +10,13 @@ BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 DOCS ?=
+GOVERN ?=
 DATA ?=
 
 .PHONY: run test unit check bench clean
 
 run: $(VENV)/.installed
-	@$(BIN)/python -m assistant serve $(if $(DOCS),--docs "$(DOCS)",--demo)
+	@$(BIN)/python -m assistant serve $(if $(DOCS),--docs "$(DOCS)",--demo) $(if $(GOVERN),--govern "$(GOVERN)")
 
 test: $(VENV)/.installed-dev check .venv-vllm/.installed
 	scripts/system_packages.sh chromium postgresql

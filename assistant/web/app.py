@@ -5,6 +5,7 @@ python -m assistant serve
 
 from __future__ import annotations
 
+import asyncio
 import os
 import secrets
 from collections.abc import AsyncIterator
@@ -84,7 +85,11 @@ def signing_key(home: Path) -> bytes:
 def _mount_pages(app: FastAPI, assistant: Assistant) -> None:
     from assistant.pages.mount import mount_pages
 
-    mount_pages(app, assistant)
+    async def mount() -> None:
+        mount_pages(app, assistant)
+
+    # Inside a running loop Gradio makes its locks there; outside it leaves an open event loop behind for each of them.
+    asyncio.run(mount())
 
 
 @asynccontextmanager

@@ -1,0 +1,221 @@
+"""Starts the assistant: pages and API in one process, which owns the home folder while it runs.
+
+    python -m assistant serve                      what is there already
+    python -m assistant serve --demo               with the demo organisation (what `make run` does)
+    python -m assistant serve --docs FOLDER        with one's own documents (what `make run DOCS=FOLDER` does)
+
+The first start takes the documents in and prints generated passwords once; later starts take seconds and keep
+everything. Files that carry no governance metadata are quarantined, unless --govern says what holds for them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import fcntl
+import logging
+import os
+import secrets
+import signal
+import socket
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from assistant.console import actor
+from core.errors import Conflict, SettingsError
+from core.records import CLASSIFICATIONS, ROLES, Principal
+from core.serving import Serving, announced, serving
+from core.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from assistant.bootstrap import Assistant
+
+GRACE_SECONDS = 5
+"""Open answers may finish for this long after a stop; those cut off are stored as stopped."""
+ADMIN = "admin"
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = subparsers.add_parser("serve", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument("--demo", action="store_true", help="take in the demo organisation's people and documents")
+    source.add_argument("--docs", type=Path, metavar="FOLDER", help="take in this folder first")
+    parser.add_argument(
+        "--govern",
+        metavar="KEY=VALUE,...",
+        help="metadata for files of --docs without their own, "
+        "as owner=me@example.com,classification=internal,allowed_groups=everyone",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    settings = load_settings()
+    logging.basicConfig(
+        level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
+    )
+    for noisy in ("httpx", "httpx2", "uvicorn.error", "alembic", "multipart"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    signal.signal(signal.SIGTERM, _stop)
+    try:
+        with _owned(settings.home, settings), closing(listening(settings)) as door:
+            _serve(args, settings, door)
+    except KeyboardInterrupt:
+        _say("Stopped.")
+    return 0
+
+
+def _serve(args: argparse.Namespace, settings: Settings, door: socket.socket) -> None:
+    _say("Starting …")
+    from assistant.bootstrap import build
+
+    with closing(build(settings)) as assistant:
+        accounts = _people(args, assistant)
+        _documents(args, assistant)
+        _run_server(assistant, door, accounts)
+
+
+def _run_server(assistant: Assistant, door: socket.socket, accounts: str) -> None:
+    import uvicorn
+
+    from assistant.web.app import create_app
+
+    settings = assistant.settings
+    here = Serving(local_url(settings), secrets.token_urlsafe(32), os.getpid())
+    app = create_app(assistant, local_token=here.token)
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        ws="none",
+        server_header=False,
+        # Only a proxy in front may say who is calling, and only where there is one.
+        proxy_headers=bool(settings.public_url),
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
+    assistant.audit.append(actor(), "serve.start", here.url, settings=changed(settings))
+    with announced(settings.home, here):
+        _say(f"\n{accounts}\n{settings.organisation}: {settings.public_url or here.url}\nStop with Ctrl-C.")
+        try:
+            uvicorn.Server(config).run(sockets=[door])
+        finally:
+            assistant.audit.append(actor(), "serve.stop", here.url)
+
+
+def _people(args: argparse.Namespace, assistant: Assistant) -> str:
+    """Make the demo's people, or the first administrator; what to print of their accounts."""
+    from assistant import demo
+
+    if args.demo:
+        return demo.told(*demo.make_people(assistant.people))
+    if assistant.people.accounts():
+        return ""
+    from assistant.web.passwords import add_with_passwords
+
+    first = Principal(
+        person_id=ADMIN,
+        name="Administrator",
+        email=f"{ADMIN}@localhost",
+        groups=frozenset(),
+        clearance=CLASSIFICATIONS[-1],
+        roles=frozenset(ROLES),
+    )
+    password = add_with_passwords(assistant.people, {}, [first], actor=actor())[ADMIN]
+    return (
+        f"Sign in as {ADMIN} with the password {password}, which is shown this once.\n"
+        "More people: python -m assistant users add PERSON --name NAME --email ADDRESS --group GROUP\n"
+    )
+
+
+def _documents(args: argparse.Namespace, assistant: Assistant) -> None:
+    """Take in the demo's documents, or the folder's: a line for each file that is new, changed or refused."""
+    from assistant.demo import DOCUMENTS
+    from retrieval.governance import parse_govern
+    from retrieval.sources import find_sources
+
+    folder = DOCUMENTS if args.demo else args.docs
+    if folder is None:
+        return
+    sources, skipped = find_sources([folder])
+    defaults = parse_govern(args.govern) if args.govern else None
+    counts: Counter[str] = Counter()
+    for number, result in enumerate(assistant.ingest.take(sources, actor=actor(), defaults=defaults), 1):
+        counts[result.status] += 1
+        if result.status != "unchanged":
+            what = f"{result.document_id} v{result.version}, {result.chunks} passages" if result.chunks else ""
+            _say(f"  {number:>4}/{len(sources)}  {result.status:<11}  {result.path}  {what or result.reason}".rstrip())
+    told = ", ".join(f"{count} {status}" for status, count in counts.items()) or "none"
+    _say(f"Documents in {folder}: {told}" + (f"; {skipped} files of other formats" if skipped else ""))
+    if counts["quarantined"] and not args.govern and not args.demo:
+        _say(
+            "Quarantined files answer nobody: nothing says who may read them. Say it in a governance.yaml beside them, "
+            "or for all at once:\n  make run DOCS=… GOVERN=owner=YOU@EXAMPLE,classification=internal,allowed_groups=everyone"
+        )
+
+
+@contextmanager
+def _owned(home: Path, settings: Settings) -> Iterator[None]:
+    """Hold the home folder: one process serves it."""
+    with (home / "serve.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            other = serving(home)
+            who = f"Process {other.pid} serves it at {other.url}" if other else "Another process is starting on it"
+            raise Conflict(
+                f"The home folder {settings.home} is in use. {who}: stop it, or set ASSISTANT_HOME to another folder."
+            ) from None
+        yield
+
+
+def listening(settings: Settings) -> socket.socket:
+    """The socket of ASSISTANT_HOST and ASSISTANT_PORT, listening: who calls from now on waits for the answer.
+
+    Raises:
+        Conflict: the port is in use. SettingsError: the address is not this machine's, or the port is reserved.
+    """
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    door = socket.socket(family)
+    door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        door.bind((settings.host, settings.port))
+        door.listen(2048)
+    except OSError as error:
+        door.close()
+        if error.errno == errno.EADDRINUSE:
+            raise Conflict(
+                f"Port {settings.port} is in use by another program: stop it, or set ASSISTANT_PORT to a free port."
+            ) from None
+        raise SettingsError(
+            f"ASSISTANT_HOST={settings.host}, ASSISTANT_PORT={settings.port}: cannot listen there "
+            f"({os.strerror(error.errno) if error.errno and error.errno > 0 else error}). Use an address of this machine "
+            "and a port above 1023."
+        ) from None
+    return door
+
+
+def local_url(settings: Settings) -> str:
+    """The address at which this machine reaches the assistant."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104
+    return f"http://[{host}]:{settings.port}" if ":" in host else f"http://{host}:{settings.port}"
+
+
+def changed(settings: Settings) -> dict[str, str]:
+    """The settings that differ from their defaults, secrets hidden: what the audit log keeps of a start."""
+    from assistant.settings_command import shown
+
+    plain = Settings.model_construct()
+    return {name: text for name, text in shown(settings).items() if getattr(settings, name) != getattr(plain, name)}
+
+
+def _stop(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
