@@ -105,7 +105,7 @@ def convert(data: bytes, name: str) -> Converted:
     suffix = suffix_of(name)
     reader = _READERS.get(suffix)
     if reader is None:
-        raise DocumentError(f"The format {suffix or 'without a suffix'} is not supported; use {', '.join(SUFFIXES)}.")
+        raise unsupported(name)
     if not data:
         raise DocumentError("The file is empty.")
     if suffix in (".docx", ".pptx", ".xlsx"):
@@ -128,6 +128,12 @@ def convert(data: bytes, name: str) -> Converted:
     notes = [*draft.notes, *(f"{count} {what} left out" for what, count in counts.items() if count)]
     title = draft.title.strip() or _first_heading(pages)
     return Converted(_plain_line(title)[:500], tuple(pages), tuple(notes))
+
+
+def unsupported(name: str) -> DocumentError:
+    return DocumentError(
+        f"The format {suffix_of(name) or 'without a suffix'} cannot be read; use {', '.join(SUFFIXES)}."
+    )
 
 
 def suffix_of(name: str) -> str:

@@ -18,8 +18,11 @@ from typing import Any, Final
 from core.errors import DocumentError
 
 MAX_PAGES: Final = 2000
+MARGIN: Final = 0.085
+"""Share of the page's height, above and below, where running heads and feet stand."""
 _BULLET = re.compile(r"^(?:[•▪◦‣●○■–]|\uf0b7|\(cid:\d+\))\s*")
 _NUMBERED = re.compile(r"^\(?(?:\d{1,2}|[a-z])[.)]\s+")
+_NUMBER = re.compile(r"(?:(?:page|seite|página)\s+)?#(?:\s*(?:/|of|von|de)\s*#)?", re.IGNORECASE)
 _DIGITS = re.compile(r"\d+")
 
 
@@ -34,6 +37,7 @@ class _Line:
     size: float
     bold: bool
     table: bool = False
+    in_margin: bool = False
 
 
 def read_pdf(data: bytes) -> tuple[str, list[tuple[int, str]], list[str]]:
@@ -91,7 +95,8 @@ def _lines(page: Any) -> list[_Line]:
             continue
         size = Counter(round(char["size"] * 2) / 2 for char in chars).most_common(1)[0][0]
         bold = sum("bold" in char["fontname"].lower() for char in chars) > 0.8 * len(chars)
-        found.append(_Line(line["text"].strip(), line["top"], line["bottom"], line["x0"], size, bold))
+        margin = line["bottom"] < MARGIN * page.height or line["top"] > (1 - MARGIN) * page.height
+        found.append(_Line(line["text"].strip(), line["top"], line["bottom"], line["x0"], size, bold, in_margin=margin))
     return sorted(found, key=lambda line: (line.top, line.left))
 
 
@@ -117,18 +122,12 @@ def _place(line: _Line) -> tuple[str, int]:
 
 
 def _running_lines(pages: list[list[_Line]]) -> set[tuple[str, int]]:
-    """Lines that stand at the same place, first or last, on most pages; numbers in them may differ."""
-    if len(pages) < 2:
-        return {
-            _place(line)
-            for page in pages
-            for line in page[-1:]
-            if re.fullmatch(r"(?:page\s+)?\d+(?:\s*(?:/|of)\s*\d+)?", line.text, re.I)
-        }
-    counts = Counter(
-        place for page in pages for place in {_place(line) for line in [*page[:2], *page[-2:]] if not line.table}
-    )
-    return {place for place, count in counts.items() if count >= max(2, 0.6 * len(pages))}
+    """Lines in the margin that stand at the same place on most pages, and bare page numbers; other numbers may differ."""
+    margins = [{_place(line) for line in page if line.in_margin and not line.table} for page in pages]
+    counts = Counter(place for places in margins for place in places)
+    return {
+        place for place, count in counts.items() if count >= max(2, 0.6 * len(pages)) or _NUMBER.fullmatch(place[0])
+    }
 
 
 def _blocks(lines: list[_Line], body: float, ranks: list[float]) -> Iterator[str]:

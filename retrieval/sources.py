@@ -12,7 +12,7 @@ from typing import Final
 
 from core.errors import BadInput, DocumentError, GovernanceError
 from retrieval.chunk import Chunk, chunk
-from retrieval.convert import SUFFIXES, Converted, convert, decode, suffix_of
+from retrieval.convert import SUFFIXES, Converted, convert, decode, suffix_of, unsupported
 from retrieval.dedup import Fingerprint, fingerprint
 from retrieval.governance import (
     FILE_NAME,
@@ -148,9 +148,11 @@ class Reader:
             check(defaults, known_groups=known_groups, required=REQUIRED, place="the defaults")
 
     def read(self, source: Source) -> bytes:
-        """Raises DocumentError: too large, missing or unreadable."""
+        """Raises DocumentError: of a format that we cannot read, too large, missing or unreadable."""
         if source.missing:
             raise DocumentError(source.missing)
+        if suffix_of(source.path) not in SUFFIXES:
+            raise unsupported(source.path)
         try:
             size = source.file.stat().st_size
             if size > self._max_bytes:
