@@ -1,0 +1,379 @@
+"""Ingestion: what becomes of each file, and what changes, copies, withdrawals and deletions do to the answers."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from core.errors import BadInput, Conflict, GovernanceError, NotFound, StoreUnavailable
+from tests.conftest import make_person
+from tests.retrieval import office
+from tests.retrieval.shelf import Shelf, governed
+
+EMPLOYEE = make_person("emma.employee")
+CONTRACTOR = make_person("carl.contractor", groups=("contractors",))
+HR = make_person("hana.hr", groups=("employees", "hr"), clearance="restricted")
+OPEN = {"owner": "me@x.example", "classification": "internal", "allowed_groups": ["everyone"]}
+LONG = "\n\n".join(
+    f"Rule {n}: travellers at site {n} book the train when it takes under {n} hours." for n in range(2, 30)
+)
+
+
+@pytest.fixture
+def shelf(home: Path) -> Iterator[Shelf]:
+    opened = Shelf(home)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def docs(tmp_path: Path) -> Path:
+    folder = tmp_path / "docs"
+    folder.mkdir()
+    return folder
+
+
+def statuses(shelf: Shelf, docs: Path, **more: object) -> dict[str, str]:
+    return {Path(r.path).name: r.status for r in shelf.run(docs, **more)}  # type: ignore[arg-type]
+
+
+# --- what becomes of a file ------------------------------------------------------------------------------------------
+
+
+def test_file_without_governance_is_quarantined_with_a_reason_and_never_answers(shelf: Shelf, docs: Path) -> None:
+    (docs / "a.md").write_text("---\ntitle: Foreign\nquestions: [x]\n---\nLeave is 25 days.")
+    (docs / "b.txt").write_text("Leave is 30 days.")
+    results = shelf.run(docs)
+    assert [r.status for r in results] == ["quarantined", "quarantined"]
+    assert all("has no governance metadata: give it front matter" in r.reason for r in results)
+    assert shelf.answers(HR, "leave days") == {}
+    assert shelf.index.count() == 0
+    assert statuses(shelf, docs) == {"a.md": "quarantined", "b.txt": "quarantined"}
+
+
+def test_quarantined_file_is_one_document_once_it_has_governance(shelf: Shelf, docs: Path) -> None:
+    (docs / "a.txt").write_text("Leave is 30 days.")
+    shelf.run(docs)
+    (docs / "governance.yaml").write_text(
+        "documents:\n  a.txt: {document_id: a, version: 1, owner: x, department: HR, classification: internal,\n"
+        "    allowed_groups: [everyone], effective: 2026-01-01, status: approved}\n"
+    )
+    assert statuses(shelf, docs) == {"a.txt": "indexed"}
+    assert [(d.document_id, d.state) for d in shelf.catalogue.documents()] == [("a", "indexed")]
+    assert set(shelf.answers(EMPLOYEE, "leave")) == {"a v1"}
+
+
+def test_defaults_govern_a_plain_folder(shelf: Shelf, docs: Path) -> None:
+    (docs / "Travel").mkdir()
+    (docs / "Travel" / "Per diem (UK).md").write_text(
+        "---\ntitle: Per diem rates\nquestions: [x]\n---\nIt is £30 a day."
+    )
+    (docs / "own.md").write_text(governed("own", "Rates for HR alone.", allowed="hr"))
+    shelf.run(docs, defaults=OPEN)
+    found = {d.document_id: d for d in shelf.catalogue.documents()}
+    assert set(found) == {"docs-travel-per-diem-uk", "own"}
+    assert found["docs-travel-per-diem-uk"].title == "Per diem rates"
+    assert found["own"].allowed_groups == {"hr"}, "what a file says of itself wins"
+    assert shelf.run(docs)[0].status == "unchanged", "what the folder was given before holds on"
+
+
+def test_defaults_that_say_too_little_are_refused_before_anything_is_read(shelf: Shelf, docs: Path) -> None:
+    (docs / "a.md").write_text("x")
+    with pytest.raises(GovernanceError, match="the defaults: needs classification, allowed_groups"):
+        shelf.run(docs, defaults={"owner": "me"})
+    assert shelf.catalogue.documents() == []
+
+
+def test_changed_file_of_a_plain_folder_becomes_the_next_version(shelf: Shelf, docs: Path) -> None:
+    (docs / "a.md").write_text("Leave is 25 days.")
+    shelf.run(docs, defaults=OPEN)
+    (docs / "a.md").write_text("Leave is 28 days.")
+    result = shelf.run(docs, defaults=OPEN)[0]
+    assert (result.document_id, result.version, result.status) == ("docs-a", 2, "indexed")
+    from retrieval.planning import today
+
+    assert shelf.answers(EMPLOYEE, "leave", today()) == {"docs-a v2": "Leave is 28 days."}
+
+
+def test_unchanged_again_and_replaced_where_the_text_or_the_groups_change(shelf: Shelf, docs: Path) -> None:
+    (docs / "a.md").write_text(governed("a", "Leave is 25 days."))
+    assert statuses(shelf, docs) == {"a.md": "indexed"}
+    assert statuses(shelf, docs) == {"a.md": "unchanged"}
+    (docs / "a.md").write_text(governed("a", "Leave is 28 days.", allowed="employees"))
+    assert statuses(shelf, docs) == {"a.md": "indexed"}
+    assert shelf.answers(EMPLOYEE, "leave") == {"a v1": "Leave is 28 days."}
+    assert shelf.answers(CONTRACTOR, "leave") == {}
+    assert shelf.index.count() == 1
+
+
+def test_moved_file_is_unchanged_and_known_by_its_new_path(shelf: Shelf, docs: Path) -> None:
+    (docs / "a.md").write_text(governed("a"))
+    shelf.run(docs)
+    (docs / "a.md").rename(docs / "b.md")
+    assert statuses(shelf, docs) == {"b.md": "unchanged"}
+    assert shelf.catalogue.get("a", 1).path == str(docs / "b.md")
+
+
+def test_two_files_that_claim_one_version_are_told_apart(shelf: Shelf, docs: Path) -> None:
+    (docs / "a.md").write_text(governed("a", "Leave is 25 days."))
+    (docs / "b.md").write_text(governed("a", "Leave is 30 days."))
+    (docs / "c.md").write_text(governed("a", "Leave is 25 days."))
+    results = {Path(r.path).name: r for r in shelf.run(docs)}
+    assert [results[n].status for n in ("a.md", "b.md", "c.md")] == ["indexed", "failed", "duplicate"]
+    assert f"a v1 is {docs / 'a.md'} already" in results["b.md"].reason
+    assert f"is the same file as {docs / 'a.md'}" in results["c.md"].reason
+
+
+def test_file_that_takes_another_id_stops_answering_under_the_old_one(shelf: Shelf, docs: Path) -> None:
+    (docs / "a.md").write_text(governed("a", "Leave is 25 days."))
+    shelf.run(docs)
+    (docs / "a.md").write_text(governed("b", "Leave is 25 days."))
+    shelf.run(docs)
+    assert set(shelf.answers(EMPLOYEE, "leave")) == {"b v1"}
+
+
+def test_one_bad_file_never_stops_the_rest(shelf: Shelf, docs: Path) -> None:
+    (docs / "a.md").write_text(governed("a"))
+    (docs / "b.pdf").write_bytes(b"%PDF rubbish")
+    (docs / "c.docx").write_bytes(office.password_protected())
+    (docs / "d.docx").write_bytes(office.zip_bomb(300))
+    (docs / "e.md").write_text(governed("e", classification="secret"))
+    (docs / "f.md").write_text(governed("f"))
+    (docs / "g.png").write_bytes(b"not looked at")
+    (docs / ".hidden.md").write_text("not looked at")
+    (docs / "link.md").symlink_to("/etc/hostname")
+    results = {Path(r.path).name: r for r in shelf.run(docs, defaults=OPEN)}
+    assert {n: r.status for n, r in results.items()} == {
+        "a.md": "indexed",
+        "b.pdf": "failed",
+        "c.docx": "failed",
+        "d.docx": "failed",
+        "e.md": "failed",
+        "f.md": "duplicate",
+    }
+    assert "Is damaged or not a .pdf file" in results["b.pdf"].reason
+    assert "Is password-protected" in results["c.docx"].reason
+    assert "zip bomb" in results["d.docx"].reason
+    assert results["e.md"].reason.startswith(f"{docs / 'e.md'}:7: classification is 'secret'")
+
+
+def test_file_over_the_limit_is_refused_unread(home: Path, docs: Path) -> None:
+    with (docs / "big.md").open("wb") as file:
+        file.truncate(200 * 2**20)
+    shelf = Shelf(home)
+    result = shelf.run(docs / "big.md")[0]
+    assert (result.status, result.reason) == (
+        "failed",
+        "Is 200 MB; the limit is 50 MB. Split it, or raise ASSISTANT_MAX_UPLOAD_MB.",
+    )
+    assert result.seconds < 1
+    shelf.close()
+
+
+def test_file_listed_but_missing_is_named(shelf: Shelf, docs: Path) -> None:
+    (docs / "governance.yaml").write_text("documents:\n  gone.pdf:\n    title: Gone\n")
+    result = shelf.run(docs)[0]
+    assert result.status == "failed"
+    assert result.reason == f"{docs / 'governance.yaml'}:3: lists 'gone.pdf', which is not in the folder"
+
+
+def test_path_that_does_not_exist_is_an_error(shelf: Shelf, docs: Path) -> None:
+    with pytest.raises(BadInput, match="does not exist"):
+        shelf.run(docs / "nowhere")
+
+
+def test_cancel_keeps_what_was_reported(shelf: Shelf, docs: Path) -> None:
+    for n in range(80):
+        (docs / f"{n:02}.md").write_text(
+            governed(f"d{n}", f"Leave rule number {n} is about {n} days and topic {n * 7}.")
+        )
+    cancel = threading.Event()
+    seen = []
+    for result in shelf.ingest.run([docs], actor="test", cancel=cancel):
+        seen.append(result)
+        cancel.set()
+    assert 0 < len(seen) < 80
+    assert all(shelf.catalogue.get(r.document_id, r.version).state == "indexed" for r in seen)
+    assert len(shelf.catalogue.documents()) == len(seen)
+
+
+# --- copies ----------------------------------------------------------------------------------------------------------
+
+
+def test_copy_is_not_indexed_twice_and_takes_over_when_the_original_goes(shelf: Shelf, docs: Path) -> None:
+    (docs / "a.md").write_text(governed("a", LONG))
+    (docs / "b.md").write_text(governed("b", LONG))
+    (docs / "c.md").write_text(governed("c", f"Intranet copy.\n\n{LONG}"))
+    results = {r.document_id: r for r in shelf.run(docs)}
+    assert [results[d].status for d in "abc"] == ["indexed", "duplicate", "duplicate"]
+    assert results["c"].reason == "says the same as a v1, which answers in its place"
+    assert shelf.catalogue.get("c", 1).duplicate_of == "a v1"
+    assert set(shelf.answers(EMPLOYEE, "travellers")) == {"a v1"}
+    shelf.ingest.delete("a", 1, "ada.admin")
+    assert set(shelf.answers(EMPLOYEE, "travellers")) == {"b v1"}, "the first copy answers, the second follows it"
+    assert shelf.catalogue.get("c", 1).duplicate_of == "b v1"
+
+
+def test_copy_for_other_people_is_indexed_beside_the_original(shelf: Shelf, docs: Path) -> None:
+    (docs / "a.md").write_text(governed("a", LONG, allowed="hr"))
+    (docs / "b.md").write_text(governed("b", LONG, allowed="employees"))
+    (docs / "c.md").write_text(governed("c", LONG, classification="restricted", allowed="contractors"))
+    assert statuses(shelf, docs) == {"a.md": "indexed", "b.md": "indexed", "c.md": "indexed"}
+    assert set(shelf.answers(EMPLOYEE, "travellers")) == {"b v1"}
+    assert shelf.answers(CONTRACTOR, "travellers") == {}
+    assert shelf.catalogue.get("b", 1).near_duplicates == ("a v1",)
+
+
+def test_copy_that_outlives_its_original_is_indexed(shelf: Shelf, docs: Path) -> None:
+    (docs / "a.md").write_text(governed("a", LONG, expires="2026-06-30"))
+    (docs / "b.md").write_text(governed("b", LONG, expires="2027-06-30"))
+    assert statuses(shelf, docs) == {"a.md": "indexed", "b.md": "indexed"}
+
+
+def test_copy_answers_when_the_groups_of_its_original_change(shelf: Shelf, docs: Path) -> None:
+    (docs / "a.md").write_text(governed("a", LONG))
+    (docs / "b.md").write_text(governed("b", LONG))
+    shelf.run(docs)
+    (docs / "a.md").write_text(governed("a", LONG, allowed="hr"))
+    shelf.run(docs)
+    assert set(shelf.answers(EMPLOYEE, "travellers")) == {"b v1"}
+
+
+def test_copy_answers_when_its_original_is_superseded(shelf: Shelf, docs: Path) -> None:
+    (docs / "a.md").write_text(governed("a", LONG))
+    (docs / "b.md").write_text(governed("b", LONG))
+    shelf.run(docs)
+    (docs / "a2.md").write_text(governed("a", "All travellers fly now.", version=2, effective="2026-10-01"))
+    shelf.run(docs)
+    assert set(shelf.answers(EMPLOYEE, "travellers")) == {"a v2", "b v1"}
+
+
+def test_policies_that_differ_in_a_number_are_both_indexed_and_linked(shelf: Shelf, docs: Path) -> None:
+    (docs / "a.md").write_text(governed("a", LONG))
+    (docs / "b.md").write_text(governed("b", LONG.replace("under 7 hours", "under 9 hours")))
+    assert statuses(shelf, docs) == {"a.md": "indexed", "b.md": "indexed"}
+    assert shelf.catalogue.get("b", 1).near_duplicates == ("a v1",)
+
+
+def test_versions_of_a_document_are_not_copies_of_each_other(shelf: Shelf, docs: Path) -> None:
+    (docs / "a1.md").write_text(governed("a", LONG, version=1))
+    (docs / "a2.md").write_text(governed("a", LONG, version=2))
+    assert statuses(shelf, docs) == {"a1.md": "indexed", "a2.md": "indexed"}
+    assert set(shelf.answers(EMPLOYEE, "travellers")) == {"a v2"}
+
+
+# --- a document's life -----------------------------------------------------------------------------------------------
+
+
+def test_retired_document_has_no_vectors_and_stays_retired(shelf: Shelf, docs: Path) -> None:
+    (docs / "a.md").write_text(governed("a"))
+    shelf.run(docs)
+    assert shelf.ingest.retire("a", 1, "ada.admin").status == "retired"
+    assert shelf.index.passage_ids("a", 1) == set()
+    assert shelf.catalogue.passages("a", 1), "the words stay for the record"
+    assert statuses(shelf, docs) == {"a.md": "unchanged"}
+    assert shelf.answers(EMPLOYEE, "leave") == {}
+    assert shelf.ingest.approve("a", 1, "ada.admin").state == "indexed"
+    assert set(shelf.answers(EMPLOYEE, "leave")) == {"a v1"}
+
+
+def test_deleted_document_leaves_no_vector_word_or_file_and_stays_deleted(shelf: Shelf, docs: Path, home: Path) -> None:
+    (docs / "a.md").write_text(governed("a"))
+    shelf.run(docs)
+    stored = shelf.ingest.file_of(shelf.catalogue.get("a", 1))
+    assert hashlib.sha256(stored.read_bytes()).hexdigest() == stored.name
+    shelf.ingest.delete("a", 1, "ada.admin")
+    assert shelf.index.count() == 0
+    assert not stored.exists()
+    assert shelf.catalogue.passages("a", 1) == []
+    with pytest.raises(NotFound):
+        shelf.catalogue.full_text("a", 1)
+    again = shelf.run(docs)[0]
+    assert (again.status, again.reason) == (
+        "unchanged",
+        "deleted; it stays deleted when its file is ingested again unchanged",
+    )
+    (docs / "a.md").write_text(governed("a", version=2))
+    assert statuses(shelf, docs) == {"a.md": "indexed"}
+
+
+def test_document_under_legal_hold_cannot_be_deleted(shelf: Shelf, docs: Path) -> None:
+    (docs / "a.md").write_text(governed("a", legal_hold=True))
+    shelf.run(docs)
+    with pytest.raises(Conflict, match=r"under legal hold and cannot be deleted\. Retire it"):
+        shelf.ingest.delete("a", 1, "ada.admin")
+    assert set(shelf.answers(EMPLOYEE, "leave")) == {"a v1"}
+
+
+def test_draft_and_retired_files_are_held_back(shelf: Shelf, docs: Path) -> None:
+    (docs / "a.md").write_text(governed("a", status="draft"))
+    (docs / "b.md").write_text(governed("b", status="retired"))
+    results = shelf.run(docs)
+    assert [(r.status, r.reason) for r in results] == [
+        ("quarantined", "is a draft: it answers once it is approved"),
+        ("quarantined", "is retired: kept for the record, never answers"),
+    ]
+    assert shelf.index.count() == 0
+    with pytest.raises(Conflict, match="approved already"):
+        shelf.ingest.approve("a", 1, "ada.admin") and shelf.ingest.approve("a", 1, "ada.admin")
+
+
+def test_upload_is_a_draft_until_approved_whatever_its_file_says(shelf: Shelf) -> None:
+    data = governed("a", "Leave is 99 days.", classification="public").encode()
+    result = shelf.ingest.add_upload("a.md", data, OPEN, "sam.support")
+    assert (result.document_id, result.status) == ("a", "quarantined")
+    assert shelf.answers(EMPLOYEE, "leave") == {}
+    document = shelf.ingest.approve("a", 1, "ada.admin")
+    assert document.classification == "internal", "the uploader's word wins over the file's"
+    assert set(shelf.answers(EMPLOYEE, "leave")) == {"a v1"}
+
+
+@pytest.mark.parametrize("name", ["../../etc/passwd.md", "a/b.md", "a\\b.md", "", ".profile.md", "a\nb.md", "x" * 300])
+def test_upload_named_by_a_path_is_refused(shelf: Shelf, home: Path, name: str) -> None:
+    with pytest.raises(BadInput, match="name"):
+        shelf.ingest.add_upload(name, b"text", OPEN, "sam.support")
+    assert shelf.catalogue.documents() == []
+
+
+def test_second_upload_of_a_name_is_the_next_version(shelf: Shelf) -> None:
+    first = shelf.ingest.add_upload("Rates.md", b"The rate is 10.", OPEN | {"status": "approved"}, "sam.support")
+    second = shelf.ingest.add_upload("Rates.md", b"The rate is 12.", OPEN | {"status": "approved"}, "sam.support")
+    assert [(r.document_id, r.version) for r in (first, second)] == [("rates", 1), ("rates", 2)]
+
+
+def test_quarantined_file_is_governed_by_hand(shelf: Shelf, docs: Path) -> None:
+    (docs / "a.txt").write_text("Leave is 30 days.")
+    quarantined = shelf.run(docs)[0]
+    result = shelf.ingest.govern(quarantined.document_id, 0, OPEN | {"status": "approved"}, "ada.admin")
+    assert (result.document_id, result.version, result.status) == ("docs-a", 1, "indexed")
+    assert [d.document_id for d in shelf.catalogue.documents()] == ["docs-a"]
+
+
+# --- faults ----------------------------------------------------------------------------------------------------------
+
+
+def test_folder_for_files_that_cannot_be_written_says_so(home: Path, docs: Path) -> None:
+    (docs / "a.md").write_text(governed("a"))
+    (home / "files").write_text("a file where the folder should be")
+    shelf = Shelf(home)
+    with pytest.raises(StoreUnavailable, match=r"Files cannot be stored in .*nothing acknowledged is lost"):
+        shelf.run(docs)
+    assert shelf.catalogue.documents() == []
+    shelf.close()
+
+
+def test_every_change_is_in_the_audit_log(shelf: Shelf, docs: Path) -> None:
+    (docs / "a.md").write_text(governed("a"))
+    shelf.run(docs)
+    shelf.ingest.retire("a", 1, "ada.admin")
+    shelf.ingest.approve("a", 1, "ada.admin")
+    shelf.ingest.delete("a", 1, "ada.admin")
+    said = [(row.actor, row.action, row.subject) for row in shelf.audit.rows()]
+    assert ("test", "document.index", "a v1") in said
+    for action in ("document.retire", "document.approve", "document.delete", "document.erase"):
+        assert ("ada.admin", action, "a v1") in said
+    assert shelf.audit.verify() == []
