@@ -24,6 +24,8 @@ _LEANS = re.compile(
 _WHOLE_LIST = 8
 """A list of at most this many items is quoted whole where two of its items were chosen."""
 _LEAST_OF_LIST = 2
+_NARROW = 5
+"""A table of at most this many columns is readable on a phone; one row of a wider one is written as a line."""
 
 
 def lay_out(
@@ -46,7 +48,7 @@ def lay_out(
         yield ("\n\n" if nth else "") + _source(passage, language) + "\n\n"
         whole = _with_neighbours(picked, read[place])
         blocks = [list(group) for _, group in groupby(whole, key=lambda u: (u.block, u.kind))]
-        bullets = len(blocks) > 1 and all(block[0].kind != "item" for block in blocks)
+        bullets = len(blocks) > 1 and all(block[0].kind == "sentence" for block in blocks)
         for at, block in enumerate(blocks):
             separator = "" if at == 0 else "\n" if bullets else "\n\n"
             yield separator + _block(block, mark, bullet=bullets)
@@ -79,7 +81,7 @@ def _block(block: Sequence[Unit], mark: str, *, bullet: bool) -> str:
         intro = f"{first.head}\n\n" if first.head else ""
         return intro + "\n".join(f"- {unit.text} {mark}" for unit in block)
     if first.kind == "row":
-        if len(block) > 1 and not bullet:
+        if len(cells(first.head)) <= _NARROW or len(block) > 1:
             return _table(block, mark)
         return "\n".join(f"- {_row(unit)} {mark}" for unit in block)
     lines = [f"{unit.text} {mark}" for unit in block]

@@ -1,16 +1,14 @@
 """The embedded answer model: it quotes the passages' best supported sentences, list items and table rows, and makes up nothing.
 
-A unit's score is a weighted sum of its embedding's similarity to the question, the share of the question's
-informative words that it holds (its section and title count in part), and its passage's rank. No server, no download,
-no generation: what it says stands in the documents word for word.
+Each part of the passages gets a chance to hold the answer from a few weighted signals (`assistant/quote_signals.py`):
+nearness in meaning, shared words, names and codes, amounts in ranges. No server, no download, no generation: what it
+says stands in the documents word for word.
 """
 
 from __future__ import annotations
 
-import math
-import re
 import threading
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -19,19 +17,18 @@ from numpy.typing import NDArray
 
 from assistant.layout import lay_out
 from assistant.prompt import NO_ANSWER, Prompt
+from assistant.quote_signals import SIGNALS, WEIGHTS, read_question, signals
 from assistant.units import Unit, units
 from assistant.words import content_words, language_of
 from core.records import Passage
 from retrieval.embed import Embedder
 
-CLOSENESS, WORDS, RANK = 0.55, 0.35, 0.10
-"""Weights of the three parts of a unit's score, each in [0, 1]; chosen on the demo's questions (docs/LOG.md)."""
-CONTEXT_SHARE = 0.6
-"""What a question's word counts where only the unit's title, section or list intro holds it."""
-LEAST = 0.25
-"""Below this score the best unit is no answer."""
-NEAR_BEST = 0.85
-"""Share of the best unit's score from which another unit is quoted beside it."""
+LEAST_CLOSENESS = 0.2
+"""Below this cosine to the question no unit answers it, whatever words they share."""
+ENOUGH = 0.75
+"""Chance, summed over the quoted units, at which no further one is added."""
+NEAR_BEST, NEAR_BEST_ELSEWHERE = 0.3, 0.6
+"""Share of the best unit's chance that another unit needs to be quoted beside it: of its document, and of another."""
 MOST_UNITS = 3
 SAME = 0.7
 """Share of common words from which two units say the same thing."""
@@ -41,12 +38,19 @@ KEPT = 4_000
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """A unit with its score. `passage` is its passage's place in the prompt, `place` its own place in the passage."""
+    """A unit with its chance to hold the answer; the chances of a question's units sum to 1.
+
+    `passage` is its passage's place in the prompt, `place` its own place in the passage.
+    """
 
     unit: Unit
+    document_id: str
     passage: int
     place: int
-    score: float
+    closeness: float
+    chance: float
+    other_case: bool = False
+    """Whether the question's own case stands in another row or item of the same table or list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,19 +87,49 @@ class QuotingModel:
         """It lives in this process: it always is."""
 
     def scored(self, question: str, passages: Sequence[Passage]) -> list[Scored]:
-        """Every unit of the passages with its score, best first."""
+        """Every unit of the passages with its chance, best first."""
+        places, values = self.measured(question, passages)
+        if not places:
+            return []
+        sums = values @ np.array([WEIGHTS[name] for name in SIGNALS])
+        chances = np.exp(sums - sums.max())
+        chances /= chances.sum()
+        closeness = values[:, SIGNALS.index("closeness")]
+        other = values[:, SIGNALS.index("other_row_named")] + values[:, SIGNALS.index("out_of_range")]
+        found = [
+            Scored(
+                unit,
+                passages[passage].document_id,
+                passage,
+                at,
+                float(closeness[i]),
+                float(chances[i]),
+                bool(other[i]),
+            )
+            for i, (unit, passage, at) in enumerate(places)
+        ]
+        return sorted(found, key=lambda s: (-s.chance, s.passage, s.place))
+
+    def measured(
+        self, question: str, passages: Sequence[Passage]
+    ) -> tuple[list[tuple[Unit, int, int]], NDArray[np.float64]]:
+        """Every unit with its passage's place and its own, and their signals, shape (units, signals)."""
         read = self._read(passages)
-        asked = self._embedder.encode([question])[0]
-        wanted = _informative(content_words(question), [set(content_words(u.said)) for r in read for u in r.units])
-        found: list[Scored] = []
-        for place, (passage, one) in enumerate(zip(passages, read, strict=True)):
-            around = set(content_words(f"{passage.title} {passage.section}"))
-            rank = 1.0 / (1.0 + 0.5 * place)
-            for at, unit in enumerate(one.units):
-                closeness = max(0.0, float(one.vectors[at] @ asked))
-                score = CLOSENESS * closeness + WORDS * _covered(wanted, unit, around) + RANK * rank
-                found.append(Scored(unit, place, at, score))
-        return sorted(found, key=lambda s: (-s.score, s.passage, s.place))
+        places = [(unit, i, at) for i, one in enumerate(read) for at, unit in enumerate(one.units)]
+        asked = read_question(question, [unit for unit, _, _ in places])
+        vector = self._embedder.encode([question])[0]
+        rows = [
+            signals(
+                asked,
+                unit,
+                [u for u in read[i].units if u.block == unit.block],
+                passage=passages[i],
+                place=i,
+                closeness=float(read[i].vectors[at] @ vector),
+            )
+            for unit, i, at in places
+        ]
+        return places, np.array(rows, np.float64).reshape(len(rows), len(SIGNALS))
 
     def _read(self, passages: Sequence[Passage]) -> list[_Read]:
         """The passages' units with vectors; what is not known yet is encoded in one call."""
@@ -103,7 +137,7 @@ class QuotingModel:
         with self._lock:
             known = {k: self._known[k] for k in key if k in self._known}
         fresh = [(k, p, units(p.text)) for k, p in zip(key, passages, strict=True) if k not in known]
-        texts = [f"{_context(p)} {u.said}".strip() for _, p, parts in fresh for u in parts]
+        texts = [unit.said for _, _, parts in fresh for unit in parts]
         vectors = self._embedder.encode(texts) if texts else np.zeros((0, self._embedder.dimension), np.float32)
         at = 0
         for k, _, parts in fresh:
@@ -119,41 +153,28 @@ class QuotingModel:
 
 
 def choose(scored: Sequence[Scored]) -> list[Scored]:
-    """The units to quote, best first: the best one, and those nearly as good that say something else."""
-    if not scored or scored[0].score < LEAST:
+    """The units to quote, best first: the best one, and others nearly as likely while the answer is not likely in yet."""
+    if not scored or max(s.closeness for s in scored) < LEAST_CLOSENESS:
         return []
-    chosen = [scored[0]]
+    best = scored[0]
+    chosen = [best]
     for candidate in scored[1:]:
-        if len(chosen) == MOST_UNITS or candidate.score < NEAR_BEST * scored[0].score:
+        if len(chosen) == MOST_UNITS or sum(s.chance for s in chosen) >= ENOUGH:
             break
+        needed = NEAR_BEST if candidate.document_id == best.document_id else NEAR_BEST_ELSEWHERE
+        if candidate.chance < needed * best.chance or (candidate.other_case and _beside(candidate, chosen)):
+            continue
         if not any(_alike(candidate.unit, other.unit) for other in chosen):
             chosen.append(candidate)
     return chosen
 
 
-def _context(passage: Passage) -> str:
-    """What a unit stands under: the last heading, else the title."""
-    return re.split(r"\s*>\s*", passage.section)[-1] if passage.section else passage.title
-
-
-def _informative(wanted: Sequence[str], held: Sequence[set[str]]) -> dict[str, float]:
-    """The question's words with their weight: rare among the units counts more."""
-    holding = Counter(word for unit in held for word in unit)
-    return {word: math.log(1 + len(held) / (1 + holding[word])) for word in wanted}
-
-
-def _covered(wanted: dict[str, float], unit: Unit, around: set[str]) -> float:
-    """Weighted share of the question's words that the unit holds."""
-    if not wanted:
-        return 0.0
-    own = set(content_words(unit.text if unit.kind != "row" else unit.said))
-    near = around | set(content_words(unit.head))
-    total = sum(wanted.values())
-    got = sum(w if word in own else CONTEXT_SHARE * w if word in near else 0.0 for word, w in wanted.items())
-    return got / total if total else 0.0
+def _beside(candidate: Scored, chosen: Sequence[Scored]) -> bool:
+    """Whether a row or item of the same table or list is quoted already."""
+    return any((c.passage, c.unit.block) == (candidate.passage, candidate.unit.block) for c in chosen)
 
 
 def _alike(one: Unit, other: Unit) -> bool:
-    """Whether two units say the same, as two versions of a rule do."""
+    """Whether two sentences say the same, as two documents that repeat a rule do."""
     a, b = set(content_words(one.said)), set(content_words(other.said))
-    return len(a & b) >= SAME * max(1, min(len(a), len(b))) and one.head == other.head and one.kind == "sentence"
+    return one.kind == other.kind == "sentence" and len(a & b) >= SAME * max(1, min(len(a), len(b)))

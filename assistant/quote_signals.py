@@ -1,0 +1,242 @@
+"""What speaks for quoting a part of a passage: the signals that `assistant/quote.py` weighs, and their weights.
+
+The weights are fitted by `scripts/fit_quote.py` on the demo's questions, and checked by fitting on one half of the
+questions and measuring on the other (docs/LOG.md).
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from assistant.units import Unit
+from assistant.words import content_words, words
+from core.records import Passage
+
+WEIGHTS: Mapping[str, float] = {
+    "closeness": 8.5,
+    "own_words": 3.4,
+    "head_words": 2.0,
+    "around_words": 2.2,
+    "names": 0.4,
+    "other_row_named": -2.2,
+    "in_range": 2.2,
+    "out_of_range": -0.7,
+    "passage": 3.1,
+    "rank": 1.7,
+    "says_when": 2.1,
+    "says_who": 1.2,
+    "says_whether": 0.4,
+    "row": 0.9,
+    "length": 0.7,
+}
+"""Signal to weight; the softmax of a question's weighted sums is the chance of each unit to hold the answer."""
+SIGNALS = tuple(WEIGHTS)
+
+_ASKED = {
+    "says_when": re.compile(
+        r"\bwhen\b|\bhow (?:long|early|soon|quickly|late|far in advance|often)\b|\bdeadline\b|\buntil\b|\bwann\b|\bwie (?:lange|oft|früh)\b|\bcuándo\b|\bcuánto tiempo\b",
+        re.IGNORECASE,
+    ),
+    "says_who": re.compile(
+        r"\bwho(?:m|se)?\b|\bwer\b|\bwem\b|\bwen\b|\bquién\b|\bsigns? off\b|\bapprov", re.IGNORECASE
+    ),
+    "says_whether": re.compile(
+        r"^[¿\s]*(?:can|may|do|does|is|are|am|must|should|will|kann|darf|muss|ist|sind|gibt|puedo|puede|hay|es|tengo)\b|\b(?:can|may|am|do) (?:i|we)\b",
+        re.IGNORECASE,
+    ),
+}
+_SAYS = {
+    "says_when": re.compile(
+        r"\d|\b(?:before|after|until|within|every|monday|tuesday|wednesday|thursday|friday|january|february|march|april|june|july|august|september|october|november|december|bis|vor|innerhalb|antes|hasta)\b",
+        re.IGNORECASE,
+    ),
+    "says_who": re.compile(
+        r"@|\b(?:team|manager|head|director|officer|desk|owner|sponsor|committee|department|chief|cfo|ceo|leiter|leitung|abteilung|responsable|equipo|dirección)\b",
+        re.IGNORECASE,
+    ),
+    "says_whether": re.compile(
+        r"\b(?:may|can|must|not|only|allowed|never|needs?|cannot|no|yes|nicht|nur|kein\w*|darf|dürfen|puede\w*|solo|sólo|nunca)\b",
+        re.IGNORECASE,
+    ),
+}
+_NUMBER_WORDS = {
+    word: str(n)
+    for n, word in enumerate(
+        ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+    )
+}
+_NUMBER_WORD = re.compile(rf"\b(?:{'|'.join(_NUMBER_WORDS)})\b", re.IGNORECASE)
+_UNIT = r"(?P<{0}>years?|months?|weeks?|days?|hours?|jahren?|monaten?|wochen?|tagen?|stunden?|años|meses|semanas|días|horas|pounds?|euros?|dollars?)"
+_AMOUNT = r"(?P<{0}>[£€$])?\s?(?P<{1}>\d[\d,]*(?:\.\d+)?)"
+_QUANTITY = re.compile(
+    _AMOUNT.format("sign", "value") + r"(?:\s*(?:working |calendar |full )?" + _UNIT.format("unit") + r"\b)?"
+)
+_BETWEEN = re.compile(
+    _AMOUNT.format("sign", "low")
+    + r"\s*(?:years?|months?|weeks?|days?)?\s*(?:to(?: less than)?|bis|hasta|a|–|-|up to)\s*"
+    + _AMOUNT.format("sign2", "high")
+    + r"\s*"
+    + _UNIT.format("unit")
+    + "?"
+)
+_AT_MOST = re.compile(
+    r"\b(?:up to|at most|less than|under|below|bis zu|unter|hasta|menos de)\s*"
+    + _AMOUNT.format("sign", "value")
+    + r"\s*"
+    + _UNIT.format("unit")
+    + "?",
+    re.IGNORECASE,
+)
+_AT_LEAST = re.compile(
+    r"\b(?:more than|above|over|from|at least|mehr als|über|ab|más de|desde)\s*"
+    + _AMOUNT.format("sign", "value")
+    + r"\s*"
+    + _UNIT.format("unit")
+    + "?",
+    re.IGNORECASE,
+)
+_TOKEN = re.compile(r"[\wÀ-ÿ'’/-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    low: float
+    high: float
+    measure: str
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question as the signals look at it: its words' weights, its names and codes, its quantities, what it asks for."""
+
+    weights: Mapping[str, float]
+    names: frozenset[str]
+    quantities: tuple[tuple[float, str], ...]
+    wants: frozenset[str]
+
+    @property
+    def total(self) -> float:
+        return sum(self.weights.values()) or 1.0
+
+
+def read_question(question: str, units: Sequence[Unit]) -> Asked:
+    """The question among the units that may answer it: a word that few of them hold weighs more."""
+    holding = Counter(word for unit in units for word in set(content_words(unit.said)))
+    weights = {word: math.log(1 + len(units) / (1 + holding[word])) for word in content_words(question)}
+    wants = frozenset(name for name, pattern in _ASKED.items() if pattern.search(question))
+    return Asked(weights, _names(question), quantities(question), wants)
+
+
+def signals(
+    asked: Asked, unit: Unit, siblings: Sequence[Unit], *, passage: Passage, place: int, closeness: float
+) -> tuple[float, ...]:
+    """The values of SIGNALS for one unit.
+
+    Args:
+        siblings: the units of the same table or list.
+        place: the passage's place among those found, from 0.
+        closeness: cosine of the unit's and the question's embeddings.
+    """
+    own, head = set(content_words(unit.text)), set(content_words(unit.head))
+    around = set(content_words(f"{passage.title} {passage.section}")) - head - own
+    key = ": ".join(unit.pairs()[0]) if unit.kind == "row" and unit.pairs() else unit.said
+    fit = range_fit(asked.quantities, key)
+    return (
+        closeness,
+        _share(asked, own),
+        _share(asked, head - own),
+        _share(asked, around),
+        sum(_named(name, unit) for name in asked.names) / len(asked.names) if asked.names else 0.0,
+        float(_other_named(asked, unit, siblings)),
+        float(fit > 0),
+        float(fit < 0),
+        passage.scores.get("dense", 0.0),
+        1 / (1 + 0.5 * place),
+        *(float(name in asked.wants and bool(_SAYS[name].search(unit.text))) for name in _SAYS),
+        float(unit.kind == "row"),
+        min(len(unit.said.split()), 40) / 40,
+    )
+
+
+def quantities(text: str) -> tuple[tuple[float, str], ...]:
+    """The amounts of a text with what they measure: `(3.0, "year")`, `(40.0, "£")`; small numbers also as words."""
+    digits = _NUMBER_WORD.sub(lambda match: _NUMBER_WORDS[match[0].lower()], text)
+    return tuple((_value(m["value"]), _measure(m["sign"], m["unit"])) for m in _QUANTITY.finditer(digits))
+
+
+def range_fit(asked: Sequence[tuple[float, str]], text: str) -> int:
+    """1 where an amount lies in a range that the text names, -1 where it names ranges and none holds it, 0 without any."""
+    pairs = [
+        (value, r)
+        for value, measure in asked
+        for r in ranges(text)
+        if measure and (not r.measure or r.measure == measure)
+    ]
+    if not pairs:
+        return 0
+    return 1 if any(r.low <= value <= r.high for value, r in pairs) else -1
+
+
+def ranges(text: str) -> list[Range]:
+    """The ranges that a text names, as in "£501 to £2,500", "up to 5 days", "more than 10 years"."""
+    found = [
+        Range(_value(m["low"]), _value(m["high"]), _measure(m["sign"] or m["sign2"], m["unit"]))
+        for m in _BETWEEN.finditer(text)
+    ]
+    rest = _BETWEEN.sub(" ", text)
+    found += [Range(0.0, _value(m["value"]), _measure(m["sign"], m["unit"])) for m in _AT_MOST.finditer(rest)]
+    found += [Range(_value(m["value"]), math.inf, _measure(m["sign"], m["unit"])) for m in _AT_LEAST.finditer(rest)]
+    return found
+
+
+def _value(written: str) -> float:
+    return float(written.replace(",", ""))
+
+
+def _measure(sign: str | None, unit: str | None) -> str:
+    """£, € or $, or the first letters of the unit of time, the same in its plural and in three languages where they agree."""
+    if sign or not unit:
+        return sign or ""
+    short = unit.lower()[:2]
+    return {
+        "ja": "ye",
+        "añ": "ye",
+        "me": "mo",
+        "se": "we",
+        "wo": "we",
+        "ta": "da",
+        "dí": "da",
+        "st": "ho",
+        "po": "£",
+        "eu": "€",
+        "do": "$",
+    }.get(short, short)
+
+
+def _names(question: str) -> frozenset[str]:
+    """Words with a capital inside the question, and codes with a digit: places, products, error numbers, grades."""
+    tokens = _TOKEN.findall(question)
+    return frozenset(
+        word.lower()
+        for at, word in enumerate(tokens)
+        if any(c.isdigit() for c in word) or (at > 0 and word[0].isupper() and word.split("'")[0] not in ("I", "I’m"))
+    )
+
+
+def _named(name: str, unit: Unit) -> bool:
+    return name in words(unit.said) or (len(name) > 3 and name in unit.said.lower())
+
+
+def _other_named(asked: Asked, unit: Unit, siblings: Sequence[Unit]) -> bool:
+    """Whether another row or item of the same table or list carries a name of the question, and this one carries none."""
+    if unit.kind == "sentence" or any(name in unit.text.lower() for name in asked.names):
+        return False
+    return any(name in other.text.lower() for other in siblings for name in asked.names)
+
+
+def _share(asked: Asked, held: set[str]) -> float:
+    return sum(weight for word, weight in asked.weights.items() if word in held) / asked.total

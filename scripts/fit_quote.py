@@ -1,0 +1,133 @@
+"""Fits the quoting model's weights (assistant/quote_signals.py) on question files and says how well they do.
+
+    python scripts/fit_quote.py --home FOLDER demo/questions-a.yaml demo/questions-b.yaml
+
+FOLDER is the home of an assistant that has the questions' documents and people. With two files the measure is on each
+file with the weights fitted on the other; the weights printed are fitted on both.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import yaml
+from numpy.typing import NDArray
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from assistant.bootstrap import Assistant, build
+from assistant.quote import QuotingModel
+from assistant.quote_signals import SIGNALS, WEIGHTS
+from assistant.units import Unit
+from core.offline import go_quiet
+from core.settings import load_settings
+
+L2 = 2e-3
+
+
+@dataclass(frozen=True)
+class Case:
+    """Signals of every unit, shape (units, signals), and for each line of evidence the units that hold it."""
+
+    values: NDArray[np.float64]
+    lines: list[set[int]]
+
+    @property
+    def right(self) -> list[int]:
+        return sorted(set().union(*self.lines))
+
+
+def plain(text: str) -> str:
+    return re.sub(r"[\W_]+", " ", text).lower().strip()
+
+
+def holds(unit: Unit, line: str) -> bool:
+    """Whether the unit has the evidence: a sentence word for word, or every cell of a table row."""
+    cells = [plain(cell) for cell in line.split("|") if plain(cell)]
+    said = plain(f"{unit.said} {unit.text}" if len(cells) > 1 else unit.text)
+    return all(cell in said for cell in cells)
+
+
+def read_cases(assistant: Assistant, model: QuotingModel, path: Path) -> tuple[list[Case], int]:
+    """The answerable questions whose evidence was retrieved, and how many answerable ones there are."""
+    cases, asked = [], [q for q in yaml.safe_load(path.read_text(encoding="utf-8")) if q["answerable"]]
+    for question in asked:
+        person = assistant.people.get(question["person"])
+        found = assistant.retriever.retrieve(question["question"], person, limit=assistant.settings.retrieve_limit)
+        places, values = model.measured(question["question"], found.passages)
+        lines = [
+            {i for i, (u, _, _) in enumerate(places) if holds(u, line)} for line in question["evidence"].split("\n")
+        ]
+        if any(lines):
+            cases.append(Case(values, lines))
+    return cases, len(asked)
+
+
+def fit(cases: list[Case]) -> NDArray[np.float64]:
+    """Weights that make the units with the evidence likely under a softmax over each question's units."""
+    weights = torch.zeros(len(SIGNALS), dtype=torch.float64, requires_grad=True)
+    optimizer = torch.optim.LBFGS([weights], max_iter=300)
+    data = [(torch.tensor(case.values), torch.tensor(case.right)) for case in cases]
+
+    def loss() -> Any:
+        optimizer.zero_grad()
+        total = L2 * (weights**2).sum()
+        for values, right in data:
+            sums = values @ weights
+            total = total - (torch.logsumexp(sums[right], 0) - torch.logsumexp(sums, 0)) / len(data)
+        total.backward()
+        return total
+
+    optimizer.step(loss)
+    found: NDArray[np.float64] = weights.detach().numpy()
+    return found
+
+
+def measure(weights: NDArray[np.float64], cases: list[Case]) -> dict[str, float]:
+    first = third = every = 0
+    for case in cases:
+        order = list(np.argsort(-(case.values @ weights)))
+        first += order[0] in case.right
+        third += bool(set(order[:3]) & set(case.right))
+        every += all(line & set(order[:3]) for line in case.lines)
+    n = len(cases)
+    return {
+        "n": n,
+        "first": round(first / n, 3),
+        "first three": round(third / n, 3),
+        "all evidence in three": round(every / n, 3),
+    }
+
+
+def main() -> None:
+    go_quiet()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--home", type=Path, required=True)
+    parser.add_argument("questions", type=Path, nargs="+")
+    args = parser.parse_args()
+    with build(load_settings(home=args.home)) as assistant:
+        model = QuotingModel(assistant.embedder)
+        files = [read_cases(assistant, model, path) for path in args.questions]
+    now = np.array([WEIGHTS[name] for name in SIGNALS])
+    for path, (cases, asked) in zip(args.questions, files, strict=True):
+        others = [case for other, _ in files if other is not cases for case in other]
+        print(f"{path}: evidence retrieved for {len(cases)} of {asked}")
+        print(f"  weights of today         {measure(now, cases)}")
+        if others:
+            print(f"  fitted on the other file {measure(fit(others), cases)}")
+    together = [case for cases, _ in files for case in cases]
+    weights = fit(together)
+    print(f"fitted on all: {measure(weights, together)}")
+    for name, weight in zip(SIGNALS, weights, strict=True):
+        print(f'    "{name}": {weight:.1f},')
+
+
+if __name__ == "__main__":
+    main()
