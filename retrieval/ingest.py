@@ -12,6 +12,7 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import shutil
 import tempfile
 import threading
 import time
@@ -82,6 +83,8 @@ class Ingest:
         scan: counts personal data by kind in a text; None records none.
         known_groups: the access groups that metadata may name, asked at each run.
         max_bytes: larger files are refused unread.
+        min_free_bytes: with less space left on the disk nothing is written: the embedded index maps its files into
+            memory, and a disk that fills up under such a map ends the process.
     """
 
     def __init__(
@@ -94,6 +97,7 @@ class Ingest:
         scan: Scan | None,
         known_groups: Callable[[], Collection[str]],
         max_bytes: int = 50 * 2**20,
+        min_free_bytes: int = 128 * 2**20,
     ) -> None:
         self._catalogue = catalogue
         self._indexing = Indexing(catalogue, index, embedder)
@@ -101,6 +105,7 @@ class Ingest:
         self._scan = scan
         self._known_groups = known_groups
         self._max_bytes = max_bytes
+        self._min_free_bytes = min_free_bytes
         self._lock = threading.RLock()
 
     # --- taking in -----------------------------------------------------------------------------------------------
@@ -278,6 +283,9 @@ class Ingest:
             return
         try:
             self._files.mkdir(parents=True, exist_ok=True, mode=0o700)
+            free = shutil.disk_usage(self._files).free
+            if free < self._min_free_bytes + 2 * len(data):
+                raise OSError(errno.ENOSPC, f"{free // 2**20} MB are left")
             descriptor, temporary = tempfile.mkstemp(dir=self._files, prefix=".part-")
             try:
                 with os.fdopen(descriptor, "wb") as file:
@@ -290,7 +298,11 @@ class Ingest:
                 raise
         except OSError as error:
             full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-            what = "the disk is full: free some space" if full else f"{error.strerror}: check that this user owns it"
+            what = (
+                f"the disk is full, {error.strerror}: free some space"
+                if full
+                else f"{error.strerror}: check that this user owns it"
+            )
             raise StoreUnavailable(
                 f"Files cannot be stored in {self._files} ({what}); nothing acknowledged is lost."
             ) from None

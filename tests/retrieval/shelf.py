@@ -56,7 +56,7 @@ class FailingEmbedder(HashEmbedder):
 class Shelf:
     """Opens everything in `home`; `close()` and open again is a restart."""
 
-    def __init__(self, home: Path, *, embedder: HashEmbedder | None = None, max_bytes: int = 50 * 2**20) -> None:
+    def __init__(self, home: Path, *, embedder: HashEmbedder | None = None, min_free_bytes: int = 0) -> None:
         self.home = home
         self.store = Store(f"sqlite:///{home / 'assistant.db'}")
         self.audit = Audit(self.store, home)
@@ -69,7 +69,7 @@ class Shelf:
             files=home / "files",
             scan=lambda text: {"EMAIL_ADDRESS": text.count("@")} if "@" in text else {},
             known_groups=lambda: GROUPS,
-            max_bytes=max_bytes,
+            min_free_bytes=min_free_bytes,
         )
 
     def close(self) -> None:

@@ -366,6 +366,16 @@ def test_folder_for_files_that_cannot_be_written_says_so(home: Path, docs: Path)
     shelf.close()
 
 
+def test_disk_that_is_nearly_full_is_refused_before_anything_is_written(home: Path, docs: Path) -> None:
+    (docs / "a.md").write_text(governed("a"))
+    shelf = Shelf(home, min_free_bytes=2**60)
+    with pytest.raises(StoreUnavailable, match=r"the disk is full, \d+ MB are left: free some space"):
+        shelf.run(docs)
+    assert shelf.catalogue.documents() == []
+    assert shelf.index.count() == 0
+    shelf.close()
+
+
 def test_every_change_is_in_the_audit_log(shelf: Shelf, docs: Path) -> None:
     (docs / "a.md").write_text(governed("a"))
     shelf.run(docs)
