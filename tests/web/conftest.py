@@ -104,7 +104,7 @@ def add_everybody(people: People, password_hash: str) -> None:
 
 
 @contextmanager
-def running_site(home: Path, **settings: object) -> Iterator[Site]:
+def running_site(home: Path, model: ScriptedModel | None = None, **settings: object) -> Iterator[Site]:
     chosen = Settings(
         home=home,
         evidence_threshold=0,
@@ -117,7 +117,7 @@ def running_site(home: Path, **settings: object) -> Iterator[Site]:
     documents.mkdir(exist_ok=True)
     (documents / "leave.md").write_text(LEAVE)
     (documents / "pay.md").write_text(PAY)
-    model = ScriptedModel()
+    model = model or ScriptedModel()
     with build(chosen, answer_model=model, embedder=HashEmbedder()) as assistant:
         accounts = Accounts(assistant.people, assistant.audit, per_minute=1000, hasher=FAST)
         add_everybody(assistant.people, accounts.hash(PASSWORD))
@@ -141,7 +141,7 @@ SiteMaker = Callable[..., AbstractContextManager[Site]]
 
 @pytest.fixture
 def own_site(tmp_path: Path) -> SiteMaker:
-    """Makes a site of the test's own, with the settings that it names."""
+    """Makes a site of the test's own, with the model and the settings that it names."""
     home = tmp_path / "home"
     home.mkdir()
-    return lambda **settings: running_site(home, **settings)
+    return lambda **chosen: running_site(home, **chosen)
