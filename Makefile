@@ -1,4 +1,5 @@
-# make run    the assistant with the demo organisation (DOCS=folder for your own documents)
+# make run    the assistant with the demo organisation; DOCS=folder for your own documents,
+#             GOVERN=owner=me@x.example,classification=internal,allowed_groups=everyone where they carry no metadata
 # make test   everything that CI runs; `make unit` is the quick part
 # make check  style, types, import contracts, and the house's figures
 # make bench  the README's figures (DATA=folder adds the public data sets)
@@ -11,12 +12,13 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 DOCS ?=
 GOVERN ?=
+GOVERN ?=
 DATA ?=
 
 .PHONY: run test unit check bench clean
 
 run: $(VENV)/.installed
-	@$(BIN)/python -m assistant serve $(if $(DOCS),--docs "$(DOCS)",--demo) $(if $(GOVERN),--govern "$(GOVERN)")
+	@$(BIN)/python -m assistant serve $(if $(DOCS),--docs "$(DOCS)",--demo)$(if $(GOVERN), --govern "$(GOVERN)") $(if $(GOVERN),--govern "$(GOVERN)")
 
 test: $(VENV)/.installed-dev check .venv-vllm/.installed
 	scripts/system_packages.sh chromium postgresql
