@@ -27,7 +27,7 @@ KEPT = ("PATH", "LANG", "LD_LIBRARY_PATH", "TMPDIR", "PYTHONWARNINGS")
 """The rest of the environment goes: a test run's own switches (CI, DO_NOT_TRACK) must not do the product's work."""
 
 
-def guarded(tmp_path: Path, *command: str, timeout: float = 580) -> tuple[str, str]:
+def guarded(tmp_path: Path, *command: str, timeout: float = 580, **extra: str) -> tuple[str, str]:
     """Standard output of a Python command in the guarded network, and what it tried to reach."""
     record, own = tmp_path / "attempts.txt", tmp_path / "user"
     record.touch()
@@ -37,6 +37,7 @@ def guarded(tmp_path: Path, *command: str, timeout: float = 580) -> tuple[str, s
         "PYTHONPATH": f"{HERE / 'guard'}:{ROOT}",
         "PHONE_HOME_RECORD": str(record),
         "PHONE_HOME_ALONE": "1" if ALONE else "0",
+        **extra,
     }
     done = subprocess.run(
         [*(OWN_NETWORK if ALONE else []), sys.executable, *command],
@@ -86,6 +87,14 @@ def test_no_library_reports_or_fetches_when_it_is_imported(tmp_path: Path) -> No
     out, attempts = guarded(tmp_path, str(HERE / "imports.py"))
     assert attempts == ""
     assert int(out.split()[-1]) == 0
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_without_the_switches_the_same_libraries_are_caught(tmp_path: Path) -> None:
+    _, attempts = guarded(tmp_path, str(HERE / "imports.py"), PHONE_HOME_LOUD="1")
+    for host in ("www.google-analytics.com", "api.gradio.app", "publicsuffix.org", "events.telemetry.data.nvidia.com"):
+        assert host in attempts
 
 
 @pytest.mark.slow

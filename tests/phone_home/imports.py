@@ -11,7 +11,8 @@ from tests.phone_home.space import raise_loopback, without_route
 alone = os.environ.get("PHONE_HOME_ALONE") == "1"
 if alone:
     raise_loopback()
-go_quiet()
+if os.environ.get("PHONE_HOME_LOUD") != "1":
+    go_quiet()
 
 import gradio  # noqa: E402
 import langchain_openai  # noqa: E402
