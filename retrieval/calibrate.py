@@ -14,9 +14,9 @@ import argparse
 import re
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import astuple, dataclass, fields
+from dataclasses import astuple, dataclass, fields, replace
 from datetime import date
 from pathlib import Path
 
@@ -27,16 +27,20 @@ from numpy.typing import NDArray
 from core.errors import BadInput
 from core.records import Passage, Principal
 from core.settings import load_settings
-from retrieval.embed import Embedder, open_embedder
+from retrieval.access import AccessFilter, AnyOf
+from retrieval.bm25 import Terms
+from retrieval.catalogue import Catalogue
+from retrieval.embed import Embedder, Vectors, open_embedder
 from retrieval.evidence import Signals
+from retrieval.index import Hit, Index, SearchMode
 from retrieval.metrics import reciprocal_rank
 from retrieval.retriever import Mode, Retriever, today_utc
 
 LIMIT = 8
-FETCH = 30
-"""Passages fetched for a question, of which LIMIT are left once its own documents are withheld."""
 HELD_SHARE = 0.8
 """A passage holds the evidence where it has this share of its words."""
+SUPPORTED_SHARE = 0.75
+"""Of the questions that people ask, the part that the documents answer: the score reads as a chance under that share."""
 RIDGE = 1.0
 FOLDS = 5
 _WORD = re.compile(r"\w+")
@@ -80,11 +84,11 @@ def run(args: argparse.Namespace) -> int:
     """Run the command; returns its exit code."""
     judged = [one for path in args.questions for one in read_questions(path)]
     embedder = open_embedder(load_settings())
-    with demo_index(args.documents, args.people, embedder, args.today or today_utc()) as (retriever, people):
-        _require_people(judged, people)
+    with demo_index(args.documents, args.people, embedder, args.today or today_utc()) as demo:
+        _require_people(judged, demo.people)
         for mode in ("dense", "sparse", "hybrid"):
-            sys.stdout.write(f"{mode:<8}{_retrieval_figures(retriever, people, judged, mode)}\n")
-        examples = [one for judgement in judged for one in _examples(retriever, people[judgement.person], judgement)]
+            sys.stdout.write(f"{mode:<8}{_retrieval_figures(demo, judged, mode)}\n")
+        examples = [one for judgement in judged for one in _examples(demo, judgement)]
     features = np.array([astuple(one.signals) for one in examples])
     supported = np.array([one.supported for one in examples])
     sys.stdout.write(f"{len(examples)} examples, {int(supported.sum())} supported\n")
@@ -104,15 +108,42 @@ def read_questions(path: Path) -> list[Judged]:
         raise BadInput(f"{path}: needs a list of id, question, person, answerable, evidence and document_id.") from None
 
 
+class Withholding:
+    """An index as it would be without some documents."""
+
+    def __init__(self, index: Index, documents: frozenset[str]) -> None:
+        self._index = index
+        self._without = AnyOf("document_id", tuple(sorted(documents)))
+
+    def search(
+        self, *, dense: Vectors | None, text: str, access: AccessFilter, limit: int, mode: SearchMode
+    ) -> list[Hit]:
+        return self._index.search(dense=dense, text=text, access=self._narrow(access), limit=limit, mode=mode)
+
+    def term_weights(self, text: str, *, access: AccessFilter) -> Terms:
+        return self._index.term_weights(text, access=self._narrow(access))
+
+    def _narrow(self, access: AccessFilter) -> AccessFilter:
+        return replace(access, must_not=(*access.must_not, self._without))
+
+
+@dataclass(frozen=True, slots=True)
+class Demo:
+    """The documents' index and catalogue, the people who ask, and the day on which they ask."""
+
+    index: Index
+    embedder: Embedder
+    catalogue: Catalogue
+    people: dict[str, Principal]
+    today: Callable[[], date]
+
+
 @contextmanager
-def demo_index(
-    documents: Path, people_file: Path, embedder: Embedder, today: date
-) -> Iterator[tuple[Retriever, dict[str, Principal]]]:
-    """The documents in a temporary home, a retriever over them, and the people."""
+def demo_index(documents: Path, people_file: Path, embedder: Embedder, today: date) -> Iterator[Demo]:
+    """The documents, ingested in a temporary home."""
     from core.audit import Audit
     from core.people import People, read_people_file
     from core.store import Store
-    from retrieval.catalogue import Catalogue
     from retrieval.edge import EdgeIndex
     from retrieval.ingest import Ingest
 
@@ -131,7 +162,7 @@ def demo_index(
         for result in ingest.run([documents], actor="calibrate"):
             if result.status == "failed":
                 sys.stderr.write(f"failed: {result.path}: {result.reason}\n")
-        yield Retriever(index, embedder, catalogue, today=lambda: today), {one.person_id: one for one in people}
+        yield Demo(index, embedder, catalogue, {one.person_id: one for one in people}, lambda: today)
 
 
 def holds(passage: Passage, evidence: str) -> bool:
@@ -145,26 +176,30 @@ def holds(passage: Passage, evidence: str) -> bool:
 
 
 def fit(features: Matrix, supported: NDArray[np.bool_]) -> tuple[float, Matrix]:
-    """Ridge logistic regression with both classes weighted alike; a signal that would count against is left out.
+    """Ridge logistic regression on standardised signals; a signal that would count against is left out.
+
+    The two classes are weighted to SUPPORTED_SHARE, however many examples there are of each.
 
     Returns:
         The intercept, and one weight a column, none negative.
     """
+    middle, spread = features.mean(axis=0), features.std(axis=0) + 1e-9
     used = list(range(features.shape[1]))
     while True:
-        intercept, found = _newton(features[:, used], supported)
+        intercept, found = _newton(((features - middle) / spread)[:, used], supported)
         if not used or found.min() >= 0:
             break
         del used[int(found.argmin())]
     weights = np.zeros(features.shape[1])
     weights[used] = found
-    return intercept, weights
+    weights /= spread
+    return float(intercept - weights @ middle), weights
 
 
 def _newton(features: Matrix, supported: NDArray[np.bool_]) -> tuple[float, Matrix]:
     rows = np.column_stack([np.ones(len(features)), features])
     share = supported.mean()
-    balance = np.where(supported, 0.5 / share, 0.5 / (1 - share))
+    balance = np.where(supported, SUPPORTED_SHARE / share, (1 - SUPPORTED_SHARE) / (1 - share))
     penalty = RIDGE * np.diag([0.0] + [1.0] * features.shape[1])
     weights = np.zeros(rows.shape[1])
     for _ in range(50):
@@ -199,24 +234,26 @@ def _separation(features: Matrix, supported: NDArray[np.bool_]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _examples(retriever: Retriever, person: Principal, judged: Judged) -> Iterator[Example]:
-    found = retriever.retrieve(judged.question, person, limit=FETCH).passages
-    first = found[:LIMIT]
-    if first and not judged.answerable:
-        yield Example(retriever.signals(judged.question, person, first), False)
+def _examples(demo: Demo, judged: Judged) -> Iterator[Example]:
+    person = demo.people[judged.person]
+    whole = Retriever(demo.index, demo.embedder, demo.catalogue, today=demo.today)
+    found = whole.retrieve(judged.question, person, limit=LIMIT).passages
+    supported = judged.answerable and any(holds(passage, judged.evidence) for passage in found)
+    if found and (supported or not judged.answerable):
+        yield Example(whole.signals(judged.question, person, found), supported)
     if not judged.answerable:
         return
-    if any(holds(passage, judged.evidence) for passage in first):
-        yield Example(retriever.signals(judged.question, person, first), True)
-    others = [p for p in found if p.document_id not in judged.documents and not holds(p, judged.evidence)][:LIMIT]
-    if others:
-        yield Example(retriever.signals(judged.question, person, others), False)
+    rest = Retriever(Withholding(demo.index, judged.documents), demo.embedder, demo.catalogue, today=demo.today)
+    others = rest.retrieve(judged.question, person, limit=LIMIT).passages
+    if others and not any(holds(passage, judged.evidence) for passage in others):
+        yield Example(rest.signals(judged.question, person, others), False)
 
 
-def _retrieval_figures(retriever: Retriever, people: dict[str, Principal], judged: Sequence[Judged], mode: Mode) -> str:
+def _retrieval_figures(demo: Demo, judged: Sequence[Judged], mode: Mode) -> str:
+    retriever = Retriever(demo.index, demo.embedder, demo.catalogue, today=demo.today)
     ranks = []
     for one in (j for j in judged if j.answerable):
-        passages = retriever.retrieve(one.question, people[one.person], limit=10, mode=mode).passages
+        passages = retriever.retrieve(one.question, demo.people[one.person], limit=10, mode=mode).passages
         ranked = ["evidence" if holds(passage, one.evidence) else "" for passage in passages]
         ranks.append(reciprocal_rank(ranked, {"evidence": 1}, 10))
     found = np.array(ranks)

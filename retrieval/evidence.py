@@ -1,7 +1,9 @@
 """How well the passages found support an answer: one number in [0, 1], read as the chance that they hold it.
 
 A logistic model over four signals. Its coefficients are fitted by `python -m retrieval calibrate` (`retrieval/calibrate.py`)
-on questions of the demo organisation, each asked with its document and with that document withheld.
+on the demo organisation's 200 questions, the answerable ones asked once more with their documents withheld: 148 examples
+with support and 196 without, cross-validated AUROC 0.84. At the default threshold of 0.35, 95 % of the supported ones are
+answered and 29 % of the others refused; below 0.5 are 11 % and 51 %. The rest is for the answer model to notice.
 """
 
 from __future__ import annotations
@@ -22,30 +24,31 @@ class Signals:
 
     cosine: the highest cosine between question and passage.
     coverage: share of the question's content words, weighted by rarity, that the best single passage holds.
-    union: the same for the best passages together.
     agreement: fused score of the first passage, 1 where meaning and words both put it first.
+    focus: share of the best passages that are of the first one's document.
     """
 
     cosine: float
     coverage: float
-    union: float
     agreement: float
+    focus: float
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
     """One passage's part in the signals. `cosine` is None where only its words were searched."""
 
+    document_id: str
     terms: frozenset[int]
     cosine: float | None
     score: float
 
 
-UNKNOWN = Signals(cosine=0.55, coverage=0.6, union=0.7, agreement=0.8)
+UNKNOWN = Signals(cosine=0.55, coverage=0.6, agreement=0.9, focus=0.67)
 """Stands in for a signal that a search mode does not give: the calibration questions' middle."""
 
-INTERCEPT = -6.0
-WEIGHTS = Signals(cosine=6.0, coverage=2.0, union=2.0, agreement=1.0)
+INTERCEPT = -8.04
+WEIGHTS = Signals(cosine=7.92, coverage=3.00, agreement=3.05, focus=2.19)
 
 
 def signals(weights: Terms, found: Sequence[Found], *, fused: bool) -> Signals:
@@ -58,12 +61,11 @@ def signals(weights: Terms, found: Sequence[Found], *, fused: bool) -> Signals:
     cosines = [one.cosine for one in best if one.cosine is not None]
     total = sum(weights.values())
     shares = [_share(weights, one.terms, total) for one in best]
-    together = frozenset().union(*(one.terms for one in best))
     return Signals(
         cosine=max(cosines) if cosines else UNKNOWN.cosine,
         coverage=max(shares, default=0.0) if total else UNKNOWN.coverage,
-        union=_share(weights, together, total) if total else UNKNOWN.union,
         agreement=best[0].score if fused and best else UNKNOWN.agreement,
+        focus=sum(one.document_id == best[0].document_id for one in best) / len(best) if best else UNKNOWN.focus,
     )
 
 

@@ -37,8 +37,8 @@ BOOL_FIELDS = ("legal_hold",)
 
 POOL = 100
 """Candidates that each side brings to the fusion, at least."""
-RRF_K = 60
-DENSE_WEIGHT = 0.5
+DENSE_WEIGHT = 0.7
+"""The dense side's part of a fused score; chosen on training queries, see docs/design/fusion.md."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,14 +207,24 @@ def inverse_document_frequency(holding: int, points: int) -> float:
 
 
 def fuse(dense: Scored, sparse: Scored, *, limit: int) -> list[Hit]:
-    """Reciprocal rank fusion of the two lists: the weighted sum of (RRF_K + 1) / (RRF_K + rank), at most 1."""
+    """Weighted sum of each side's score as a share of its best one; at most 1, where both put the passage first.
+
+    A passage that only the words found counts on the dense side like the last one there, since its cosine is no higher.
+    """
     cosines, bm25 = dict(dense), dict(sparse)
-    scores: dict[str, float] = {}
-    for weight, side in ((DENSE_WEIGHT, dense), (1.0 - DENSE_WEIGHT, sparse)):
-        for rank, (found, _) in enumerate(sorted(side, key=_order), start=1):
-            scores[found] = scores.get(found, 0.0) + weight * (RRF_K + 1) / (RRF_K + rank)
-    best = sorted(scores, key=lambda found: (-scores[found], found))[:limit]
-    return [Hit(found, scores[found], cosines.get(found), bm25.get(found), fused=True) for found in best]
+    meaning, words = _shares(dense), _shares(sparse)
+    floor = min(meaning.values(), default=0.0)
+    scores = {
+        found: DENSE_WEIGHT * meaning.get(found, floor) + (1.0 - DENSE_WEIGHT) * words.get(found, 0.0)
+        for found in meaning.keys() | words.keys()
+    }
+    best = sorted(scores.items(), key=_order)[:limit]
+    return [Hit(found, score, cosines.get(found), bm25.get(found), fused=True) for found, score in best]
+
+
+def _shares(side: Scored) -> dict[str, float]:
+    best = max((score for _, score in side), default=0.0)
+    return {found: max(score, 0.0) / best if best > 0 else 0.0 for found, score in side}
 
 
 def _order(found: tuple[str, float]) -> tuple[float, str]:

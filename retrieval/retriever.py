@@ -18,11 +18,11 @@ from typing import Literal, Protocol, get_args
 from core.errors import BadInput, MissingExtra
 from core.records import Passage, Principal
 from retrieval.access import AccessFilter, access_filter
-from retrieval.bm25 import Bm25
+from retrieval.bm25 import Bm25, Terms
 from retrieval.chunk import searched_text
-from retrieval.embed import Embedder
+from retrieval.embed import Embedder, Vectors
 from retrieval.evidence import BEST, Found, Signals, evidence, signals
-from retrieval.index import Hit, Index, SearchMode
+from retrieval.index import Hit, SearchMode
 
 Mode = Literal["dense", "sparse", "hybrid", "rerank"]
 MODES: tuple[Mode, ...] = get_args(Mode)
@@ -37,6 +37,16 @@ class Answerable(Protocol):
     """The second access check, as `retrieval.catalogue.Catalogue` does it."""
 
     def answerable(self, passage_ids: Sequence[str], person: Principal, today: date) -> dict[str, Passage]: ...
+
+
+class Searchable(Protocol):
+    """The part of an Index that a question needs."""
+
+    def search(
+        self, *, dense: Vectors | None, text: str, access: AccessFilter, limit: int, mode: SearchMode
+    ) -> list[Hit]: ...
+
+    def term_weights(self, text: str, *, access: AccessFilter) -> Terms: ...
 
 
 class Reranker(Protocol):
@@ -64,7 +74,7 @@ class Retriever:
 
     def __init__(
         self,
-        index: Index,
+        index: Searchable,
         embedder: Embedder,
         catalogue: Answerable,
         reranker: Reranker | None = None,
@@ -126,7 +136,9 @@ class Retriever:
 
     def _found(self, passage: Passage) -> Found:
         terms = frozenset(self._bm25.document(searched_text(passage.title, passage.section, passage.text)))
-        return Found(terms, passage.scores.get("dense"), passage.scores.get("fused", passage.score))
+        return Found(
+            passage.document_id, terms, passage.scores.get("dense"), passage.scores.get("fused", passage.score)
+        )
 
     def _check(self, limit: int, mode: str) -> None:
         if not 1 <= limit <= MAX_LIMIT:

@@ -198,15 +198,15 @@ def test_nothing_found_is_no_evidence(retriever: Retriever) -> None:
 
 def test_evidence_rises_with_each_signal() -> None:
     middle = Signals(0.5, 0.5, 0.5, 0.5)
-    for field in ("cosine", "coverage", "union", "agreement"):
+    for field in ("cosine", "coverage", "agreement", "focus"):
         assert evidence(replace(middle, **{field: 0.9})) >= evidence(middle)
     assert 0 < evidence(Signals(0, 0, 0, 0)) < evidence(Signals(1, 1, 1, 1)) < 1
 
 
 def test_coverage_weighs_rare_words_more() -> None:
     weights = {1: 0.5, 2: 4.5}
-    common = signals(weights, [Found(frozenset({1}), 0.5, 1.0)], fused=True)
-    rare = signals(weights, [Found(frozenset({2}), 0.5, 1.0)], fused=True)
+    common = signals(weights, [Found("d", frozenset({1}), 0.5, 1.0)], fused=True)
+    rare = signals(weights, [Found("d", frozenset({2}), 0.5, 1.0)], fused=True)
     assert (common.coverage, rare.coverage) == (pytest.approx(0.1), pytest.approx(0.9))
 
 
