@@ -16,7 +16,9 @@ import shutil
 import tempfile
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
@@ -145,12 +147,8 @@ class Ingest:
     def _take(
         self, sources: Sequence[Source], reader: Reader, actor: str, cancel: threading.Event | None
     ) -> Iterator[IngestResult]:
-        known = Snapshot(self._catalogue.known())
         jobs: list[_Job] = []
-        for source in sources:
-            if cancel is not None and cancel.is_set():
-                break
-            outcome = self._examine(source, reader, known, actor)
+        for outcome in self._examined(sources, reader, actor, cancel):
             if isinstance(outcome, IngestResult):
                 yield outcome
                 continue
@@ -159,6 +157,25 @@ class Ingest:
                 yield from self._commit(jobs, actor)
                 jobs = []
         yield from self._commit(jobs, actor)
+
+    def _examined(
+        self, sources: Sequence[Source], reader: Reader, actor: str, cancel: threading.Event | None
+    ) -> Iterator[IngestResult | _Job]:
+        """Read ahead in a thread of its own while the batch before is encoded, which leaves Python idle."""
+        known = Snapshot(self._catalogue.known())
+        waiting: deque[Future[IngestResult | _Job]] = deque()
+        pool = ThreadPoolExecutor(1, thread_name_prefix="ingest-reader")
+        try:
+            for source in sources:
+                if cancel is not None and cancel.is_set():
+                    break
+                waiting.append(pool.submit(self._examine, source, reader, known, actor))
+                if len(waiting) > BATCH_FILES:
+                    yield waiting.popleft().result()
+            while waiting and not (cancel is not None and cancel.is_set() and waiting[0].cancel()):
+                yield waiting.popleft().result()
+        finally:
+            pool.shutdown(cancel_futures=True)
 
     def add_upload(self, name: str, data: bytes | Path, metadata: Mapping[str, object], actor: str) -> IngestResult:
         """Ingest one uploaded file; without a `status` in its metadata it is a draft until somebody approves it.
