@@ -26,9 +26,11 @@ from __future__ import annotations
 
 import logging
 import re
+import sys
 import threading
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Literal
@@ -116,7 +118,7 @@ _PRIVATE_KEY = re.compile(
 
 
 class Recognisers:
-    """Finds entities. All instances share one Presidio engine, built on first use (about 1 s); safe in threads.
+    """Finds entities. All instances share one Presidio engine, built by the first (about 1 s); safe in threads.
 
     Args:
         thresholds: entity to the lowest score that counts; entities not named are not looked for.
@@ -124,8 +126,10 @@ class Recognisers:
     """
 
     def __init__(self, thresholds: Mapping[str, float] = THRESHOLDS, allow: Sequence[str] = ()) -> None:
+        with _building:
+            self._engine = _engine()
         self._thresholds = dict(thresholds)
-        self._patterned = tuple(sorted(self._thresholds.keys() - {"PRIVATE_KEY"}))
+        self._patterned = sorted(self._thresholds.keys() - {"PRIVATE_KEY"})
         self._allow = frozenset(text.casefold() for text in allow)
 
     def find(self, text: str) -> tuple[Entity, ...]:
@@ -141,9 +145,11 @@ class Recognisers:
         found = [Entity("PRIVATE_KEY", m.start(), m.end(), 1.0) for m in _PRIVATE_KEY.finditer(text)]
         found = found if "PRIVATE_KEY" in self._thresholds else []
         for start in range(0, max(1, len(text) - OVERLAP), WINDOW - OVERLAP):
-            for type_, begin, end, score in _analyse(text[start : start + WINDOW], self._patterned):
-                if score >= self._thresholds[type_]:
-                    found.append(Entity(type_, start + begin, start + end, round(score, 3)))
+            window = text[start : start + WINDOW]
+            for result in self._engine.analyze(window, language="en", entities=self._patterned):
+                if result.score >= self._thresholds[result.entity_type]:
+                    begin, end = start + result.start, start + result.end
+                    found.append(Entity(result.entity_type, begin, end, round(float(result.score), 3)))
         return found
 
 
@@ -168,23 +174,16 @@ def _merged(run: Sequence[Entity]) -> Entity:
 _building = threading.Lock()
 
 
-def _analyse(text: str, entities: Sequence[str]) -> list[tuple[str, int, int, float]]:
-    """Type, start, end and score of each raw finding."""
-    with _building:
-        engine = _engine()
-    results = engine.analyze(text, language="en", entities=list(entities))
-    return [(r.entity_type, r.start, r.end, float(r.score)) for r in results]
-
-
 @lru_cache(maxsize=1)
 def _engine() -> Any:
     """The process's one AnalyzerEngine. It keeps nothing of a text between calls, so threads may share it."""
     # Its messages may quote what was analysed ("Failed to validate text ..."), and people's text is never logged.
     logging.getLogger("presidio-analyzer").disabled = True
-    from presidio_analyzer import AnalyzerEngine, RecognizerRegistry
-    from presidio_analyzer.context_aware_enhancers import LemmaContextAwareEnhancer
+    with _not_imported("torch", "transformers", "stanza", "tensorflow", "mxnet", "cupy"):
+        from presidio_analyzer import AnalyzerEngine, RecognizerRegistry
+        from presidio_analyzer.context_aware_enhancers import LemmaContextAwareEnhancer
 
-    from guardrails.patterns import Words, recognisers
+        from guardrails.patterns import Words, recognisers
 
     return AnalyzerEngine(
         registry=RecognizerRegistry(recognizers=recognisers(), supported_languages=["en"]),
@@ -194,6 +193,22 @@ def _engine() -> Any:
             context_prefix_count=6, context_suffix_count=3, context_matching_mode="whole_word"
         ),
     )
+
+
+@contextmanager
+def _not_imported(*packages: str) -> Iterator[None]:
+    """Imports inside find these optional packages missing, unless they are loaded already.
+
+    Presidio and spaCy import torch and transformers wherever they are installed, for recognisers that we do not use: five
+    seconds and 400 MB at each start. The assistant is built in one thread, so no other import meets this.
+    """
+    hidden = [package for package in packages if package not in sys.modules]
+    sys.modules.update(dict.fromkeys(hidden))  # type: ignore[arg-type]
+    try:
+        yield
+    finally:
+        for package in hidden:
+            sys.modules.pop(package, None)
 
 
 def _handling(masked: frozenset[str], private: frozenset[str] = frozenset()) -> dict[str, Handling]:

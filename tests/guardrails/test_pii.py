@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import subprocess
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -217,3 +219,12 @@ def test_answer_never_shows_bank_and_identity_numbers_or_secrets(recognisers: Re
 def test_mask_replaces_spans_in_any_order() -> None:
     spans = [Entity("EMAIL_ADDRESS", 8, 13, 1.0), Entity("ES_NIF", 0, 3, 1.0)]
     assert mask("123 and a@b.c", spans) == "<ID> and <EMAIL>"
+
+
+def test_recognisers_load_neither_torch_nor_transformers_and_leave_them_importable() -> None:
+    code = (
+        "import sys; from guardrails.pii import Recognisers; Recognisers().find('jane@gmail.com');"
+        "assert 'torch' not in sys.modules; assert 'transformers' not in sys.modules;"
+        "import importlib.util; assert importlib.util.find_spec('torch')"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
