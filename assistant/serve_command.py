@@ -27,7 +27,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from assistant.console import actor
-from core.errors import Conflict, SettingsError
+from core.errors import BadInput, Conflict, SettingsError
 from core.records import CLASSIFICATIONS, ROLES, Principal
 from core.serving import Serving, announced, serving
 from core.settings import Settings, load_settings
@@ -60,6 +60,8 @@ def run(args: argparse.Namespace) -> int:
     )
     for noisy in ("httpx", "httpx2", "uvicorn.error", "alembic", "multipart"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    if args.docs and not args.docs.exists():
+        raise BadInput(f"{args.docs}: there is no such folder.")
     signal.signal(signal.SIGTERM, _stop)
     try:
         with _owned(settings.home, settings), closing(listening(settings)) as door:
@@ -146,8 +148,13 @@ def _documents(args: argparse.Namespace, assistant: Assistant) -> None:
     for number, result in enumerate(assistant.ingest.take(sources, actor=actor(), defaults=defaults), 1):
         counts[result.status] += 1
         if result.status != "unchanged":
-            what = f"{result.document_id} v{result.version}, {result.chunks} passages" if result.chunks else ""
-            _say(f"  {number:>4}/{len(sources)}  {result.status:<11}  {result.path}  {what or result.reason}".rstrip())
+            name = Path(result.path)
+            name = name.relative_to(folder.resolve()) if name.is_relative_to(folder.resolve()) else name
+            what = f"{result.document_id} v{result.version}, {result.chunks} passages"
+            _say(
+                f"  {number:>4}/{len(sources)}  {result.status:<11}  {name}  "
+                f"{what if result.status == 'indexed' else result.reason}"
+            )
     told = ", ".join(f"{count} {status}" for status, count in counts.items()) or "none"
     _say(f"Documents in {folder}: {told}" + (f"; {skipped} files of other formats" if skipped else ""))
     if counts["quarantined"] and not args.govern and not args.demo:

@@ -58,7 +58,7 @@ def serving(home: Path) -> Serving | None:
         os.kill(found.pid, 0)
     except PermissionError:
         raise Unavailable(f"{home / FILE} belongs to another user: run the command as the one who serves.") from None
-    except (OSError, ValueError, KeyError):  # none, left over by a crash, or half written
+    except (OSError, ValueError, KeyError, TypeError):  # none, left over by a crash, or half written
         return None
     return found
 

@@ -32,6 +32,8 @@ from core.errors import AssistantError, BadInput, NotFound, NotSignedIn, TooLarg
 from core.records import Document, DocumentStatus, IndexState, Principal
 from core.settings import Settings
 from core.turns import now
+from retrieval.retriever import Mode
+from retrieval.search_command import result_row
 
 if TYPE_CHECKING:
     from assistant.bootstrap import Assistant
@@ -51,7 +53,7 @@ class SearchRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
     query: str
     limit: int = Field(10, ge=1, le=100)
-    mode: str = "hybrid"
+    mode: Mode = "hybrid"
     filters: dict[str, str] = Field(default_factory=dict)
 
 
@@ -68,11 +70,12 @@ def document_routes(assistant: Assistant, metrics: Metrics) -> APIRouter:
         manage: bool = False,
     ) -> list[dict[str, object]]:
         person = current_person(request, "documents")
-        chosen = {"state": state, "status": status, "department": department}
-        if not manage:
-            return [plain(d) for d in catalogue.documents(person=person, **chosen)]
-        require(person, "support", "admin")
-        return [plain(d) for d in catalogue.documents(**chosen) if may_manage(d, person)]
+        reader = None if manage else person
+        found = catalogue.documents(person=reader, state=state, status=status, department=department)
+        if manage:
+            require(person, "support", "admin")
+            found = [document for document in found if may_manage(document, person)]
+        return [plain(document) for document in found]
 
     @router.post("", status_code=201)
     def upload(
@@ -115,7 +118,7 @@ def document_routes(assistant: Assistant, metrics: Metrics) -> APIRouter:
             mode=asked.mode,
             filters=asked.filters,
         )
-        rows = [_row(n, p) for n, p in enumerate(found.passages, 1)]
+        rows = [result_row(n, p) for n, p in enumerate(found.passages, 1)]
         text = "".join(json.dumps(row, ensure_ascii=False, default=str) + "\n" for row in rows)
         return Response(text, media_type="application/jsonl")
 
@@ -196,22 +199,6 @@ def _counted(results: Iterator[IngestResult], metrics: Metrics) -> Iterator[Mapp
     for result in results:
         metrics.file_ingested(result.status)
         yield asdict(result)
-
-
-def _row(rank: int, passage: object) -> dict[str, object]:
-    wanted = (
-        "document_id",
-        "version",
-        "title",
-        "section",
-        "page",
-        "score",
-        "classification",
-        "owner",
-        "text",
-        "scores",
-    )
-    return {"rank": rank} | {name: getattr(passage, name) for name in wanted}
 
 
 def _line(row: Mapping[str, object]) -> bytes:
