@@ -59,7 +59,14 @@ class SearchRequest(BaseModel):
 
 def document_routes(assistant: Assistant, metrics: Metrics) -> APIRouter:
     router = APIRouter(prefix="/documents", tags=["documents"])
-    catalogue, ingest = assistant.catalogue, assistant.ingest
+    _reading(router, assistant)
+    _taking_in(router, assistant, metrics)
+    _managing(router, assistant)
+    return router
+
+
+def _reading(router: APIRouter, assistant: Assistant) -> None:
+    catalogue = assistant.catalogue
 
     @router.get("")
     def listed(
@@ -76,6 +83,36 @@ def document_routes(assistant: Assistant, metrics: Metrics) -> APIRouter:
             require(person, "support", "admin")
             found = [document for document in found if may_manage(document, person)]
         return [plain(document) for document in found]
+
+    @router.post("/search")
+    def search(request: Request, asked: SearchRequest) -> Response:
+        person = current_person(request, "documents")
+        if not asked.query.strip():
+            raise BadInput("Type what to search for.")
+        found = assistant.retriever.retrieve(
+            asked.query,
+            person,
+            limit=asked.limit,
+            mode=asked.mode,
+            filters=asked.filters,
+        )
+        rows = [result_row(n, p) for n, p in enumerate(found.passages, 1)]
+        text = "".join(json.dumps(row, ensure_ascii=False, default=str) + "\n" for row in rows)
+        return Response(text, media_type="application/jsonl")
+
+    @router.get("/{document_id}/{version}")
+    def one(request: Request, document_id: str, version: int) -> dict[str, object]:
+        person = current_person(request, "documents")
+        found = catalogue.get(document_id, version)
+        if found.readable_by(person) and (found.in_force(now().date()) or person.roles & {"support", "admin"}):
+            return plain(found)
+        if not person.has_role("admin"):
+            raise NotFound("There is no such document version, or you may not read it.")
+        return plain(found)
+
+
+def _taking_in(router: APIRouter, assistant: Assistant, metrics: Metrics) -> None:
+    ingest = assistant.ingest
 
     @router.post("", status_code=201)
     def upload(
@@ -106,31 +143,15 @@ def document_routes(assistant: Assistant, metrics: Metrics) -> APIRouter:
         lines = _counted(results, metrics)
         return StreamingResponse(json_lines(lines, request, assistant.settings, cancel), media_type="application/jsonl")
 
-    @router.post("/search")
-    def search(request: Request, asked: SearchRequest) -> Response:
-        person = current_person(request, "documents")
-        if not asked.query.strip():
-            raise BadInput("Type what to search for.")
-        found = assistant.retriever.retrieve(
-            asked.query,
-            person,
-            limit=asked.limit,
-            mode=asked.mode,
-            filters=asked.filters,
-        )
-        rows = [result_row(n, p) for n, p in enumerate(found.passages, 1)]
-        text = "".join(json.dumps(row, ensure_ascii=False, default=str) + "\n" for row in rows)
-        return Response(text, media_type="application/jsonl")
 
-    @router.get("/{document_id}/{version}")
-    def one(request: Request, document_id: str, version: int) -> dict[str, object]:
-        person = current_person(request, "documents")
-        found = catalogue.get(document_id, version)
-        if found.readable_by(person) and (found.in_force(now().date()) or person.roles & {"support", "admin"}):
-            return plain(found)
-        if not person.has_role("admin"):
+def _managing(router: APIRouter, assistant: Assistant) -> None:
+    catalogue, ingest = assistant.catalogue, assistant.ingest
+
+    def manager(request: Request, document_id: str, version: int) -> Principal:
+        person = require(current_person(request, "documents"), "support", "admin")
+        if not may_manage(catalogue.get(document_id, version), person):
             raise NotFound("There is no such document version, or you may not read it.")
-        return plain(found)
+        return person
 
     @router.post("/{document_id}/{version}/approve")
     def approve(request: Request, document_id: str, version: int) -> dict[str, object]:
@@ -146,14 +167,6 @@ def document_routes(assistant: Assistant, metrics: Metrics) -> APIRouter:
     def delete(request: Request, document_id: str, version: int) -> None:
         person = require(current_person(request, "documents"), "admin")
         ingest.delete(document_id, version, person.person_id)
-
-    def manager(request: Request, document_id: str, version: int) -> Principal:
-        person = require(current_person(request, "documents"), "support", "admin")
-        if not may_manage(catalogue.get(document_id, version), person):
-            raise NotFound("There is no such document version, or you may not read it.")
-        return person
-
-    return router
 
 
 def may_manage(document: Document, person: Principal) -> bool:
