@@ -27,8 +27,10 @@ from retrieval.index import Hit, SearchMode
 Mode = Literal["dense", "sparse", "hybrid", "rerank"]
 MODES: tuple[Mode, ...] = get_args(Mode)
 MAX_LIMIT = 100
-CANDIDATES = 40
-"""Hits fetched at least: room for what the second check and the duplicate removal take away, and for the reranker."""
+SPARE = 8
+"""Hits fetched beyond twice the limit: room for what the second check and the duplicate removal take away."""
+RERANKED = 40
+"""Candidates that a reranker reads."""
 SAME_WORDS = 0.9
 """Two passages are duplicates where this share of the smaller one's words stands in the other."""
 
@@ -112,12 +114,12 @@ class Retriever:
             vector = None if mode == "sparse" else self._embedder.encode([question])[0]
         with clock("search"):
             engine_mode: SearchMode = "hybrid" if mode == "rerank" else mode
-            wanted = max(CANDIDATES, 2 * limit)
+            wanted = 2 * limit + SPARE if mode != "rerank" else max(RERANKED, 2 * limit)
             hits = self._index.search(dense=vector, text=question, access=access, limit=wanted, mode=engine_mode)
         with clock("check"):
             answerable = self._catalogue.answerable([hit.passage_id for hit in hits], person, today)
             candidates = [_scored(answerable[hit.passage_id], hit) for hit in hits if hit.passage_id in answerable]
-            candidates = _without_duplicates(candidates, limit=CANDIDATES if mode == "rerank" else limit)
+            candidates = _without_duplicates(candidates, limit=RERANKED if mode == "rerank" else limit)
         if mode == "rerank":
             with clock("rerank"):
                 candidates = self._reranked(question, candidates)
