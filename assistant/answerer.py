@@ -67,11 +67,11 @@ class Answerer:
         self._retriever = retriever
         self._guards = guards
         self._check_passages = PassageCheck(guards.passage)
-        self._model = model
+        self.model = model
 
     def ready(self) -> None:
         """Raise ModelUnavailable where the answer model would not answer now."""
-        self._model.ready()
+        self.model.ready()
 
     def answer(self, question: Question) -> Answer:
         """The whole answer; raises as `stream` does."""
@@ -86,7 +86,7 @@ class Answerer:
             BadInput: an unknown filter.
             StoreUnavailable: the Turn could not be stored; nothing was acknowledged.
         """
-        trace = Trace(question, self._model.adapter, self._model.name, self._settings.low_evidence)
+        trace = Trace(question, self.model.adapter, self.model.name, self._settings.low_evidence)
         with trace.step("history"):
             history = self._history(question)
         try:
@@ -145,7 +145,7 @@ class Answerer:
     def _generate(self, prompt: Prompt, release: Release, trace: Trace) -> Generator[str, None, str]:
         """Yield the pieces that pass; returns the reason of a model's failure, or ""."""
         try:
-            with closing(trace.waiting("generate", self._model.stream(prompt))) as tokens:
+            with closing(trace.waiting("generate", self.model.stream(prompt))) as tokens:
                 for piece in pieces(tokens):
                     with trace.step("guard_out"):
                         text = release.take(piece)

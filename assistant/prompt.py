@@ -17,6 +17,9 @@ from core.records import Message, Passage
 NO_ANSWER = "NOT_IN_PASSAGES"
 """What a model says, alone, where the passages do not answer."""
 
+UNFINISHED = "…"
+"""How a model's stream ends where the token limit cut it: the unfinished sentence is not released."""
+
 SYSTEM = f"""You answer the questions of an organisation's employees from the passages that come with each question.
 
 1. State only what the passages say. Use nothing that you remember, and do not guess.

@@ -73,7 +73,8 @@ _NUMBER_WORD = re.compile(rf"\b(?:{'|'.join(_NUMBER_WORDS)})\b", re.IGNORECASE)
 _UNIT = r"(?P<{0}>years?|months?|weeks?|days?|hours?|jahren?|monaten?|wochen?|tagen?|stunden?|años|meses|semanas|días|horas|pounds?|euros?|dollars?)"
 _AMOUNT = r"(?P<{0}>[£€$])?\s?(?P<{1}>\d[\d,]*(?:\.\d+)?)"
 _QUANTITY = re.compile(
-    _AMOUNT.format("sign", "value") + r"(?:\s*(?:working |calendar |full )?" + _UNIT.format("unit") + r"\b)?"
+    _AMOUNT.format("sign", "value") + r"(?:\s*(?:working |calendar |full )?" + _UNIT.format("unit") + r"\b)?",
+    re.IGNORECASE,
 )
 _BETWEEN = re.compile(
     _AMOUNT.format("sign", "low")
@@ -81,7 +82,8 @@ _BETWEEN = re.compile(
     + _AMOUNT.format("sign2", "high")
     + r"\s*"
     + _UNIT.format("unit")
-    + "?"
+    + "?",
+    re.IGNORECASE,
 )
 _AT_MOST = re.compile(
     r"\b(?:up to|at most|less than|under|below|bis zu|unter|hasta|menos de)\s*"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from assistant.citing import Cited, attach_marker, best_passage, resolve_markers
-from assistant.prompt import NO_ANSWER
+from assistant.prompt import NO_ANSWER, UNFINISHED
 from assistant.sentences import Piece
 from assistant.trace import Trace
 from assistant.words import content_words, numbers
@@ -81,6 +81,9 @@ class Release:
             self._drop_held(("table_head",))
         if NO_ANSWER in piece.text:
             self.withheld = self.withheld or "not_in_passages"
+            return ""
+        if piece.text.endswith(UNFINISHED):
+            self._trace.counts["withheld_unfinished"] += 1
             return ""
         text, cited, reason = self._checked(piece.text)
         if reason == GUARD_ERROR:

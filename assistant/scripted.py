@@ -13,7 +13,7 @@ import json
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 
@@ -82,11 +82,12 @@ class ScriptedServer:
         model: what it says; a failure of the model cuts the connection, as a killed server does.
         api_key: the key that it asks for; empty for none.
         status: answer every chat request with this HTTP status instead.
+        finish: the reason that a stream gives for its end; `length` where the token limit cut it.
     """
 
-    def __init__(self, model: ScriptedModel, *, api_key: str = "", status: int = 200) -> None:
+    def __init__(self, model: ScriptedModel, *, api_key: str = "", status: int = 200, finish: str = "stop") -> None:
         self.requests: list[dict[str, object]] = []
-        self.model, self.api_key, self.status = model, api_key, status
+        self.model, self.api_key, self.status, self.finish = model, api_key, status, finish
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
@@ -142,6 +143,8 @@ def _handler(served: ScriptedServer) -> type[BaseHTTPRequestHandler]:
                 for piece in pieces:
                     delta = {"delta": {"role": "assistant", "content": piece}}
                     self._event(json.dumps(_completion(served.model.name, "chat.completion.chunk", delta)))
+                end = {"delta": {}, "finish_reason": served.finish}
+                self._event(json.dumps(_completion(served.model.name, "chat.completion.chunk", end)))
                 self._event("[DONE]")
             except (ModelUnavailable, BrokenPipeError, ConnectionResetError):
                 self.close_connection = True
@@ -165,7 +168,7 @@ def _error(message: str) -> dict[str, object]:
     return {"error": {"message": message, "type": "scripted"}}
 
 
-def _completion(model: str, kind: str, choice: dict[str, object]) -> dict[str, object]:
+def _completion(model: str, kind: str, choice: Mapping[str, object]) -> dict[str, object]:
     return {
         "id": "scripted-1",
         "object": kind,

@@ -62,6 +62,7 @@ _SHORT_FORMS = frozenset(
         "str",
     ]
 )
+_ORDINAL = re.compile(r"(?:^|\s)\d{1,2}\.$")
 _MONTHS = re.compile(
     r"(?:januar|februar|märz|april|mai|juni|juli|august|september|oktober|november|dezember|quartal|jahrhundert)", re.I
 )
@@ -153,6 +154,8 @@ class _Splitter:
                 continue  # inside a number, an address, a short form
             if not final and (not following or _MAYBE_MARKER.fullmatch(following)):
                 return None  # a citation marker may still follow
+            if not final and following.isalpha() and _ORDINAL.search(body[: match.end()]):
+                return None  # it may become the name of a month
             if following and _goes_on(body[: match.end()], following):
                 continue
             return "sentence", match.end()
@@ -169,6 +172,6 @@ def _goes_on(said: str, following: str) -> bool:
     last = said[:-1].rsplit(maxsplit=1)[-1].lower().lstrip("(") if said[:-1].split() else ""
     if last in _SHORT_FORMS or (len(last) == 1 and last.isalpha()):
         return True
-    if last.isdigit() and len(last) <= 2 and _MONTHS.match(following):
+    if _ORDINAL.search(said) and _MONTHS.match(following):
         return True
     return following[0].islower()

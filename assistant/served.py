@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from assistant.prompt import Prompt
+from assistant.prompt import UNFINISHED, Prompt
 from core.errors import ModelUnavailable
 from core.settings import Settings, setting_name
 
@@ -64,9 +64,11 @@ class ServedModel:
 
         messages = [(m.role, m.content) for m in prompt.messages]
         try:
+            finish = ""
             for chunk in self._chat.stream(messages):
                 if isinstance(chunk.content, str) and chunk.content:
                     yield chunk.content
+                finish = chunk.response_metadata.get("finish_reason") or finish
         except (openai.APITimeoutError, httpx.TimeoutException):
             raise ModelUnavailable(
                 f"The model server {self._url} sent nothing for {self._timeout_s:g} s: see whether it is overloaded, or raise {setting_name('model_timeout_s')}."
@@ -77,6 +79,10 @@ class ServedModel:
             raise ModelUnavailable(self._unreachable()) from None
         except openai.OpenAIError as error:
             raise ModelUnavailable(f"The model server {self._url} failed: {type(error).__name__}.") from None
+        if not finish:  # a connection that closes early looks like an end: only the server's own word tells them apart
+            raise ModelUnavailable(self._unreachable())
+        if finish == "length":
+            yield UNFINISHED
 
     def _unreachable(self) -> str:
         return f"The model server {self._url} cannot be reached, or broke off: start it (vllm serve {self.name}), or correct MODEL_URL."
