@@ -27,6 +27,7 @@ from retrieval.catalogue import Catalogue
 from retrieval.embed import Embedder, open_embedder
 from retrieval.index import Index, open_index
 from retrieval.ingest import Ingest
+from retrieval.originals import Originals
 from retrieval.retriever import Retriever
 
 
@@ -85,10 +86,9 @@ def build(
             catalogue,
             index,
             embedder,
-            files=settings.files,
+            files=Originals(settings.files, max_bytes=settings.max_upload_mb * 2**20),
             scan=Recognisers().count,
             known_groups=people.groups,
-            max_bytes=settings.max_upload_mb * 2**20,
         )
         ingest.recover()
         guards = build_guards(settings, TEMPLATE_TEXT)

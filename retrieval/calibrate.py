@@ -146,6 +146,7 @@ def demo_index(documents: Path, people_file: Path, embedder: Embedder, today: da
     from core.store import Store
     from retrieval.edge import EdgeIndex
     from retrieval.ingest import Ingest
+    from retrieval.originals import Originals
 
     groups, people = read_people_file(people_file)
     with ExitStack() as stack:
@@ -157,7 +158,12 @@ def demo_index(documents: Path, people_file: Path, embedder: Embedder, today: da
         index = EdgeIndex(home / "index", embedder.dimension, model=embedder.name)
         stack.callback(index.close)
         ingest = Ingest(
-            catalogue, index, embedder, files=home / "files", scan=None, known_groups=lambda: frozenset(groups)
+            catalogue,
+            index,
+            embedder,
+            files=Originals(home / "files"),
+            scan=None,
+            known_groups=lambda: frozenset(groups),
         )
         for result in ingest.run([documents], actor="calibrate"):
             if result.status == "failed":

@@ -11,6 +11,7 @@ from __future__ import annotations
 import io
 import re
 import unicodedata
+import warnings
 import zipfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -280,6 +281,8 @@ def _slide(text: str) -> str:
 def _read_xlsx(data: bytes, _name: str) -> _Draft:
     import openpyxl
 
+    # It warns of every Excel feature that it does not read: nothing that a user could act on.
+    warnings.filterwarnings("ignore", module="openpyxl")
     book = openpyxl.load_workbook(io.BytesIO(data), data_only=True)
     shown = [sheet for sheet in book.worksheets if sheet.sheet_state == "visible"]
     notes = [f"{count} hidden sheets left out"] if (count := len(book.worksheets) - len(shown)) else []

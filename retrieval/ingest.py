@@ -9,10 +9,7 @@ batches, which is where the time goes; an unchanged file costs a hash.
 
 from __future__ import annotations
 
-import errno
 import logging
-import os
-import shutil
 import tempfile
 import threading
 import time
@@ -23,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
-from core.errors import BadInput, Conflict, NotFound, StoreUnavailable
+from core.errors import BadInput, Conflict
 from core.records import Document, IndexState
 from retrieval.catalogue import Catalogue, Entry, Key, key_of, name
 from retrieval.dedup import fingerprint
@@ -31,6 +28,7 @@ from retrieval.embed import Embedder
 from retrieval.governance import entries_of
 from retrieval.index import Index
 from retrieval.indexing import Indexing
+from retrieval.originals import Originals
 from retrieval.planning import Copy, Planner, Snapshot, today
 from retrieval.sources import (
     Identity,
@@ -81,12 +79,9 @@ class Ingest:
     """Takes files in and changes what answers. Safe to use from several threads; one writes at a time.
 
     Args:
-        files: folder where the originals are kept, each named by its sha256.
+        files: keeps the original files.
         scan: counts personal data by kind in a text; None records none.
         known_groups: the access groups that metadata may name, asked at each run.
-        max_bytes: larger files are refused unread.
-        min_free_bytes: with less space left on the disk nothing is written: the embedded index maps its files into
-            memory, and a disk that fills up under such a map ends the process.
     """
 
     def __init__(
@@ -95,19 +90,15 @@ class Ingest:
         index: Index,
         embedder: Embedder,
         *,
-        files: Path,
+        files: Originals,
         scan: Scan | None,
         known_groups: Callable[[], Collection[str]],
-        max_bytes: int = 50 * 2**20,
-        min_free_bytes: int = 128 * 2**20,
     ) -> None:
         self._catalogue = catalogue
         self._indexing = Indexing(catalogue, index, embedder)
         self._files = files
         self._scan = scan
         self._known_groups = known_groups
-        self._max_bytes = max_bytes
-        self._min_free_bytes = min_free_bytes
         self._lock = threading.RLock()
 
     # --- taking in -----------------------------------------------------------------------------------------------
@@ -211,7 +202,7 @@ class Ingest:
 
     def _reader(self, defaults: Mapping[str, object] | None, *, final: bool = False) -> Reader:
         return Reader(
-            max_bytes=self._max_bytes,
+            max_bytes=self._files.max_bytes,
             known_groups=self._known_groups(),
             scan=self._scan,
             defaults=None if defaults is None else entries_of(defaults, "the metadata given"),
@@ -234,11 +225,11 @@ class Ingest:
                 status: IngestStatus = "quarantined" if same.state == "quarantined" else "unchanged"
                 return result(status, same.key, same.chunks, same.reason)
             if identity.governance is None:
-                self._keep(identity.sha256, data)
-                self._keep(identity.sha256, data)  # for whoever gives it its governance later
+                self._files.keep(identity.sha256, data)
+                self._files.keep(identity.sha256, data)  # for whoever gives it its governance later
                 return result("quarantined", self._quarantine(source, identity, NO_GOVERNANCE, actor), 0, NO_GOVERNANCE)
             prepared = reader.prepare(source, data, identity)
-            self._keep(identity.sha256, data)
+            self._files.keep(identity.sha256, data)
         except BadInput as error:
             return result("failed", reason=str(error))
         return _Job(prepared, time.perf_counter() - started)
@@ -293,45 +284,11 @@ class Ingest:
             job.seconds += share
             yield _result(job)
 
-    def _keep(self, sha256: str, data: bytes) -> None:
-        """Store the original under its hash, whole or not at all."""
-        target = self._files / sha256
-        if target.exists():
-            return
-        try:
-            self._files.mkdir(parents=True, exist_ok=True, mode=0o700)
-            free = shutil.disk_usage(self._files).free
-            if free < self._min_free_bytes + 2 * len(data):
-                raise OSError(errno.ENOSPC, f"{free // 2**20} MB are left")
-            descriptor, temporary = tempfile.mkstemp(dir=self._files, prefix=".part-")
-            try:
-                with os.fdopen(descriptor, "wb") as file:
-                    file.write(data)
-                    file.flush()
-                    os.fsync(file.fileno())
-                Path(temporary).replace(target)
-            except BaseException:
-                Path(temporary).unlink(missing_ok=True)
-                raise
-        except OSError as error:
-            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-            what = (
-                f"the disk is full, {error.strerror}: free some space"
-                if full
-                else f"{error.strerror}: check that this user owns it"
-            )
-            raise StoreUnavailable(
-                f"Files cannot be stored in {self._files} ({what}); nothing acknowledged is lost."
-            ) from None
-
     # --- one document --------------------------------------------------------------------------------------------
 
     def file_of(self, document: Document) -> Path:
         """The stored original. Raises NotFound."""
-        path = self._files / document.sha256
-        if not path.is_file():
-            raise NotFound("The original file of this document version is not held.")
-        return path
+        return self._files.path(document.sha256)
 
     def approve(self, document_id: str, version: int, actor: str) -> Document:
         """Let a draft or a retired version answer from its effective date on; its vectors are there on return.
@@ -377,13 +334,12 @@ class Ingest:
             self._indexing.withdraw(key)
             self._catalogue.erase(key, actor=actor, whole=document.version == 0)
             if not self._catalogue.is_stored(document.sha256):
-                (self._files / document.sha256).unlink(missing_ok=True)
+                self._files.remove(document.sha256)
 
     def recover(self) -> int:
         """Finish what a crash cut off, before anything is answered; returns how many documents that were."""
         with self._lock:
-            for part in self._files.glob(".part-*"):
-                part.unlink(missing_ok=True)
+            self._files.sweep()
             for document in self._catalogue.documents(state="removed"):
                 if document.reason == DELETED and document.chunks:
                     self.delete(document.document_id, document.version, "system")

@@ -25,6 +25,7 @@ from core.settings import Settings, load_settings
 from retrieval.embed import Embedder, Vectors, open_embedder
 from retrieval.governance import parse_govern, read_defaults
 from retrieval.ingest import Ingest, IngestResult
+from retrieval.originals import Originals
 from retrieval.sources import Scan, Source, find_sources
 
 
@@ -111,10 +112,9 @@ def _here(
             Catalogue(store, audit),
             index,
             embedder,
-            files=settings.files,
+            files=Originals(settings.files, max_bytes=settings.max_upload_mb * 2**20),
             scan=scan,
             known_groups=People(store, audit).groups,
-            max_bytes=settings.max_upload_mb * 2**20,
         )
         ingest.recover()
         yield from ingest.take(sources, actor=actor, defaults=defaults)

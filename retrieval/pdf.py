@@ -8,6 +8,7 @@ Running heads and feet are left out; a paragraph that a page break cuts is joine
 from __future__ import annotations
 
 import io
+import logging
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -49,6 +50,9 @@ def read_pdf(data: bytes) -> tuple[str, list[tuple[int, str]], list[str]]:
     import pdfplumber
     from pdfplumber.utils.exceptions import PdfminerException
 
+    # Their messages may quote the file, and people's text is never logged.
+    for parser in ("pdfminer", "pypdf"):
+        logging.getLogger(parser).setLevel(logging.CRITICAL)
     try:
         document = pdfplumber.open(io.BytesIO(data))
     except PdfminerException as error:

@@ -16,6 +16,7 @@ from retrieval.catalogue import Catalogue
 from retrieval.edge import EdgeIndex
 from retrieval.embed import HashEmbedder, Vectors
 from retrieval.ingest import Ingest, IngestResult
+from retrieval.originals import Originals
 
 TODAY = date(2026, 11, 22)
 GROUPS = ("employees", "contractors", "hr", "finance")
@@ -66,10 +67,9 @@ class Shelf:
             self.catalogue,
             self.index,
             embedder or HashEmbedder(),
-            files=home / "files",
+            files=Originals(home / "files", min_free_bytes=min_free_bytes),
             scan=lambda text: {"EMAIL_ADDRESS": text.count("@")} if "@" in text else {},
             known_groups=lambda: GROUPS,
-            min_free_bytes=min_free_bytes,
         )
 
     def close(self) -> None:

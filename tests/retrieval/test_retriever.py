@@ -22,6 +22,7 @@ from retrieval.evidence import Found, Signals, evidence, signals
 from retrieval.index import Index
 from retrieval.ingest import Ingest
 from retrieval.langchain import GovernedRetriever
+from retrieval.originals import Originals
 from retrieval.retriever import Retrieval, Retriever
 from tests.conftest import make_person
 from tests.retrieval.points import TODAY
@@ -68,7 +69,12 @@ def ingest(home: Path, catalogue: Catalogue, index: EdgeIndex, people: People, t
         front = f"---\ndocument_id: {document_id}\ntitle: {title}\n{metadata}\n---\n\n"
         (folder / name).write_text(f"{front}# {title}\n\n{text}\n", encoding="utf-8")
     taker = Ingest(
-        catalogue, index, HashEmbedder(), files=home / "files", scan=None, known_groups=lambda: people.groups()
+        catalogue,
+        index,
+        HashEmbedder(),
+        files=Originals(home / "files"),
+        scan=None,
+        known_groups=lambda: people.groups(),
     )
     results = list(taker.run([folder], actor="test", defaults=DEFAULTS))
     assert {r.document_id for r in results if r.status != "indexed"} == {"draft"}, results
