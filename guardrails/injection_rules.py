@@ -37,19 +37,20 @@ _SAID_TO_YOU = _re(r"\b(?:you|u|assistant|ai|model|chatbot)(?: \w+){0,3} (?:to|n
 _NEGATED = _re(r"\b(?:do not|don't|never|must not|should not|cannot|can't) $")
 
 _DROP = r"(?:ignore|disregard|forget|override|bypass|neglect|discard|dismiss|abandon|drop|let go of|pay no attention to|stop following|do not follow|don't follow|no longer follow|erase|set aside|put aside|free yourself from)"
-_ORDERS = r"(?:instructions?|prompts?|rules|directions|directives|guidelines|guardrails|commands|orders|programming|training|constraints|restrictions|limitations|safety (?:rules|measures|protocols)|content polic(?:y|ies)|system message|messages? above|conversation|context|everything|text above|persona|role|inputs?)"
+_ORDERS = r"(?:instructions?|prompts?|rules|directions|directives|guidelines|guardrails|commands|orders|programming|training|constraints|restrictions|limitations|safety (?:rules|measures|protocols)|content polic(?:y|ies)|system message|messages? above|conversation|context|everything|text above|persona|role|inputs?|access (?:rules?|controls?|rights|restrictions)|permissions|what (?:the|your) (?:developers?|creators?|makers?|system|admins?\w*)(?: \w+)? (?:told|said|wrote))"
 _OVERRIDE_ANY = _re(
     rf"\b{_DROP}(?: (?:about|to|on))? (?:all |any |every |each |both |everything |literally |of |the |that |these |those |this |your |my |our |its |previous |prior |"
     rf"above |earlier |preceding |foregoing |existing |current |original |initial |old |other |system |default |ethical |moral |safety |pre-?\w+ |and |or |, )*{_ORDERS}\b"
 )
 _QUALIFIED = _re(
-    r"\b(?:all|any|every|your|previous|prior|above|earlier|preceding|foregoing|system|initial|original|default|these|those|everything)\b|\b(?:you (?:were|have been|got|learned|are)|before this|so far|up to now|above)\b"
+    r"\b(?:all|any|every|your|previous|prior|above|earlier|preceding|foregoing|system|initial|original|default|these|those|everything)\b|\b(?:you (?:were|have been|got|learned|are)|before this|so far|up to now|above|access|permissions|what (?:the|your) (?:developers?|creators?|makers?|system|admins?\w*))\b"
 )
 _OVERRIDE_PLAIN = _re(
     rf"\b{_DROP} (?:absolutely |literally )?(?:all|any|your|every)(?: of)?(?: (?:the|your|these|those|other))?(?: (?:previous|prior|above|earlier|preceding|existing|system|original|initial))*"
     r" (?:instructions?|prompts?|rules|directions|directives|guidelines|commands|orders|programming|training|constraints|restrictions)\b"
 )
 _OVERRIDE_OTHER = _re(r"""
+\b(?:all|any|the|your) (?:\w+ )?(?:earlier|previous|prior|former|above) (?:instructions?|directions|directives|prompts?|commands) (?:are|is) (?:now )?(?:void|null|cancelled|canceled|revoked|suspended|obsolete|invalid|lifted)\b|
 \b(?:ignora|ignore|olvida|olvide|descarta|desobedece|no sigas|haz caso omiso de)(?: \w+){0,3} (?:instrucciones|reglas|ordenes|indicaciones|directrices)
 (?: \w+){0,2} (?:anteriores|previas|de arriba|del sistema|recibidas|que te)|
 \b(?:ignora|olvida|descarta) (?:todas? )?(?:tus|las) (?:instrucciones|reglas)|
@@ -103,12 +104,13 @@ def _override_passage(text: str) -> bool:
 
 _SHOW = r"(?:reveal|show|print|repeat|output|display|tell (?:me|us)|give (?:me|us)|leak|disclose|dump|write (?:out|down)?|recite|expose|paste|copy|return|summari[sz]e|translate|encode|spell out|list|share|what(?:'s| is| are| was| were))"
 _REVEAL = _re(rf"""
-\b{_SHOW}\b(?: \S+){{0,6}}? (?:system[- ]?prompts?|system message|(?:initial|hidden|secret|original|internal|developer|base|pre-?) ?(?:prompts?|instructions?\b(?! (?:for|to|on|of|about|in|from|regarding|that came)\b)|system message)(?! (?:for|payment|to) \w+)|
+\b{_SHOW}\b(?: \S+){{0,6}}? (?:system[- ]?prompts?|system message|(?:initial|hidden|secret|original|internal|developer|base|pre-?) ?(?:prompts?|instructions?\b(?= ?(?:$|[.?!,;:\"')]|and\b|verbatim|word for word|in full|in an?\b|into\b|here|now|you\b|that you\b|as\b))|system message)(?! (?:for|payment|to) \w+)|
 meta-?prompts?|your (?:exact |full |own |whole |entire |current |complete )*(?:prompts?|instructions?(?= ?(?:$|[.?!,;:"')]|and\b|verbatim|word for word|in full|above|here))|
 (?:system|initial|original|hidden|secret|internal|configuration|base) (?:prompts?|instructions?|rules|guidelines|directives|text))|
-(?:instructions?|prompts?|rules|guidelines|text|messages?) (?:that )?(?:you (?:were|have been|got|received|was)|(?:given|provided) to you))|
-\b(?:repeat|print|output|recite|copy|paste|write|echo|reproduce)\b(?: \S+){{0,3}} (?:everything|all|text|words?|messages?|prompts?|conversation|lines?|content|instructions?)(?: \S+){{0,2}} (?:above|before this|preceding|so far|prior)\b
+(?:instructions?|prompts?|rules|guidelines|text|messages?) (?:that )?(?:you (?:were|have been|got|received|was)|(?:given|provided) to you|were you (?:given|told)|have you been given|are you following))|
+\b(?:repeat|print|output|recite|copy|paste|write|echo|reproduce)\b(?: \S+){{0,3}} (?:everything|all|text|words?|messages?|prompts?|conversation|lines?|content|instructions?)(?: \S+){{0,4}} (?:above|before (?:this|mine|my first)|preceding|so far|prior|(?:that )?comes? before)\b
 (?=[^.?!\n]{{0,60}}(?:$|verbatim|word for word|exactly|starting|beginning|inside|in a code|code block|you are|[.?!]))|
+\bwhat (?:\w+ )?(?:instructions?|rules|prompts?|directives) (?:were|are|have) you (?:been )?(?:given|told|following)\b|
 \b(?:starting|beginning|begins?|starts?) with (?:the (?:words?|phrase) )?["']?you are\b|
 \b(?:muestra|revela|repite|dime|imprime|ensena)(?:me)? (?:\S+ ){{0,4}}(?:prompt|instrucciones (?:del sistema|iniciales|ocultas|internas|que te dieron))|
 \b(?:zeige?|verrate?|wiederhole?|nenne?|gib)(?: mir)? (?:\S+ ){{0,4}}(?:system-?prompts?|systemanweisung\w*|(?:internen|versteckten|urspruenglichen|ursprunglichen|geheimen) (?:anweisungen|instruktionen))
@@ -123,7 +125,7 @@ def _reveal(text: str) -> bool:
 
 
 _UNBOUND = r"(?:unrestricted|non-?restricted|unfiltered|uncensored|unlimited ai|unethical|amoral|immoral|jail ?broken|jailbreak|do anything now|developer mode (?:enabled|output|v2)|god mode|dan mode|opposite mode|no (?:\w+ )?(?:rules|restrictions|limits|limitations|filters?|guidelines|boundaries|morals?|ethics|ethical|moral|censorship|content polic)|(?:without|free (?:of|from)|not (?:be )?bound (?:by|to)|(?:doesn't|does not|don't|do not|never) (?:have to )?(?:follow|obey|abide|adhere|care|respect|have any)|disregard(?:s|ing)? all|not restrained by)(?: \S+){0,4} (?:rules?|restrictions?|limits?|limitations|filter(?:s|ing)?|guidelines|ethic\w*|moral\w*|censorship|polic(?:y|ies)|content polic\w+|laws?|safety|warnings?|norms|confines)|broken free|evil|rebellious|never refuses?|cannot refuse|can not refuse|can't refuse|regardless of (?:the )?(?:legality|ethic\w*|consequences))"
-_ROLE = r"(?:you are (?:now |going to |about to |no longer )|you're now |you will (?:now )?(?:act|be|play|pretend|respond|behave|simulate|take)|from now on|act as|acting as|pretend (?:to be|that you|you)|role-?play|play the (?:role|part) of|simulate|impersonate|in character as|(?:take (?:on|up)|assume|adopt) the (?:role|persona)|imagine (?:that )?you|assume the role|immerse yourself|you are (?:an? )?(?:\w+,? ){0,3}(?:ai|bot|chatbot|language model|model|assistant|writer|machine|character|entity)\b|hello,? chatgpt|hi,? chatgpt|chatgpt)"
+_ROLE = r"(?:you are (?:now |going to |about to |no longer )|you're now |you will (?:now )?(?:act|be|play|pretend|respond|behave|simulate|take)|from now on|act as|acting as|pretend (?:to be|that you|you)|role-?play|play the (?:role|part) of|simulate|impersonate|in character as|(?:take (?:on|up)|assume|adopt) the (?:role|persona)|imagine (?:that )?you|assume the role|immerse yourself|you are (?:an? )?(?:\w+,? ){0,3}(?:ai|bot|chatbot|language model|model|assistant|writer|machine|character|entity)\b|hello,? chatgpt|hi,? chatgpt|chatgpt|(?:as of now |now )?your name is)"
 _PERSONA = re.compile(rf"\b{_ROLE}.{{0,600}}?\b{_UNBOUND}|\b{_UNBOUND}\b.{{0,300}}?\b{_ROLE}", re.DOTALL)
 _PERSONA_BENIGN = _re(r"""
 ^(?:(?:is|are|may|can|could|do|does|did|am|should|must|would|how|what|who|where|which|why|when)\b[^.!\n]{0,160}\?|[^.!?\n]{0,100}\bpolic(?:y|ies) on\b[^.!?\n]{0,60}\??)$
@@ -132,8 +134,8 @@ _NEW_ROLE = _re(r"""
 \byou are (?:now|no longer) (?!able|allowed|entitled|eligible|required|on |in |at |leaving|signed|logged|a member|connected|ready|registered|responsible|an? (?:employee|manager|contractor))
 (?:an? |the |my |going to (?:act|be|play|pretend|respond|behave|roleplay|become) |about to (?:become|immerse|create|role)|chatgpt|gpt|dan\b|called|named|known as|in (?:developer|debug|god|admin|maintenance) mode|unrestricted|free)|
 \b(?:you (?:are|will|must|shall|have to|need to)|you're) (?:going to )?(?:act as|pretend to be|role-?play as|play the role of|impersonate|take on the persona|stay in character|behave as (?:if|though) you)|
-\bfrom now on,? (?:you|every|all (?:your|of your)|always|answer|respond|reply|speak|act|we|chatgpt|your)|
-\b(?:stay|remain|keep|always be) in character\b|\bbreak(?:s|ing)? (?:out of )?character\b|
+\b(?:from (?:now|this (?:moment|point|message)|here) on(?:wards?)?|as of now),? (?:you|every|all (?:your|of your)|always|answer|respond|reply|speak|act|we|chatgpt|your)|
+\bas if (?:your|the|all) (?:\w+ )?(?:guidelines|rules|restrictions|instructions|policies|limits) (?:did not|didn't|do not|don't|no longer) (?:exist|apply|matter)|\b(?:obey|listen to|follow|answer to) only (?:me|my)\b|\b(?:start|begin) (?:your|the|every|each) (?:answer|reply|response)s? with:? [\"']?(?:sure|absolutely|yes|of course|certainly|ok)\b|\b(?:stay|remain|keep|always be) in character\b|\bbreak(?:s|ing)? (?:out of )?character\b|
 \b(?:act|behave|respond|answer|reply|talk) (?:like|as) (?:if you (?:are|were|have|had)|an? (?:unrestricted|unfiltered|evil|ai\b|llm|terminal|linux|python|sql|interpreter|shell|chatbot))|
 \bi want you to (?:act|behave|pretend|role-?play|respond|imagine|simulate|become|ignore|forget|play)|
 \bdo anything now\b|\b(?:enable|enter|activate|switch to|turn on|engage) (?:\S+ )?(?:jailbreak|developer|dan|god|debug|sudo|admin|unrestricted|opposite) mode (?:and|now|to|for this|with|then|:)|
@@ -161,7 +163,7 @@ _ORDER_TO_MODEL = _re(r"""
 \b(?:rules|instructions|policies|restrictions) (?:about|on|for) (?:sources|citations?|citing|quoting|safety)\b|\byou are (?:now )?(?:an? |the )?(?:helpful |new |unrestricted )?(?:ai|assistant|chatbot|language model)\b
 """)
 _EXFILTRATE = _re(r"""
-\b(?:send|post|forward|upload|transmit|exfiltrate|email|e-mail|leak|submit|append|encode|insert|embed|include|put)\b[^.\n]{0,80}\b(?:(?:this |the |our |entire |whole |full )*(?:conversation|chat history|chat log|dialogue)|(?:the )?(?:user|reader|asker|person)(?:'s|s')? (?:question|data|name|e-?mail|details|credentials|password|message|input|query|session)|
+\b(?:send|post|forward|upload|transmit|exfiltrate|email|e-mail|leak|submit|append|encode|insert|embed|include|put)\b[^.\n]{0,80}\b(?:everything (?:the (?:user|person|asker)|i|we|you)\b|(?:this |the |our |entire |whole |full )*(?:conversation|chat history|chat log|dialogue)|(?:the )?(?:user|reader|asker|person)(?:'s|s')? (?:question|data|name|e-?mail|details|credentials|password|message|input|query|session)|
 system prompt|(?:your |all )(?:context|memory|instructions)|session (?:token|cookie)s?)\b[^.\n]{0,120}(?:https?:|www\.|\bto\b [\w.+-]+@|\burl\b|\blink\b|\bendpoint\b|\bquery (?:string|parameter)\b)|
 !\[[^\]]{0,80}\]\(https?://[^)\s]{0,200}(?:\{|\[|<|%7b|=(?:conversation|question|data|secret|prompt|summary|user)\b)
 """)
