@@ -6,6 +6,7 @@ import os
 import random
 import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from qdrant_client import QdrantClient
 from core.errors import BadInput, IndexUnavailable
 from retrieval.access import EVERYTHING, access_filter, admits
 from retrieval.edge import EdgeIndex
-from retrieval.index import Hit, Index, SearchMode
+from retrieval.index import DENSE_WEIGHT, Hit, Index, SearchMode, fuse
 from retrieval.server import ServerIndex
 from tests.conftest import make_person
 from tests.retrieval.points import EMBEDDER, OPEN, TODAY, make_point, random_payload, random_person
@@ -124,7 +125,7 @@ def test_deleted_version_is_gone_and_its_neighbour_stays(index: Index) -> None:
 
 def test_new_payload_decides_from_then_on(index: Index) -> None:
     index.upsert([make_point(TEXTS[0])])
-    index.set_payload("hr-leave", 1, OPEN.__class__(**(OPEN.as_dict() | {"denied_groups": ("employees",)})))  # type: ignore[arg-type]
+    index.set_payload("hr-leave", 1, replace(OPEN, denied_groups=("employees",)))
     assert find(index, "annual leave") == []
     outsider = access_filter(make_person("otto", groups=("contractors",)), today=TODAY)
     assert len(find(index, "annual leave", access=outsider)) == 1
@@ -153,7 +154,7 @@ def test_dense_search_without_a_vector_is_refused(index: Index) -> None:
 def test_passage_id_that_is_no_uuid_is_refused(index: Index) -> None:
     point = make_point(TEXTS[0])
     with pytest.raises(BadInput, match="32 hex"):
-        index.upsert([point.__class__("not-an-id", point.dense, point.text, point.payload)])
+        index.upsert([replace(point, passage_id="not-an-id")])
 
 
 def test_term_weights_are_higher_for_rarer_words_and_highest_for_unknown_ones(index: Index) -> None:
@@ -193,3 +194,18 @@ def test_everything_filter_admits_every_point() -> None:
 def test_server_that_is_down_says_so() -> None:
     with pytest.raises(IndexUnavailable, match="start it, or correct QDRANT_URL"):
         ServerIndex(QdrantClient(url="http://127.0.0.1:9", check_compatibility=False), "passages", 64)
+
+
+def test_fused_score_is_one_where_both_sides_put_a_passage_first_and_falls_with_each() -> None:
+    dense, sparse = [("both", 0.8), ("meaning", 0.4)], [("both", 9.0), ("words", 4.5)]
+    hits = {hit.passage_id: hit for hit in fuse(dense, sparse, limit=10)}
+    assert hits["both"].score == pytest.approx(1)
+    assert hits["meaning"].score == pytest.approx(DENSE_WEIGHT * 0.5)
+    assert hits["words"].score == pytest.approx(DENSE_WEIGHT * 0.5 + (1 - DENSE_WEIGHT) * 0.5)
+    assert (hits["words"].dense, hits["meaning"].sparse) == (None, None)
+
+
+def test_one_empty_side_or_a_side_without_a_positive_score_is_no_error() -> None:
+    assert [hit.passage_id for hit in fuse([], [("a", 2.0), ("b", 1.0)], limit=1)] == ["a"]
+    assert [hit.passage_id for hit in fuse([("a", -0.2)], [], limit=5)] == ["a"]
+    assert fuse([], [], limit=5) == []
