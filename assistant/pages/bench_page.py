@@ -50,6 +50,7 @@ class BenchEvents:
     def __init__(self, assistant: Assistant) -> None:
         self._assistant = assistant
 
+    @told
     def load(self, request: gr.Request) -> Any:
         """An admin may choose anybody; others search as themselves."""
         person = signed_in(self._assistant, request)
@@ -95,7 +96,7 @@ class BenchEvents:
         rows = "".join(self._row(rank, p, actor) for rank, p in enumerate(retrieval.passages, 1))
         return (
             f'{head}<div class="ea-table" tabindex="0"><table><thead><tr><th>#</th><th>Passage</th><th>Score</th><th>Dense</th>'
-            f"<th>Sparse</th><th>Label</th></tr></thead><tbody>{rows}</tbody></table></div>"
+            f"<th>BM25</th><th>Label</th></tr></thead><tbody>{rows}</tbody></table></div>"
         )
 
     def _row(self, rank: int, passage: Passage, actor: Principal) -> str:
@@ -105,7 +106,7 @@ class BenchEvents:
         place = " · ".join(
             p for p in (passage.title, passage.section, f"p. {passage.page}" if passage.page else "") if p
         )
-        scores = "".join(f'<td class="ea-num">{_score(passage.scores.get(name))}</td>' for name in ("dense", "sparse"))
+        scores = "".join(f'<td class="ea-num">{_score(passage.scores.get(name))}</td>' for name in ("dense", "bm25"))
         return (
             f'<tr><td class="ea-num">{rank}</td><td><strong>{esc(place)}</strong><small>{esc(passage.document_id)} · version '
             f'{passage.version} · {esc(passage.owner)}</small><span class="ea-snippet">{text}</span></td>'

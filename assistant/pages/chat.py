@@ -26,7 +26,12 @@ def build_chat(assistant: Assistant, page: gr.Blocks) -> None:
                 fresh = gr.Button("New chat", elem_id="ea-new", size="sm")
                 temporary = gr.Button("Temporary", elem_id="ea-temporary", size="sm")
             search = gr.Textbox(
-                placeholder="Search conversations", show_label=False, container=False, elem_id="ea-search", max_lines=1
+                placeholder="Search conversations",
+                label="Search conversations",
+                show_label=False,
+                container=False,
+                elem_id="ea-search",
+                max_lines=1,
             )
             listing = gr.HTML(elem_id="ea-list", **PLAIN)
             account = gr.HTML(elem_id="ea-account", **PLAIN)
@@ -64,14 +69,14 @@ def build_chat(assistant: Assistant, page: gr.Blocks) -> None:
     chat_id = gr.Textbox("", visible=False)
     private = gr.State(None)
 
-    view = [box, transcript, live, announce, chat_id, private, listing, top]
+    view = [box, transcript, live, announce, chat_id, private, listing, top, search]
     search.input(events.search, [search, chat_id], [listing], trigger_mode="always_last", **QUIET)
     for trigger in (send.click, box.submit):
         trigger(events.ask, [box, chat_id, private], view, **QUIET)
     bridge.again(events.again, [chat_id, private], view, **QUIET)
     bridge.halt(events.stop, None, None, **QUIET)
     halt.click(None, js="() => window.eaStop && window.eaStop()")
-    bridge.open(events.open, None, view, **QUIET)
+    bridge.open(events.open, [search], view, **QUIET)
     bridge.fresh(events.fresh, None, view, **QUIET)
     fresh.click(None, js="() => window.eaSend('fresh', {})")
     temporary.click(None, js="() => window.eaSend('fresh', {temporary: true})")

@@ -6,11 +6,9 @@ name, and a temporary chat lives in the tab's session state, under the name of t
 
 from __future__ import annotations
 
-import logging
-import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass, field, fields
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast, get_args
 
@@ -18,66 +16,16 @@ import gradio as gr
 
 from assistant.answerer import Finished, Sentence, Started
 from assistant.pages import render, shell
-from assistant.pages.person import signed_in, told
+from assistant.pages.chat_state import KEEP, TEMPORARY, PrivateChat, View, Writing
+from assistant.pages.person import UNFORESEEN, noted, signed_in, told
 from assistant.pages.running import Running
 from assistant.pages.welcome import suggestions, welcome
 from core.errors import AssistantError, BadInput
-from core.records import Answer, Feedback, FeedbackKind, Message, Principal, Question, Turn
+from core.records import Feedback, FeedbackKind, Message, Principal, Question, Turn
 from core.turns import new_id, now
 
 if TYPE_CHECKING:
     from assistant.bootstrap import Assistant
-
-log = logging.getLogger(__name__)
-KEEP: Any = object()
-TEMPORARY = "temporary"
-"""The conversation id of a temporary chat in the browser; the store never sees it."""
-
-
-@dataclass(frozen=True, slots=True)
-class PrivateChat:
-    """A temporary chat: only this browser tab holds it, and only its person sees it."""
-
-    person_id: str
-    exchanges: tuple[render.Shown, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """The page's changeable parts, in the order of chat.py's `view` list; KEEP leaves a part as it is."""
-
-    box: Any = KEEP
-    transcript: Any = KEEP
-    live: Any = KEEP
-    announce: Any = KEEP
-    chat_id: Any = KEEP
-    private: Any = KEEP
-    listing: Any = KEEP
-    top: Any = KEEP
-
-    def values(self) -> tuple[Any, ...]:
-        parts = (getattr(self, part.name) for part in fields(self))
-        return tuple(gr.skip() if part is KEEP else part for part in parts)
-
-
-@dataclass(slots=True)
-class Writing:
-    """One answer on its way to the page."""
-
-    question: Question
-    run_id: str = field(default_factory=lambda: uuid.uuid4().hex)
-    pieces: list[str] = field(default_factory=list)
-    turn_id: str = ""
-    conversation_id: str = ""
-    adapter: str = ""
-    answer: Answer | None = None
-
-    def shown(self) -> render.Shown:
-        """What a temporary chat keeps: the finished answer, or what was there when it was stopped."""
-        if self.answer is not None:
-            return render.shown_answer(self.question, self.answer)
-        text = "".join(self.pieces)
-        return render.Shown(self.turn_id, self.question.text, text, "stopped", "", (), self.adapter, 0.0, False)
 
 
 class ChatEvents:
@@ -87,6 +35,7 @@ class ChatEvents:
         self._assistant = assistant
         self._running = Running()
 
+    @told
     def load(self, request: gr.Request) -> tuple[Any, ...]:
         """The page as it opens: the conversation that the address names, or the empty state."""
         person = signed_in(self._assistant, request)
@@ -98,13 +47,17 @@ class ChatEvents:
             view = self._conversation_view(person, "")
         return view.values()
 
+    @told
     def account(self, request: gr.Request) -> str:
         return shell.account(signed_in(self._assistant, request))
 
     @told
-    def open(self, event: gr.EventData, request: gr.Request) -> tuple[Any, ...]:
+    def open(self, words: str, event: gr.EventData, request: gr.Request) -> tuple[Any, ...]:
+        """A conversation; the list stays filtered as it was."""
         person = signed_in(self._assistant, request)
-        return self._conversation_view(person, _word(event, "id")).values()
+        chat_id = _word(event, "id")
+        view = self._conversation_view(person, chat_id)
+        return replace(view, listing=self._listing(person, chat_id, words), search=KEEP).values()
 
     @told
     def fresh(self, event: gr.EventData, request: gr.Request) -> tuple[Any, ...]:
@@ -151,6 +104,7 @@ class ChatEvents:
         gr.Info("Thank you: a reviewer will read your report." if kind == "flag" else "Thank you.", duration=3)
         return self._transcript(self._stored(person, chat_id), chat_id)
 
+    @told
     def stop(self, event: gr.EventData, request: gr.Request) -> None:
         self._running.stop(signed_in(self._assistant, request).person_id, _word(event, "run"))
 
@@ -178,10 +132,9 @@ class ChatEvents:
                 yield from self._write(_question(text, person, chat_id, replaces, before), chat_id, before)
         except AssistantError as error:
             yield View(box=text, live=render.problem(text, str(error)), announce="This did not work.").values()
-        except Exception as error:  # the request's boundary: the person gets a word, the log a name
-            log.error("answer failed: %s", type(error).__name__, exc_info=log.isEnabledFor(logging.DEBUG))
-            text_ = "Something went wrong on the server. Try again; if it stays, tell the support desk."
-            yield View(box=text, live=render.problem(text, text_), announce=text_).values()
+        except Exception as error:  # noqa: BLE001 - the request's boundary
+            noted(error, "chat.answer")
+            yield View(box=text, live=render.problem(text, UNFORESEEN), announce=UNFORESEEN).values()
 
     def _write(self, question: Question, chat_id: str, before: list[render.Shown]) -> Iterator[tuple[Any, ...]]:
         writing = Writing(question)
@@ -235,6 +188,7 @@ class ChatEvents:
             chat_id=chat_id,
             listing=self._listing(person, chat_id),
             top=self._top(person, chat_id),
+            search="",
         )
 
     def _conversation_view(self, person: Principal, chat_id: str) -> View:
@@ -246,6 +200,7 @@ class ChatEvents:
             private=PrivateChat(person.person_id) if chat_id == TEMPORARY else None,
             listing=self._listing(person, chat_id),
             top=self._top(person, chat_id),
+            search="",
         )
 
     def _exchanges(self, person: Principal, chat_id: str, private: PrivateChat | None) -> list[render.Shown]:

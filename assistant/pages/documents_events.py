@@ -22,6 +22,7 @@ class DocumentsEvents:
     def __init__(self, assistant: Assistant) -> None:
         self._assistant = assistant
 
+    @told
     def load(self, request: gr.Request) -> tuple[Any, ...]:
         """The account, the filters' choices, the lists, and the tabs that this person's roles open."""
         person = signed_in(self._assistant, request)

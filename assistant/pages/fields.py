@@ -36,7 +36,9 @@ def governance_fields(prefix: str, *, with_title: bool = True) -> list[gr.compon
         classification = gr.Dropdown(list(CLASSIFICATIONS), label="Classification", value="internal")
         language = gr.Textbox(label="Language", placeholder="detected", max_lines=1)
     with gr.Row(elem_classes="ea-fields"):
-        allowed = gr.Dropdown([], label="Allowed groups", multiselect=True, info="One of them is needed")
+        allowed = gr.Dropdown(
+            [], label="Allowed groups", multiselect=True, info="One of them is needed", elem_id=f"{prefix}-allowed"
+        )
         denied = gr.Dropdown([], label="Denied groups", multiselect=True, info="Deny wins over allow")
     with gr.Row(elem_classes="ea-fields"):
         effective = gr.Textbox(label="Effective", placeholder=DATE, max_lines=1)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from starlette.requests import Request
 
-from assistant.web.sessions import current_person
+from assistant.web.sessions import current_person, require
 from core.errors import NotSignedIn
 
 if TYPE_CHECKING:
@@ -65,7 +65,11 @@ def mount_pages(app: FastAPI, assistant: Assistant) -> None:
 
 def _mount(app: FastAPI, assistant: Assistant) -> None:
     import gradio as gr
+    from fastapi import FastAPI as Application
+    from starlette.middleware import Middleware
+    from starlette.routing import Mount
 
+    from assistant.pages.head import HeadFirst
     from assistant.pages.theme import build_theme, head
 
     gr.mount_gradio_app(
@@ -74,7 +78,6 @@ def _mount(app: FastAPI, assistant: Assistant) -> None:
         path="/",
         auth_dependency=_person_id,
         theme=build_theme(),
-        head=head(),
         footer_links=[],
         run_history=False,
         show_error=False,
@@ -84,11 +87,22 @@ def _mount(app: FastAPI, assistant: Assistant) -> None:
         mcp_server=False,
         max_file_size=f"{assistant.settings.max_upload_mb}mb",
     )
+    mounted = app.routes[-1]
+    assert isinstance(mounted, Mount)
+    assert isinstance(mounted.app, Application)
+    mounted.app.user_middleware.append(Middleware(HeadFirst, head=head()))
 
 
 def _person_id(request: Request) -> str | None:
-    """Gradio's question "who is this?"; None makes it answer 401."""
+    """Gradio's question "who is this?"; None makes it answer 401.
+
+    Raises:
+        NotAllowed: a file for the upload folder from somebody whose role uploads nothing.
+    """
     try:
-        return current_person(request).person_id
+        person = current_person(request)
     except NotSignedIn:
         return None
+    if request.url.path.rstrip("/").endswith("/gradio_api/upload"):
+        require(person, "support", "admin")
+    return person.person_id

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import html
+import logging
+import traceback
 from collections.abc import Callable
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
@@ -14,6 +16,9 @@ from core.records import Principal
 
 if TYPE_CHECKING:
     from assistant.bootstrap import Assistant
+
+log = logging.getLogger(__name__)
+UNFORESEEN = "Something went wrong on the server. Try again; if it stays, tell the support desk."
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -32,13 +37,29 @@ def signed_in(assistant: Assistant, request: gr.Request) -> Principal:
 
 
 def told(handler: Callable[P, R]) -> Callable[P, R]:
-    """Show our own errors as a message on the page. Other errors stay Gradio's, which shows no detail."""
+    """Show our own errors as a message on the page, and of any other error only that there was one.
+
+    Gradio would print an error with everything that it says, and that may be what somebody wrote.
+    """
 
     @functools.wraps(handler)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return handler(*args, **kwargs)
         except AssistantError as error:
-            raise gr.Error(html.escape(str(error)), print_exception=False, title="This did not work") from None
+            raise _message(str(error)) from None
+        except Exception as error:  # noqa: BLE001 - the request's boundary
+            noted(error, handler.__qualname__)
+            raise _message(UNFORESEEN) from None
 
     return wrapped
+
+
+def noted(error: Exception, where: str) -> None:
+    """Log an unforeseen error: its class and its place in the code, never its message."""
+    place = "".join(traceback.format_tb(error.__traceback__))
+    log.error("%s in %s\n%s", type(error).__name__, where, place)
+
+
+def _message(text: str) -> gr.Error:
+    return gr.Error(html.escape(text), print_exception=False, title="This did not work")

@@ -12,7 +12,7 @@ import gradio as gr
 
 from assistant.pages import fields
 from assistant.pages.parts import PLAIN, QUIET
-from assistant.pages.person import signed_in, told
+from assistant.pages.person import UNFORESEEN, noted, signed_in, told
 from assistant.pages.render import esc
 from assistant.pages.running import Running
 from assistant.web.sessions import require
@@ -80,6 +80,7 @@ class UploadEvents:
         self._assistant = assistant
         self._running = Running()
 
+    @told
     def load(self, request: gr.Request) -> list[Any]:
         """The form as it opens: the person's own mailbox as owner, everyone as readers."""
         person = signed_in(self._assistant, request)
@@ -89,6 +90,7 @@ class UploadEvents:
         values = [first.get(name, empty.get(name, "")) for name in fields.NAMES]
         return fields.updates(values, sorted(self._assistant.people.groups()), departments)
 
+    @told
     def cancel(self, event: gr.EventData, request: gr.Request) -> None:
         run = event._data.get("run", "") if isinstance(event._data, dict) else ""
         self._running.stop(signed_in(self._assistant, request).person_id, str(run))
@@ -123,6 +125,9 @@ class UploadEvents:
             result = self._assistant.ingest.add_upload(row.name, file, metadata, actor)
         except AssistantError as error:
             return replace(row, state="failed", note=str(error))
+        except Exception as error:  # noqa: BLE001 - the request's boundary: one file never stops the rest
+            noted(error, "upload")
+            return replace(row, state="failed", note=UNFORESEEN)
         finally:
             file.unlink(missing_ok=True)
         note = result.reason or (f"{result.chunks} passages" if result.status == "indexed" else "")

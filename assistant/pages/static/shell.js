@@ -5,19 +5,17 @@
   const actions = (window.eaActions = {});
   let opener = null;
 
-  // ---- colour mode: the person's choice wins over the system's
-  const applyTheme = () => {
+  // ---- colour mode: the person's choice wins over the system's, and over Gradio, which sets it once it has loaded
+  const wanted = () => {
     const chosen = localStorage.getItem("ea-theme");
-    if (chosen && document.body) document.body.classList.toggle("dark", chosen === "dark");
+    return chosen ? chosen === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
   };
-  new MutationObserver(applyTheme).observe(document.documentElement, { childList: true, subtree: false });
-  document.addEventListener("DOMContentLoaded", () => {
-    applyTheme();
-    new MutationObserver(() => {
-      const chosen = localStorage.getItem("ea-theme");
-      if (chosen && document.body.classList.contains("dark") !== (chosen === "dark")) applyTheme();
-    }).observe(document.body, { attributes: true, attributeFilter: ["class"] });
-  });
+  const applyTheme = () => {
+    if (document.body.classList.contains("dark") !== wanted()) document.body.classList.toggle("dark", wanted());
+  };
+  applyTheme();
+  new MutationObserver(applyTheme).observe(document.body, { attributes: true, attributeFilter: ["class"] });
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", applyTheme);
   actions.theme = () => {
     localStorage.setItem("ea-theme", document.body.classList.contains("dark") ? "light" : "dark");
     applyTheme();
