@@ -139,6 +139,7 @@ class Ingest:
         self, sources: Sequence[Source], reader: Reader, actor: str, cancel: threading.Event | None
     ) -> Iterator[IngestResult]:
         jobs: list[_Job] = []
+        wrote = False
         for outcome in self._examined(sources, reader, actor, cancel):
             if isinstance(outcome, IngestResult):
                 yield outcome
@@ -146,8 +147,10 @@ class Ingest:
             jobs.append(outcome)
             if len(jobs) >= BATCH_FILES or sum(len(job.prepared.chunks) for job in jobs) >= BATCH_PASSAGES:
                 yield from self._commit(jobs, actor)
-                jobs = []
+                jobs, wrote = [], True
         yield from self._commit(jobs, actor)
+        if jobs or wrote:
+            self._indexing.settle()
 
     def _examined(
         self, sources: Sequence[Source], reader: Reader, actor: str, cancel: threading.Event | None
