@@ -8,7 +8,7 @@ import gradio as gr
 
 from assistant.pages.parts import PLAIN, QUIET
 from assistant.pages.person import signed_in, told
-from assistant.pages.render import esc, evidence_meter
+from assistant.pages.render import esc, evidence_meter, rich
 from assistant.pages.source import label
 from assistant.web.sessions import require
 from core.errors import BadInput, NotAllowed
@@ -102,14 +102,14 @@ class BenchEvents:
     def _row(self, rank: int, passage: Passage, actor: Principal) -> str:
         # An admin sees where another person's search leads, but not words above their own access.
         document = self._assistant.catalogue.get(passage.document_id, passage.version)
-        text = esc(passage.text[:400]) if document.readable_by(actor) else "<em>You may not read this text.</em>"
+        text = rich(passage.text) if document.readable_by(actor) else "<em>You may not read this text.</em>"
         place = " · ".join(
             p for p in (passage.title, passage.section, f"p. {passage.page}" if passage.page else "") if p
         )
         scores = "".join(f'<td class="ea-num">{_score(passage.scores.get(name))}</td>' for name in ("dense", "bm25"))
         return (
             f'<tr><td class="ea-num">{rank}</td><td><strong>{esc(place)}</strong><small>{esc(passage.document_id)} · version '
-            f'{passage.version} · {esc(passage.owner)}</small><span class="ea-snippet">{text}</span></td>'
+            f'{passage.version} · {esc(passage.owner)}</small><div class="ea-snippet ea-text" tabindex="0">{text}</div></td>'
             f'<td class="ea-num">{_score(passage.score)}</td>{scores}<td>{label(passage.classification)}</td></tr>'
         )
 

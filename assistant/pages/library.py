@@ -172,7 +172,7 @@ def manage_html(one: Listed, *, original: bool, may_delete: bool) -> str:
         ("Duplicate of", esc(d.duplicate_of)),
         ("Near duplicates", ", ".join(esc(name) for name in d.near_duplicates) or "none found"),
         ("Passages", str(d.chunks)),
-        ("File", esc(d.path)),
+        ("File", f'<span title="{esc(d.path)}">{esc("/".join(d.path.split("/")[-3:]))}</span>'),
         ("sha256", f'<code title="{esc(d.sha256)}">{esc(d.sha256[:16])}…</code>'),
     ]
     listing = "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in rows if value)

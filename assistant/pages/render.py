@@ -235,8 +235,9 @@ def _footer(shown: Shown, *, last: bool, temporary: bool) -> str:
         if shown.low_evidence and shown.status == "answered"
         else ""
     )
-    meter = evidence_meter(shown.evidence, low=shown.low_evidence) if shown.status in ("answered", "stopped") else ""
-    adapter = f'<span class="ea-by">answered by {esc(shown.adapter)}</span>' if shown.adapter else ""
+    written = shown.status in ("answered", "stopped")
+    meter = evidence_meter(shown.evidence, low=shown.low_evidence) if written else ""
+    adapter = f'<span class="ea-by">answered by {esc(shown.adapter)}</span>' if written and shown.adapter else ""
     tools = [_tool("copy", "copy", "Copy the answer", shown.turn_id)]
     if last:
         tools.append(_tool("refresh", "regenerate", "Answer again", shown.turn_id))

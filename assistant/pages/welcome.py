@@ -27,7 +27,8 @@ def suggestions(assistant: Assistant, person: Principal | None) -> list[tuple[st
     readable.sort(key=lambda d: (_clumsy(d.title), hashlib.sha256(f"{seed}{d.document_id}".encode()).digest()))
     chosen: dict[str, Document] = {}
     for document in readable:
-        chosen.setdefault(document.department, document)
+        if not _clumsy(document.title):
+            chosen.setdefault(document.department, document)
     first = list(chosen.values())[:SUGGESTIONS]
     rest = [d for d in readable if d not in first][: SUGGESTIONS - len(first)]
     return [(d.department, _ask(assistant, d)) for d in first + rest]
@@ -45,7 +46,11 @@ def _ask(assistant: Assistant, document: Document) -> str:
 
 def _clumsy(words: str) -> bool:
     """Whether a title or heading reads badly inside a sentence."""
-    return not 2 <= len(words.split()) <= 7 or words.isupper() or any(c in ":;?!()“”" or c.isdigit() for c in words)
+    return (
+        not 2 <= len(words.split()) <= 7
+        or words.isupper()
+        or any(c in ":;?!()“”<>[]{}/=" or c.isdigit() for c in words)
+    )
 
 
 def welcome(person: Principal, settings: Settings, asks: list[tuple[str, str]], *, temporary: bool) -> str:

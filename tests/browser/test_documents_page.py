@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from core.audit import Audit
+from core.store import Store
 from tests.browser.conftest import People, answer, ask, type_in
 
 pytestmark = pytest.mark.browser
@@ -98,7 +100,10 @@ def test_the_bench_searches_as_another_person_and_shows_no_words_above_ones_own_
     page.click("#ea-bench-search")
     hidden = page.locator("#ea-bench tr", has_text=re.compile("Salary bands")).first
     expect(hidden).to_contain_text("You may not read this text.")
-    expect(page.locator("#ea-bench thead")).to_contain_text("Dense")
+    expect(page.locator("#ea-bench thead").first).to_contain_text("Dense")
+    with Store(f"sqlite:///{people.server.home / 'assistant.db'}") as store:
+        rows = list(Audit(store, people.server.home).rows(limit=20))
+    assert ("grace.lin", "search.as", "elena.rossi") in [(row.actor, row.action, row.subject) for row in rows]
 
 
 def _manage(page: Page, title: str) -> None:

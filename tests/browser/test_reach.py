@@ -98,7 +98,10 @@ def test_the_pages_fit_a_phone(people: People) -> None:
     assert page.locator("#ea-panel").bounding_box()["width"] == 390  # type: ignore[index]
     page.click("[data-act=close-source]")
     page.click(".ea-menu-open")
-    expect(page.locator("#ea-new")).to_be_in_viewport()
+    page.click("#ea-new")
+    expect(page.locator(".ea-welcome")).to_be_in_viewport()
+    expect(page.locator("#ea-question textarea")).to_be_focused()
+    page.click(".ea-menu-open")
     page.get_by_role("link", name="Documents").click()
     page.wait_for_selector(".ea-doc")
     assert _overflow(page) <= 0

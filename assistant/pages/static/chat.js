@@ -24,6 +24,11 @@
   const say = (text) => { const place = $("#ea-announce p"); if (place) place.textContent = text; };
 
   // ---- conversations
+  window.eaFresh = (temporary) => {
+    send("fresh", { temporary });
+    document.body.classList.remove("ea-menu-shown");
+    $("#ea-question textarea")?.focus();
+  };
   actions.open = (control) => {
     send("open", { id: control.dataset.id });
     document.body.classList.remove("ea-menu-shown");
@@ -136,8 +141,8 @@
     const left = () => { pinned = atEnd(scroll); };
     for (const name of ["wheel", "touchmove", "keyup"]) scroll.addEventListener(name, () => setTimeout(left, 80), { passive: true });
     new MutationObserver(() => requestAnimationFrame(settle)).observe(scroll, { childList: true, subtree: true, characterData: true });
-    const field = $("#ea-question textarea");
-    field?.setAttribute("aria-label", "Your question");
+    new ResizeObserver(settle).observe(scroll);
+    $("#ea-question textarea")?.setAttribute("aria-label", "Your question");
     settle();
   };
   watch();

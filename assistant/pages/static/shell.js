@@ -47,7 +47,6 @@
     $("#ea-panel-open").href = href;
     const answer = await fetch(href, { headers: { "X-Fragment": "1" } });
     body.innerHTML = await answer.text(); // escaped by the server: assistant/pages/source.py
-    $("#ea-panel-title").textContent = $("[data-title]", body)?.dataset.title || "Source";
     const mark = $("mark", body) || $(".ea-cited", body);
     // not scrollIntoView: it would scroll the page's fixed frame as well
     body.scrollTop = mark ? mark.getBoundingClientRect().top - body.getBoundingClientRect().top + body.scrollTop - body.clientHeight / 3 : 0;
