@@ -42,6 +42,11 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="Logs carry ids, counts and timings, never people's text."
     )
+    otlp_endpoint: str = Field(
+        "",
+        description="OpenTelemetry collector (OTLP over HTTP) that gets a trace of each answer, without text or people; empty sends none. Needs the extra otel.",
+        validation_alias=_env("OTEL_EXPORTER_OTLP_ENDPOINT"),
+    )
 
     database_url: str = Field(
         "",
@@ -64,6 +69,10 @@ class Settings(BaseSettings):
     )
     embedder_backend: Literal["auto", "torch", "openvino-bf16", "openvino-int8"] = Field(
         "auto", description="auto measures once at first start and remembers the fastest."
+    )
+    models: Path | None = Field(
+        None,
+        description="Folder of the prepared embedding models, which several homes may share; empty means models in the home folder.",
     )
     retrieve_limit: int = Field(8, ge=1, le=50, description="Passages given to the answer model.")
     evidence_threshold: float = Field(0.35, ge=0, le=1, description="Below this evidence score nothing is answered.")
@@ -107,10 +116,10 @@ class Settings(BaseSettings):
         description="Provider group to clearance, as staff=internal,board=restricted; empty means internal, otherwise people without such a group read public documents.",
     )
 
-    @field_validator("home", mode="after")
+    @field_validator("home", "models", mode="after")
     @classmethod
-    def _expand(cls, value: Path) -> Path:
-        return value.expanduser().resolve()
+    def _expand(cls, value: Path | None) -> Path | None:
+        return value and value.expanduser().resolve()
 
     @field_validator("oidc_roles", "oidc_clearance", mode="before")
     @classmethod
@@ -130,6 +139,10 @@ class Settings(BaseSettings):
     def files(self) -> Path:
         """Folder of the original document files, named by sha256."""
         return self.home / "files"
+
+    @property
+    def models_folder(self) -> Path:
+        return self.models or self.home / "models"
 
     @property
     def index_folder(self) -> Path:
@@ -183,6 +196,8 @@ def _conflicts(settings: Settings) -> list[str]:
     problems = []
     if bool(settings.model_url) != bool(settings.model):
         problems.append("MODEL_URL and MODEL go together: set both for a served model, or neither for the embedded one")
+    if settings.otlp_endpoint and not settings.otlp_endpoint.startswith(("http://", "https://")):
+        problems.append("OTEL_EXPORTER_OTLP_ENDPOINT must begin with http:// or https://, as http://localhost:4318")
     oidc = [settings.oidc_issuer, settings.oidc_client_id, settings.oidc_client_secret]
     if any(oidc) and not all(oidc):
         problems.append("ASSISTANT_OIDC_ISSUER, _CLIENT_ID and _CLIENT_SECRET go together")

@@ -37,7 +37,7 @@ def open_backend(settings: Settings) -> Embedder:
     model = settings.embedder or _packaged_model()
     if settings.embedder_backend == "torch":
         return TorchEmbedder(model)
-    folder = settings.home / "models" / _key(model)
+    folder = settings.models_folder / _key(model)
     prepared = _prepared(model, folder)
     if prepared is None:
         if settings.embedder_backend != "auto":

@@ -1,7 +1,7 @@
 """Text becomes vectors: the Embedder seam, and the deterministic one that tests use.
 
 `open_embedder(settings)` gives all-MiniLM-L6-v2 from its package, through the fastest backend that this
-processor has (measured once, remembered in the home folder's `models/`). See `retrieval/backends.py`.
+processor has (measured once, remembered in the models folder). See `retrieval/backends.py`.
 """
 
 from __future__ import annotations

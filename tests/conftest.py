@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from core.records import Classification, Principal, Role
 from core.store import Store
 
 go_quiet()
+# The embedding model is prepared once a checkout, not once a home; tests/test_nothing_phones_home.py prepares its own.
+os.environ.setdefault("ASSISTANT_MODELS", str(Path(__file__).parents[1] / ".run" / "models"))
 
 GROUPS = (
     "employees",

@@ -51,7 +51,7 @@ def test_hash_embedder_takes_any_text(text: str) -> None:
 
 @pytest.mark.slow
 def test_chosen_backend_is_near_torch_and_its_figures_are_kept(settings: Settings, embedder: Embedder) -> None:
-    (place,) = settings.home.glob("models/*/prepared.json")
+    (place,) = settings.models_folder.glob("*/prepared.json")
     measured = json.loads(place.read_text(encoding="utf-8"))["measured"]
     assert set(measured) == {"torch", "openvino-bf16", "openvino-int8"}
     assert all(figures["least_cosine"] >= 0.99 for figures in measured.values())
