@@ -1,0 +1,126 @@
+"""The README's figures: python scripts/bench.py [--data FOLDER], or `make bench DATA=FOLDER`.
+
+Runs the product's own commands, keeps every line that they print in docs/figures.jsonl, and writes docs/figures.md from
+them: each figure with its n, its date and the machine. FOLDER adds the public sets: `documents/handbook-18f` for
+ingestion and `retrieval/nfcorpus` (BEIR files, dev split) for retrieval.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+LINES = ROOT / "docs" / "figures.jsonl"
+PAGE = ROOT / "docs" / "figures.md"
+GOVERN = "owner=handbook@example.com,classification=internal,allowed_groups=everyone"
+NFCORPUS = ("dense", "sparse", "hybrid", "langchain")
+Line = dict[str, Any]
+
+
+def command(arguments: Sequence[str], home: Path) -> list[Line]:
+    """The JSON lines of one of the product's commands, on a home folder of its own."""
+    environment = os.environ | {"ASSISTANT_HOME": str(home)}
+    done = subprocess.run(
+        [sys.executable, "-m", *arguments], env=environment, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False
+    )
+    if done.returncode not in (0, 1):  # 1: some files failed, which the lines say
+        raise SystemExit(f"python -m {' '.join(arguments)} ended with exit code {done.returncode}")
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def answer_path() -> Iterator[Line]:
+    """Every step but generation, by index size and number of users; and the warm start."""
+    with tempfile.TemporaryDirectory() as home:
+        yield from command(["assistant", "bench", "--json", "--work", str(ROOT / ".run" / "bench")], Path(home))
+
+
+def ingestion(folder: Path) -> Iterator[Line]:
+    """A folder for the first time, and again unchanged. The model is prepared before, as `make run` leaves it."""
+    with tempfile.TemporaryDirectory() as name:
+        home = Path(name)
+        command(["retrieval", "ingest", str(ROOT / "demo" / "documents" / "it"), "--json"], home)
+        for measure in ("ingestion, first time", "ingestion, unchanged"):
+            began = time.perf_counter()
+            summary = command(["retrieval", "ingest", str(folder), "--govern", GOVERN, "--json"], home)[-1]
+            peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+            whole = round(time.perf_counter() - began, 1)
+            yield summary | {"measure": measure, "whole_command_seconds": whole, "peak_mb": round(peak)}
+
+
+def retrieval(folder: Path) -> Iterator[Line]:
+    """All modes and a plain LangChain chain, in one run."""
+    files = [
+        "--corpus",
+        folder / "corpus.jsonl",
+        "--queries",
+        folder / "queries.jsonl",
+        "--qrels",
+        folder / "qrels" / "dev.tsv",
+    ]
+    arguments = ["retrieval", "evaluate", *map(str, files), "--mode", ",".join(NFCORPUS), "--json"]
+    with tempfile.TemporaryDirectory() as home:
+        for line in command(arguments, Path(home)):
+            yield {"measure": "retrieval on NFCorpus dev"} | line
+
+
+def measure(data: Path | None) -> Iterator[Line]:
+    yield from answer_path()
+    if data is None:
+        return
+    yield from ingestion(data / "documents" / "handbook-18f")
+    yield from retrieval(data / "retrieval" / "nfcorpus")
+
+
+def page(lines: Sequence[Line]) -> str:
+    """docs/figures.md: one table a measure."""
+    machine = next(line["machine"] for line in lines if "machine" in line)
+    said = f"{machine['processor']}, {machine['cores']} cores, {machine['memory_gib']} GiB, no GPU"
+    parts = [f"# Figures\n\nMade by `make bench DATA=folder` on {lines[0]['date']}: {said}. One run."]
+    for name in dict.fromkeys(line["measure"] for line in lines):
+        rows = [
+            {k: v for k, v in line.items() if k not in ("measure", "machine", "date", "summary")}
+            for line in lines
+            if line["measure"] == name
+        ]
+        steps = [{"passages": r["passages"], **r.pop("steps_p50_ms")} for r in rows if "steps_p50_ms" in r]
+        parts.append(f"## {name.capitalize()}\n\n{table(rows)}")
+        if steps:
+            parts.append(f"Median milliseconds of each step:\n\n{table(steps)}")
+    return "\n\n".join(parts) + "\n"
+
+
+def table(rows: Sequence[Line]) -> str:
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    lines = [columns, ["---"] * len(columns), *([str(row.get(name, "")) for name in columns] for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, help="folder with documents/handbook-18f and retrieval/nfcorpus")
+    args = parser.parse_args()
+    if args.data and not args.data.is_dir():
+        raise SystemExit(f"{args.data} is no folder: name the one that holds documents/ and retrieval/")
+    lines = []
+    for line in measure(args.data):
+        lines.append(line | {"date": datetime.now(UTC).date().isoformat()})
+        sys.stdout.write(json.dumps(line) + "\n")
+        sys.stdout.flush()
+    LINES.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
+    PAGE.write_text(page(lines), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
