@@ -87,10 +87,11 @@ class Indexing:
     def recover(self) -> int:
         """Finish what a crash cut off; returns how many versions were finished. Call before anything is answered."""
         indexed = self._catalogue.documents(state="indexed")
-        if indexed and self._index.count() == 0:
-            # Another index than last time (a new server, a folder lost): the catalogue holds all that it needs.
-            log.warning("the index is empty: rebuilding %d documents from the catalogue", len(indexed))
-            self._publish_in_batches(indexed)
+        if self._index.count() < sum(d.chunks for d in indexed):
+            # Another index than last time, a folder lost, or a power cut: the catalogue holds all that it needs.
+            lost = [d for d in indexed if len(self._index.passage_ids(*key_of(d))) < d.chunks]
+            log.warning("the index lacks passages of %d documents: taking them from the catalogue", len(lost))
+            self._publish_in_batches(lost)
         pending = self._catalogue.documents(state="pending")
         self._publish_in_batches(pending)
         removed = [d for d in self._catalogue.documents(state="removed") if self._index.passage_ids(*key_of(d))]

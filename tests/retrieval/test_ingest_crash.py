@@ -123,3 +123,16 @@ def test_lost_index_is_rebuilt_from_the_catalogue(home: Path, tmp_path: Path) ->
     assert shelf.index.count() == 20
     assert len(shelf.answers(EMPLOYEE, "leave rule")) == 5
     shelf.close()
+
+
+def test_passages_that_a_power_cut_took_from_the_index_are_put_back(home: Path, tmp_path: Path) -> None:
+    docs = write(tmp_path / "docs", 5)
+    shelf = Shelf(home)
+    shelf.run(docs)
+    # What a power cut leaves: the catalogue's commit reached the disk, the index's last writes did not.
+    shelf.index.delete_document("d003", 1)
+    assert set(shelf.answers(EMPLOYEE, "leave rule")) == {"d000 v1", "d001 v1", "d002 v1", "d004 v1"}
+    shelf.ingest.recover()
+    assert shelf.index.count() == 20
+    assert len(shelf.answers(EMPLOYEE, "leave rule")) == 5
+    shelf.close()
