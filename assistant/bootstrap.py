@@ -12,6 +12,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from assistant.answerer import Answerer
 from assistant.models import AnswerModel, open_model
@@ -29,6 +30,9 @@ from retrieval.index import Index, open_index
 from retrieval.ingest import Ingest
 from retrieval.originals import Originals
 from retrieval.retriever import Retriever
+
+if TYPE_CHECKING:
+    from assistant.tracing import Tracing
 
 
 @dataclass(frozen=True)
@@ -72,12 +76,15 @@ def build(
         embedder: instead of the one that the settings name.
 
     Raises:
-        SettingsError, StoreUnavailable, IndexUnavailable: the part that cannot be opened says what to do.
+        SettingsError, StoreUnavailable, IndexUnavailable, MissingExtra: the part that cannot be opened says what to do.
     """
     with ExitStack() as stack:
+        tracing = _tracing(settings, stack)
         store = stack.enter_context(Store(settings.store_url))
         audit = Audit(store, settings.home)
         people, turns, catalogue = People(store, audit), Turns(store), Catalogue(store, audit)
+        if tracing:
+            turns.watch(tracing.turn_saved)
         embedder = embedder or open_embedder(settings)
         index = open_index(settings, embedder.dimension, model=embedder.name)
         stack.callback(index.close)
@@ -109,3 +116,14 @@ def build(
             answerer=answerer,
             _open=stack.pop_all(),
         )
+
+
+def _tracing(settings: Settings, stack: ExitStack) -> Tracing | None:
+    """Traces for the operator's collector, where the settings name one."""
+    if not settings.otlp_endpoint:
+        return None
+    from assistant.tracing import Tracing
+
+    tracing = Tracing(settings.otlp_endpoint)
+    stack.callback(tracing.close)
+    return tracing
