@@ -130,6 +130,13 @@ class Catalogue:
         day = today or datetime.now(UTC).date()
         return [d for d in found if d.state in ANSWERING_STATES and d.in_force(day) and d.readable_by(person)]
 
+    def counts(self) -> dict[tuple[IndexState, DocumentStatus], int]:
+        """How many document versions there are of each state and status."""
+        kinds = (document.c.state, document.c.status)
+        with self._store.read() as connection:
+            rows = connection.execute(sa.select(*kinds, sa.func.count()).group_by(*kinds)).all()
+        return {(state, status): count for state, status, count in rows}
+
     def passages(self, document_id: str, version: int) -> list[Passage]:
         """The passages of one version, in their order."""
         where = sa.and_(passage.c.document_id == document_id, passage.c.version == version)

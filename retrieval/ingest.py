@@ -100,6 +100,11 @@ class Ingest:
         self._scan = scan
         self._known_groups = known_groups
         self._lock = threading.RLock()
+        self._watchers: list[Callable[[IngestResult], None]] = []
+
+    def watch(self, watcher: Callable[[IngestResult], None]) -> None:
+        """Call `watcher` with the result of every file taken in, whichever way it came; the metrics count this way."""
+        self._watchers.append(watcher)
 
     # --- taking in -----------------------------------------------------------------------------------------------
 
@@ -133,7 +138,8 @@ class Ingest:
         defaults: Mapping[str, object] | None = None,
     ) -> Iterator[IngestResult]:
         """`run` on files already found."""
-        yield from self._take(sources, self._reader(defaults), actor, cancel)
+        for result in self._take(sources, self._reader(defaults), actor, cancel):
+            yield self._told(result)
 
     def _take(
         self, sources: Sequence[Source], reader: Reader, actor: str, cancel: threading.Event | None
@@ -186,7 +192,12 @@ class Ingest:
                 file.write_bytes(data)
             source = Source(f"uploads/{name}", file, file.parent)
             reader = self._reader({"status": "draft", **metadata}, final=True)
-            return next(self._take([source], reader, actor, None))
+            return self._told(next(self._take([source], reader, actor, None)))
+
+    def _told(self, result: IngestResult) -> IngestResult:
+        for watcher in self._watchers:
+            watcher(result)
+        return result
 
     def govern(self, document_id: str, version: int, metadata: Mapping[str, object], actor: str) -> IngestResult:
         """Ingest the stored original again under other metadata, which win over the file's own.
@@ -228,7 +239,6 @@ class Ingest:
                 status: IngestStatus = "quarantined" if same.state == "quarantined" else "unchanged"
                 return result(status, same.key, same.chunks, same.reason)
             if identity.governance is None:
-                self._files.keep(identity.sha256, data)
                 self._files.keep(identity.sha256, data)  # for whoever gives it its governance later
                 return result("quarantined", self._quarantine(source, identity, NO_GOVERNANCE, actor), 0, NO_GOVERNANCE)
             prepared = reader.prepare(source, data, identity)

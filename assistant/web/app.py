@@ -41,8 +41,9 @@ def create_app(assistant: Assistant, *, local_token: str = "", accounts: Account
         accounts: how local passwords are checked; argon2 with the library's parameters when None.
     """
     settings = assistant.settings
-    metrics = Metrics()
+    metrics = Metrics(assistant.catalogue.counts)
     assistant.turns.watch(metrics.turn_saved)
+    assistant.ingest.watch(metrics.file_ingested)
     accounts = accounts or Accounts(assistant.people, assistant.audit, per_minute=settings.sign_in_per_minute)
     app = FastAPI(title="Assistant", docs_url=None, redoc_url=None, lifespan=_lifespan)
     app.include_router(sign_in_routes(settings, accounts, assistant.audit))
@@ -54,7 +55,7 @@ def create_app(assistant: Assistant, *, local_token: str = "", accounts: Account
     app.include_router(chat_routes(assistant))
     app.include_router(feedback_routes(assistant))
     app.include_router(conversation_routes(assistant))
-    app.include_router(document_routes(assistant, metrics))
+    app.include_router(document_routes(assistant))
     app.include_router(health_routes(assistant, metrics))
     _mount_pages(app, assistant)
     for part in [app, *(route.app for route in app.routes if isinstance(route, Mount))]:

@@ -26,7 +26,6 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from assistant.web.errors import error_body, report
-from assistant.web.metrics import Metrics
 from assistant.web.sessions import current_person, identity, require
 from core.errors import AssistantError, BadInput, NotFound, NotSignedIn, TooLarge
 from core.records import Document, DocumentStatus, IndexState, Principal
@@ -37,7 +36,6 @@ from retrieval.search_command import result_row
 
 if TYPE_CHECKING:
     from assistant.bootstrap import Assistant
-    from retrieval.ingest import IngestResult
 
 MEGABYTE = 2**20
 
@@ -57,10 +55,10 @@ class SearchRequest(BaseModel):
     filters: dict[str, str] = Field(default_factory=dict)
 
 
-def document_routes(assistant: Assistant, metrics: Metrics) -> APIRouter:
+def document_routes(assistant: Assistant) -> APIRouter:
     router = APIRouter(prefix="/documents", tags=["documents"])
     _reading(router, assistant)
-    _taking_in(router, assistant, metrics)
+    _taking_in(router, assistant)
     _managing(router, assistant)
     return router
 
@@ -111,7 +109,7 @@ def _reading(router: APIRouter, assistant: Assistant) -> None:
         return plain(found)
 
 
-def _taking_in(router: APIRouter, assistant: Assistant, metrics: Metrics) -> None:
+def _taking_in(router: APIRouter, assistant: Assistant) -> None:
     ingest = assistant.ingest
 
     @router.post("", status_code=201)
@@ -128,9 +126,7 @@ def _taking_in(router: APIRouter, assistant: Assistant, metrics: Metrics) -> Non
                 raise TooLarge(
                     f"The file is larger than {assistant.settings.max_upload_mb} MB; ASSISTANT_MAX_UPLOAD_MB sets the limit."
                 )
-            result = ingest.add_upload(file.filename or "", stored, given, person.person_id)
-        metrics.file_ingested(result.status)
-        return asdict(result)
+            return asdict(ingest.add_upload(file.filename or "", stored, given, person.person_id))
 
     @router.post("/ingest")
     def local_ingest(request: Request, asked: IngestRequest) -> Response:
@@ -140,7 +136,7 @@ def _taking_in(router: APIRouter, assistant: Assistant, metrics: Metrics) -> Non
             )
         cancel = threading.Event()
         results = ingest.run(asked.paths, actor=asked.actor, cancel=cancel, defaults=asked.defaults)
-        lines = _counted(results, metrics)
+        lines = (asdict(result) for result in results)
         return StreamingResponse(json_lines(lines, request, assistant.settings, cancel), media_type="application/jsonl")
 
 
@@ -206,12 +202,6 @@ async def json_lines(
         cancel.set()
         with CancelScope(shield=True):
             await anyio.to_thread.run_sync(getattr(rows, "close", lambda: None))
-
-
-def _counted(results: Iterator[IngestResult], metrics: Metrics) -> Iterator[Mapping[str, object]]:
-    for result in results:
-        metrics.file_ingested(result.status)
-        yield asdict(result)
 
 
 def _line(row: Mapping[str, object]) -> bytes:

@@ -217,6 +217,21 @@ def test_metrics_count_turns_guards_and_steps_without_naming_anybody(site: Site)
         assert client.get("/metrics").status_code == 200
 
 
+def test_metrics_say_what_documents_there_are_and_count_files_however_they_came(own_site: SiteMaker) -> None:
+    with own_site() as site, site.keyed("ada.admin", "metrics", "documents") as client:
+        uploaded = {"files": {"file": ("printers.md", TEXT)}, "data": {"metadata": json.dumps(GIVEN)}}
+        assert client.post("/documents", **uploaded).status_code == 201  # type: ignore[arg-type]
+        # as the Documents page does it
+        assert site.assistant.ingest.add_upload("empty.md", b"", GIVEN, "ada.admin").status == "failed"
+        text = client.get("/metrics").text
+        assert 'assistant_documents{state="indexed",status="approved"} 2.0' in text
+        assert 'assistant_documents{state="quarantined",status="draft"} 1.0' in text
+        assert 'assistant_ingested_files_total{status="quarantined"} 1.0' in text
+        assert 'assistant_ingested_files_total{status="failed"} 1.0' in text
+        assert client.request("DELETE", "/documents/it-printers/1").status_code == 204
+        assert 'assistant_documents{state="removed",status="retired"} 1.0' in client.get("/metrics").text
+
+
 def test_two_people_in_two_browsers_never_see_each_others_text(site: Site) -> None:
     seen: dict[str, str] = {}
 
