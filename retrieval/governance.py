@@ -54,6 +54,7 @@ SELF_GOVERNED: Final = (
 )
 _OURS: Final = {"document_id", "classification", "allowed_groups", "denied_groups", "legal_hold"}
 """A front matter with none of these was written for another tool: it governs nothing, and its title is welcome."""
+MAKE_GROUP: Final = "to make a group: python -m assistant users add-group NAME; all of a file: python -m assistant users import people.yaml"
 
 _ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,199}")
 _LANGUAGE = re.compile(r"[a-z]{2,3}")
@@ -247,7 +248,8 @@ class _Reader:
         if key == "allowed_groups" and key in self._entries and not groups:
             self.problems.append(f"{self._entries[key].where}: {key} names no group; 'everyone' means every person")
         for name in sorted(groups - self._known):
-            self.problems.append(f"{self._entries[key].where}: {key}: {_unknown(name, sorted(self._known), 'group')}")
+            unknown = _unknown(name, sorted(self._known), "group")
+            self.problems.append(f"{self._entries[key].where}: {key}: {unknown} ({MAKE_GROUP})")
         return groups
 
 

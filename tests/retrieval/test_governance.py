@@ -68,6 +68,10 @@ def test_wrong_metadata_are_named_with_file_and_line(change: dict[str, object], 
     assert f"a.yaml:7: {said}" in problems(COMPLETE | change)
 
 
+def test_an_unknown_group_says_how_to_make_it() -> None:
+    assert "python -m assistant users add-group NAME" in problems(COMPLETE | {"allowed_groups": ["zzz"]})
+
+
 def test_all_problems_of_a_file_are_named_at_once() -> None:
     said = problems({"owner": "x", "classification": "secret", "allowed_groups": ["nobody"]})
     assert "classification is" in said
