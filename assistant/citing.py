@@ -64,20 +64,20 @@ class Cited:
     def __init__(self, passages: Sequence[Passage]) -> None:
         self._passages = passages
         self._numbers: dict[int, int] = {}
-        self._said: dict[int, str] = {}
+        self._citations: list[Citation] = []
 
     def renumber(self, text: str) -> str:
         """The text with the numbers of the prompt replaced by those that the person sees."""
         for n in map(int, _KNOWN.findall(text)):
-            shown = self._numbers.setdefault(n, len(self._numbers) + 1)
-            self._said.setdefault(shown, _KNOWN.sub("", text))
+            if n not in self._numbers:
+                self._numbers[n] = len(self._numbers) + 1
+                passage = self._passages[n - 1]
+                quote = supporting_quote(_KNOWN.sub("", text), passage)
+                self._citations.append(_citation(self._numbers[n], passage, quote))
         return _KNOWN.sub(lambda match: f"[{self._numbers[int(match[1])]}]", text)
 
     def citations(self) -> tuple[Citation, ...]:
-        return tuple(
-            _citation(shown, self._passages[n - 1], supporting_quote(self._said[shown], self._passages[n - 1]))
-            for n, shown in self._numbers.items()
-        )
+        return tuple(self._citations)
 
 
 def supporting_quote(sentence: str, passage: Passage) -> str:

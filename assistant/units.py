@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from assistant.sentences import pieces
@@ -52,8 +53,9 @@ def cells(row: str) -> list[str]:
     return [cell.strip().replace("\\|", "|") for cell in re.split(r"(?<!\\)\|", row.strip().strip("|"))]
 
 
+@lru_cache(maxsize=4096)
 def units(text: str) -> tuple[Unit, ...]:
-    """The quotable parts of a passage's text, in order; headings and rules are none."""
+    """The quotable parts of a passage's text, in order; headings and rules are none. The newest texts are kept read."""
     found: list[Unit] = []
     intro = ""
     for block, lines in enumerate(_blocks(text)):

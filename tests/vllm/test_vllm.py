@@ -1,0 +1,190 @@
+"""The assistant on a real vLLM server, on the CPU. `make vllm` builds its environment; the model is made here."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx2
+import openai
+import pytest
+
+from assistant.answerer import Sentence, Started
+from assistant.served import ServedModel
+from core.errors import ModelUnavailable
+from core.settings import Settings
+from tests.assistant.conftest import MakeDesk, finished
+from tests.vllm.tiny_llama import FALSE, TRUE, write_tiny_llama
+from tests.web.conftest import running_site
+
+ENVIRONMENT = Path(__file__).parents[2] / ".venv-vllm"
+VLLM = ENVIRONMENT / "bin" / "vllm"
+START_SECONDS = 280
+ASKED = "How many days of annual leave do I have a year?"
+
+pytestmark = [
+    pytest.mark.vllm,
+    pytest.mark.slow,
+    pytest.mark.timeout(600),
+    pytest.mark.skipif(not (ENVIRONMENT / ".installed").exists(), reason="no .venv-vllm: build it with `make vllm`"),
+]
+
+
+@dataclass(frozen=True)
+class Vllm:
+    process: subprocess.Popen[bytes]
+    url: str
+
+
+@contextmanager
+def serving(model: Path, log: Path) -> Iterator[Vllm]:
+    """A vLLM server in a process group of its own, ready to answer."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [
+        str(VLLM),
+        "serve",
+        str(model),
+        "--served-model-name",
+        "tiny",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+    ]
+    quiet = {"VLLM_NO_USAGE_STATS": "1", "VLLM_DO_NOT_TRACK": "1", "DO_NOT_TRACK": "1", "HF_HUB_OFFLINE": "1"}
+    environment = os.environ | quiet | {"VLLM_CPU_KVCACHE_SPACE": "1", "PATH": f"{VLLM.parent}:{os.environ['PATH']}"}
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            [*command, "--max-model-len", "8192"],
+            stdout=out,
+            stderr=out,
+            env=environment,
+            start_new_session=True,
+            cwd=log.parent,
+        )
+    try:
+        server = Vllm(process, f"http://127.0.0.1:{port}/v1")
+        _wait(server, log)
+        yield server
+    finally:
+        _kill(process)
+
+
+def _wait(server: Vllm, log: Path) -> None:
+    end = time.monotonic() + START_SECONDS
+    while time.monotonic() < end and server.process.poll() is None:
+        try:
+            if httpx2.get(f"{server.url}/models", timeout=2, trust_env=False).status_code == 200:
+                return
+        except httpx2.HTTPError:
+            time.sleep(1)
+    pytest.fail(f"vLLM did not start:\n{log.read_text(errors='replace')[-3000:]}")
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    folder = write_tiny_llama(tmp_path_factory.mktemp("tiny"))
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="module")
+def vllm(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Vllm]:
+    with serving(model, tmp_path_factory.mktemp("vllm") / "vllm.log") as server:
+        yield server
+
+
+def test_a_real_server_answers_and_what_nothing_bears_out_is_withheld(vllm: Vllm, make_desk: MakeDesk) -> None:
+    desk = make_desk(model_url=vllm.url, model="tiny", retrieve_limit=3)
+    desk.assistant.answerer.ready()
+    answer = desk.ask(ASKED)
+    assert answer.text == f"{TRUE} [1]"
+    assert FALSE.strip() not in answer.text
+    assert answer.citations[0].document_id == "hr-leave"
+    stored = desk.turn(answer)
+    assert (stored.adapter, stored.model, stored.status) == ("tiny", "tiny", "answered")
+    assert (stored.counts["withheld_ungrounded"], stored.counts["attached_markers"]) == (1, 1)
+
+
+def test_the_openai_client_gets_vllms_answer_through_our_api(vllm: Vllm, home: Path) -> None:
+    served_by_vllm = ServedModel(Settings(model_url=vllm.url, model="tiny", max_tokens=64))
+    with running_site(home, served_by_vllm) as site:  # type: ignore[arg-type]
+        with openai.OpenAI(base_url=f"{site.url}/v1", api_key=site.key("emma.employee", "chat")) as client:
+            stream = client.chat.completions.create(
+                model="assistant", messages=[{"role": "user", "content": ASKED}], stream=True
+            )
+            chunks = list(stream)
+    assert "".join(c.choices[0].delta.content or "" for c in chunks if c.choices) == f"{TRUE} [1]"
+    last = chunks[-1].choices[0].model_extra
+    assert last is not None
+    assert last["assistant"]["adapter"] == "tiny"
+    assert last["assistant"]["citations"][0]["document_id"] == "hr-leave"
+
+
+def test_an_answer_of_which_nothing_is_grounded_is_refused(vllm: Vllm, make_desk: MakeDesk) -> None:
+    answer = make_desk(model_url=vllm.url, model="tiny", retrieve_limit=1).ask(
+        "hotel", filters={"document_id": "fin-hotels"}
+    )
+    assert (answer.status, answer.reason, answer.adapter) == ("no_answer", "ungrounded", "tiny")
+
+
+def test_a_prompt_beyond_the_servers_context_is_said_with_advice(
+    vllm: Vllm, make_desk: MakeDesk, caplog: pytest.LogCaptureFixture
+) -> None:
+    desk = make_desk(model_url=vllm.url, model="tiny", max_tokens=4096, max_question_chars=20_000)
+    answer = desk.ask("annual leave " + "qzxj " * 2500)
+    assert (answer.status, answer.reason) == ("failed", "model_error")
+    assert "ASSISTANT_RETRIEVE_LIMIT" in caplog.text
+
+
+def test_a_model_that_the_server_does_not_have_is_said(
+    vllm: Vllm, make_desk: MakeDesk, caplog: pytest.LogCaptureFixture
+) -> None:
+    desk = make_desk(model_url=vllm.url, model="other")
+    with pytest.raises(ModelUnavailable, match="no model 'other'"):
+        desk.assistant.answerer.ready()
+    assert desk.ask(ASKED).reason == "model_error"
+    assert "correct MODEL" in caplog.text
+
+
+def test_a_server_killed_mid_answer_is_said_and_the_turn_stored(
+    tmp_path: Path, make_desk: MakeDesk, caplog: pytest.LogCaptureFixture
+) -> None:
+    model = write_tiny_llama(tmp_path / "endless", endless=True)
+    with serving(model, tmp_path / "vllm.log") as server:
+        desk = make_desk(model_url=server.url, model="tiny", retrieve_limit=3, max_tokens=4096)
+        events = desk.assistant.answerer.stream(desk.question(ASKED))
+        seen = [next(events)]
+        assert isinstance(seen[0], Started)
+        first = next(events)
+        assert isinstance(first, Sentence)
+        assert first.text.startswith(TRUE)
+        _kill(server.process)
+        rest = list(events)
+        again = desk.ask(ASKED)
+    cut = finished(rest)
+    assert (cut.status, cut.reason) == ("failed", "model_error")
+    assert cut.text.startswith(f"{TRUE} [1]")
+    assert "The answer stops here" in cut.text
+    assert desk.turn(cut).answer == cut.text
+    assert (again.status, again.reason) == ("failed", "model_error")
+    assert "Annual leave policy" in again.text
+    assert "Try again" in again.text
+    assert "vllm serve" in caplog.text
+    assert desk.turn(again).adapter == "tiny"
