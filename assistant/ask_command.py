@@ -3,6 +3,9 @@
     python -m assistant ask "How many days of leave do I have?" --as ben.okafor
     python -m assistant ask "And in Hamburg?" --as ben.okafor --conversation ID --json
 
+JSON fields: turn_id, answer, refused, reason, citations, adapter, evidence, timings_ms.
+JSON fields of citations: n, document_id, version, title, section, quote, score.
+
 While an assistant serves the same home folder the question goes through it, since it owns the embedded index.
 Exit codes: 0 answered or refused, 2 wrong input or unknown person, 4 something that we need does not answer.
 """

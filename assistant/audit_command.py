@@ -2,6 +2,10 @@
 
 python -m assistant audit verify        exit code 1 where a row was changed, removed or moved; names the rows
 python -m assistant audit list --limit 50
+
+JSON fields of list: seq, at, actor, action, subject, details.
+JSON fields of verify: seq, problem.
+JSON fields of verify's last line: summary, rows, findings.
 """
 
 from __future__ import annotations

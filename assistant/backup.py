@@ -6,6 +6,8 @@
 It holds the database as rows (read at one moment, from SQLite or PostgreSQL, and restorable into either), the original
 document files, and the keys. The index and the prepared models are left out: the first start after a restore makes them
 again from the rows. Sessions are left out: people sign in again. The file holds secrets and people's text: keep it safe.
+
+JSON fields: file, rows, files, bytes.
 """
 
 from __future__ import annotations

@@ -6,6 +6,10 @@
 The answer model is a script that quotes three passages at once, so what is timed is everything else: guards on question,
 passages and answer, follow-up, retrieval, prompt, citations and the stored turn. The index is made by
 `retrieval/synthetic.py` from the demo's documents, once, and kept in --work.
+
+JSON fields of warm start: measure, passages, n, ready_seconds, first_answer_seconds, date, machine.
+JSON fields of answer path: measure, passages, n, p50_ms, p95_ms, steps_p50_ms, date, machine.
+JSON fields of throughput: measure, passages, users, n, failed, answers_per_second, p50_ms, p95_ms, date, machine.
 """
 
 from __future__ import annotations

@@ -4,6 +4,8 @@
     python -m assistant serve --demo         people, documents and the running assistant: what `make run` does
 
 Passwords are printed once, at the run that makes the accounts, and kept as hashes only.
+
+JSON fields: person_id, name, password (null for accounts that were there already).
 """
 
 from __future__ import annotations

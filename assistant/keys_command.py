@@ -3,6 +3,10 @@
 python -m assistant keys add ana.silva --scope chat --scope feedback --name laptop --days 90
 python -m assistant keys list
 python -m assistant keys revoke KEY_ID
+
+JSON fields of list: key_id, person_id, name, scopes, state, expires_at.
+JSON fields of add: key_id, person_id, name, scopes, state, expires_at, key.
+JSON fields of revoke: key_id, state.
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
 python -m assistant settings
 python -m assistant settings --markdown > docs/settings.md
+
+JSON fields: variable, value, origin.
 """
 
 from __future__ import annotations

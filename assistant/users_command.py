@@ -7,6 +7,14 @@
     python -m assistant users import people.yaml
 
 A generated password is printed once; only its hash is kept. A new password or a deactivation ends the person's sessions.
+
+JSON fields of list: person_id, name, email, groups, clearance, roles, active, provider.
+JSON fields of add, password: person_id, password (password is absent with --stdin).
+JSON fields of update: person_id, name, email, groups, clearance, roles.
+JSON fields of activate, deactivate: person_id, active.
+JSON fields of add-group: group, made.
+JSON fields of groups: group.
+JSON fields of import: person_id, password.
 """
 
 from __future__ import annotations

@@ -3,6 +3,10 @@
     python -m retrieval ingest handbook/ --govern owner=me@example.com,classification=internal,allowed_groups=everyone
     python -m retrieval ingest policies/ report.pdf --json
 
+JSON fields: path, document_id, version, status, chunks, reason, seconds.
+JSON fields of the last line: summary, files, indexed, failed, seconds.
+Status is one of indexed, unchanged, duplicate, quarantined, failed.
+
 While an assistant serves the same home folder the files go through it, since it owns the embedded index.
 Exit codes: 0 done, 1 some files failed, 2 wrong input, 4 something that we need does not answer, 130 interrupted.
 """

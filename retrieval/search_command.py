@@ -3,6 +3,8 @@
     python -m retrieval search "How much leave do I get?" --as ben.okafor --limit 5 --mode hybrid
     python -m retrieval search leave --as ben.okafor --filter department=HR --json
 
+JSON fields: rank, document_id, version, title, section, page, score, classification, owner, text.
+
 While an assistant serves the same home folder the search goes through it, since it owns the embedded index.
 Exit codes: 0 done (also when nothing was found), 2 wrong input or unknown person, 4 something does not answer.
 """
