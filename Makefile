@@ -20,7 +20,7 @@ run: $(VENV)/.installed
 	@$(BIN)/python -m assistant serve $(if $(DOCS),--docs "$(DOCS)",--demo)$(if $(GOVERN), --govern "$(GOVERN)")
 
 test: $(VENV)/.installed-dev check vllm
-	scripts/system_packages.sh chromium postgresql
+	scripts/system_packages.sh chromium postgresql tesseract-ocr
 	$(BIN)/python -m pytest
 
 unit: $(VENV)/.installed-dev

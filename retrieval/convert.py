@@ -1,7 +1,8 @@
 """A file becomes text: pages of markdown with headings, tables and page numbers, whatever its format.
 
 markitdown reads docx, pptx and html; pdf goes page by page through pdfplumber (`retrieval/pdf.py`), which keeps the page
-numbers that markitdown drops; xlsx and csv become one table a block of cells; eml is read by the standard library.
+numbers that markitdown drops; xlsx and csv become one table a block of cells; eml is read by the standard library,
+images and scanned pages by OCR (`retrieval/ocr.py`).
 Text that a reader would not see (hidden html, comments, zero-width characters) is left out and counted in `notes`, so
 that nobody is answered from words that nobody approved by eye. Link targets go too (the stored original keeps them).
 """
@@ -390,6 +391,13 @@ def _read_pdf(data: bytes, _name: str) -> _Draft:
     return _Draft([Page(number, text) for number, text in pages], title, notes, escaped=False)
 
 
+def _read_image(data: bytes, _name: str) -> _Draft:
+    from retrieval.ocr import read_image
+
+    pages, notes = read_image(data)
+    return _Draft([Page(number, text) for number, text in pages], "", notes, escaped=False)
+
+
 def _check_package(data: bytes, suffix: str) -> None:
     """Refuse what is no Office file, is locked by a password, or would unpack to more than we hold."""
     if data.startswith(_OLE):
@@ -492,5 +500,6 @@ _READERS: Final[Mapping[str, Callable[[bytes, str], _Draft]]] = {
     ".csv": _read_csv,
     ".eml": _read_eml,
     ".pdf": _read_pdf,
+    **dict.fromkeys((".png", ".jpg", ".jpeg", ".tif", ".tiff"), _read_image),
 }
 SUFFIXES: Final = tuple(_READERS)

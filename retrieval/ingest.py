@@ -29,7 +29,7 @@ from retrieval.governance import entries_of
 from retrieval.index import Index
 from retrieval.indexing import Indexing
 from retrieval.originals import Originals
-from retrieval.planning import Copy, Planner, Snapshot, today
+from retrieval.planning import DRAFT, Copy, Planner, Snapshot, today
 from retrieval.sources import (
     Identity,
     Prepared,
@@ -315,8 +315,10 @@ class Ingest:
                 raise Conflict(f"{name((document_id, version))} is approved already.")
             if not self._catalogue.passages(document_id, version):
                 raise Conflict(f"{name((document_id, version))} holds nothing to answer from: {document.reason}.")
+            notes = document.reason.removeprefix(DRAFT).removeprefix("; ") if document.status == "draft" else ""
+            key = (document_id, version)
             self._catalogue.set_state(
-                (document_id, version), "pending", actor=actor, action="document.approve", status="approved"
+                key, "pending", actor=actor, action="document.approve", reason=notes, status="approved"
             )
             self._indexing.publish([self._catalogue.get(document_id, version)], actor=actor)
             return self._catalogue.get(document_id, version)

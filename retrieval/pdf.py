@@ -2,7 +2,8 @@
 
     python -m retrieval ingest report.pdf --json
 
-Running heads and feet are left out; a paragraph that a page break cuts is joined again on the page where it begins.
+Pages that hold pictures and no text go to `retrieval/ocr.py`. Running heads and feet are left out; a paragraph that a
+page break cuts is joined again on the page where it begins.
 """
 
 from __future__ import annotations
@@ -62,9 +63,11 @@ def read_pdf(data: bytes) -> tuple[str, list[tuple[int, str]], list[str]]:
     with document:
         if len(document.pages) > MAX_PAGES:
             raise DocumentError(f"Has {len(document.pages)} pages; the limit is {MAX_PAGES}: split it.")
-        pages = []
+        pages, scans = [], []
         for page in document.pages:
             pages.append(_lines(page))
+            if not pages[-1] and any(page.objects.values()):
+                scans.append(page.page_number)
             page.close()
         title = str((document.metadata or {}).get("Title") or "")
     if title.lower() in ("untitled", "(anonymous)") or title.lower().endswith((".docx", ".doc", ".pdf")):
@@ -79,10 +82,21 @@ def read_pdf(data: bytes) -> tuple[str, list[tuple[int, str]], list[str]]:
         (number, list(_blocks([line for line in page if _place(line) not in running], body, ranks)))
         for number, page in enumerate(pages, 1)
     ]
+    notes = _recognise(data, scans, texts) if scans else []
     _join_across_pages(texts)
-    empty = sum(1 for page in pages if not page)
-    notes = [f"{empty} pages without text (scans or pictures) left out"] if empty else []
+    if empty := sum(1 for page in pages if not page) - len(scans):
+        notes.append(f"{empty} empty pages left out")
     return title, [(number, "\n\n".join(blocks)) for number, blocks in texts if blocks], notes
+
+
+def _recognise(data: bytes, scans: list[int], texts: list[tuple[int, list[str]]]) -> list[str]:
+    """Put what OCR finds on the scanned pages into `texts`; the notes on it."""
+    from retrieval.ocr import read_pages
+
+    found, notes = read_pages(data, scans)
+    for number, blocks in texts:
+        blocks += found.get(number, [])
+    return notes
 
 
 def _lines(page: Any) -> list[_Line]:
@@ -144,7 +158,7 @@ def _blocks(lines: list[_Line], body: float, ranks: list[float]) -> Iterator[str
         gap = last is not None and line.top - last.bottom > 0.55 * max(line.size, 1)
         starts = line.table or level or item or gap or last is None or last.table or last.size != line.size
         if starts and paragraph:
-            yield _joined(paragraph)
+            yield joined(paragraph)
             paragraph = []
         if line.table:
             yield line.text
@@ -154,7 +168,7 @@ def _blocks(lines: list[_Line], body: float, ranks: list[float]) -> Iterator[str
             paragraph.append(_BULLET.sub("- ", line.text))
         last = line
     if paragraph:
-        yield _joined(paragraph)
+        yield joined(paragraph)
 
 
 def _with_whole_headings(lines: list[_Line], ranks: list[float]) -> list[_Line]:
@@ -180,7 +194,7 @@ def _level(line: _Line, body: float, ranks: list[float], *, after: _Line | None)
     return 4 if line.bold and line.size >= body and alone and short and not _BULLET.match(line.text) else 0
 
 
-def _joined(lines: list[str]) -> str:
+def joined(lines: list[str]) -> str:
     """Printed lines as one paragraph; a word that was divided at a line's end is made whole."""
     text = lines[0]
     for line in lines[1:]:
@@ -195,4 +209,4 @@ def _join_across_pages(texts: list[tuple[int, list[str]]]) -> None:
             continue
         prose = not before[-1].startswith(("#", "|")) and re.search(r"[\w,;–-]$", before[-1])
         if prose and re.match(r"[a-zäöüßáéíóúñ]", after[0]):
-            before[-1] = _joined([before[-1], after.pop(0)])
+            before[-1] = joined([before[-1], after.pop(0)])

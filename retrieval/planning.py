@@ -6,15 +6,19 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Final
 
 from core.errors import Conflict
 from core.records import Document, IndexState, Passage
+from retrieval import ocr
 from retrieval.catalogue import Catalogue, Compared, Entry, Key, Known, name, passage_of
 from retrieval.chunk import Chunk, passage_id
 from retrieval.dedup import SIMILAR, says_the_same, similarities
 from retrieval.governance import Governance
 from retrieval.indexing import Indexing
 from retrieval.sources import Identity, Prepared, Source, derived_id, path_hash
+
+DRAFT: Final = "is a draft: it answers once it is approved"
 
 
 class Copy(Conflict):
@@ -42,6 +46,8 @@ class Snapshot:
                 continue
             if governance is None:  # what it was given before, by --govern or a listing, holds on
                 return known
+            if ocr.INSTALL in known.reason and not ocr.missing():  # its scanned pages can be read now
+                continue
             deleted = known.state == "removed" and not known.governance_sha256
             if deleted or known.governance_sha256 == identity.governance_sha256:
                 return known
@@ -119,7 +125,7 @@ class Planner:
         if not prepared.chunks:
             state, reason = "quarantined", "holds no text to answer from"
         elif governance.status == "draft":
-            state, reason = "quarantined", "is a draft: it answers once it is approved"
+            state, reason = "quarantined", "; ".join([DRAFT, *prepared.notes])
         elif governance.status == "retired":
             state, reason = "removed", "is retired: kept for the record, never answers"
         return Document(

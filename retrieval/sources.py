@@ -180,9 +180,7 @@ class Reader:
         text = converted.text
         chunks = chunk(converted.pages, title)
         if not chunks and suffix_of(source.path) not in (".md", ".markdown", ".txt", ".html", ".htm", ".csv", ".eml"):
-            raise DocumentError(
-                "Holds no text. If it is a scan, run text recognition (OCR) on it and ingest the result."
-            )
+            raise DocumentError("; ".join(["Holds no text", *converted.notes]))
         language = (governance.language if governance else None) or detect_language(_prose(converted))
         return Prepared(
             source=source,

@@ -143,7 +143,7 @@ def test_one_bad_file_never_stops_the_rest(shelf: Shelf, docs: Path) -> None:
     (docs / "d.docx").write_bytes(office.zip_bomb(300))
     (docs / "e.md").write_text(governed("e", classification="secret"))
     (docs / "f.md").write_text(governed("f"))
-    (docs / "g.png").write_bytes(b"not looked at")
+    (docs / "g.gif").write_bytes(b"not looked at")
     (docs / ".hidden.md").write_text("not looked at")
     (docs / "link.md").symlink_to("/etc/hostname")
     results = {Path(r.path).name: r for r in shelf.run(docs, defaults=OPEN)}
