@@ -47,7 +47,7 @@ def _current(here: bool) -> str:
 
 
 def account(person: Principal) -> str:
-    """The signed-in person, their role, the colour mode and the way out."""
+    """The signed-in person, their role, their password, the colour mode and the way out."""
     role = next((r for r in ("admin", "support") if r in person.roles), "")
     badge = f'<span class="ea-badge">{role}</span>' if role else ""
     initials = "".join(part[0] for part in person.name.split()[:2]).upper()
@@ -55,6 +55,8 @@ def account(person: Principal) -> str:
         f'<div class="ea-account"><span class="ea-avatar" aria-hidden="true">{esc(initials)}</span>'
         f'<div class="ea-who"><strong>{esc(person.name)}{badge}</strong><span title="{esc(person.email)}">'
         f"{esc(person.email)}</span></div>"
+        '<a href="/password" class="ea-tool" aria-label="Change your password" title="Change your password">'
+        f"{icon('key')}</a>"
         f'<button type="button" class="ea-tool" data-act="theme" aria-label="Switch between light and dark" '
         f'title="Light or dark">{icon("moon")}</button>'
         '<form method="post" action="/sign-out"><button type="submit" class="ea-tool" aria-label="Sign out" '

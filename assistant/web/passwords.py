@@ -105,6 +105,11 @@ class Accounts:
         self._audit.append(person.person_id, "sign_in.ok", person.person_id, address=address, by="password")
         return person
 
+    def has_password(self, person: Principal) -> bool:
+        """Whether the person signs in with a password of ours; others do so at their provider."""
+        account = self._people.account(person.person_id)
+        return account is not None and account.password_hash is not None
+
     def change(self, person: Principal, current: str, new: str, address: str) -> None:
         """Set a person's own new password, which ends their sessions; raises as `sign_in` and `hash`."""
         if current == new:

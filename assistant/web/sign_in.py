@@ -55,7 +55,9 @@ def sign_in_routes(settings: Settings, accounts: Accounts, audit: Audit) -> APIR
 
     @router.get("/password")
     def password_form(request: Request) -> Response:
-        return page("password", settings, message="", name=current_caller(request).person.person_id)
+        person = current_caller(request).person
+        told = "" if accounts.has_password(person) else ELSEWHERE.format(settings.oidc_name)
+        return page("password", settings, message=told, name=person.person_id, form=not told)
 
     @router.post("/password")
     def password(request: Request, current: Field, new: Field) -> Response:
@@ -64,7 +66,7 @@ def sign_in_routes(settings: Settings, accounts: Accounts, audit: Audit) -> APIR
             accounts.change(person, current, new, address(request))
         except (BadInput, NotSignedIn, TooMany) as error:
             told = "The current password is not right." if isinstance(error, NotSignedIn) else str(error)
-            return page("password", settings, status=422, message=told, name=person.person_id)
+            return page("password", settings, status=422, message=told, name=person.person_id, form=True)
         response = RedirectResponse("/sign-in?message=changed", 303)
         _clear(response, request, settings)
         return response
@@ -72,6 +74,7 @@ def sign_in_routes(settings: Settings, accounts: Accounts, audit: Audit) -> APIR
     return router
 
 
+ELSEWHERE = "You sign in with {}: its password is changed there, not here."
 MESSAGES = {
     "changed": "Your password is changed: sign in with the new one.",
     "provider": "The sign-in provider did not confirm who you are: try again.",

@@ -5,6 +5,8 @@ from __future__ import annotations
 import httpx2
 import pytest
 
+from assistant.web.sessions import Sessions, cookie_name
+from tests.conftest import make_person
 from tests.web.conftest import PASSWORD, Site, SiteMaker
 
 PAGE = {"accept": "text/html"}
@@ -68,6 +70,15 @@ def test_signing_in_never_leads_to_another_site_or_round_in_circles(site: Site, 
     with site.client() as client:
         done = client.post("/sign-in", data={"name": "emma.employee", "password": PASSWORD, "next": next_path})
         assert done.headers["location"] == "/"
+
+
+def test_a_person_of_a_sign_in_provider_is_told_where_the_password_is_changed(site: Site) -> None:
+    site.assistant.people.add(make_person("nora.new"), actor="test")
+    cookie = cookie_name(site.assistant.settings.secure_cookies)
+    with site.client(cookies={cookie: Sessions(site.assistant.store, 1).start("nora.new")}) as client:
+        shown = client.get("/password", headers=PAGE).text
+    assert "is changed there, not here" in shown
+    assert "<form" not in shown
 
 
 def test_a_person_changes_the_password_and_is_signed_out_everywhere(site: Site) -> None:
