@@ -16,16 +16,22 @@ if TYPE_CHECKING:
 EVENTS = ("again", "halt", "open", "fresh", "rename", "remove", "feedback")
 
 
-def build_chat(assistant: Assistant, page: gr.Blocks) -> None:
-    """Lay out the chat page inside `page`, which is being built."""
-    events = ChatEvents(assistant)
-    with gr.Row(elem_id="ea-shell", elem_classes="ea-chat"):
+NOTICE = (
+    '<p id="ea-notice">AI answers may be wrong - check the sources.'
+    '<span class="ea-keys"> Enter sends · Shift+Enter new line · Esc stops · / focuses</span></p>'
+)
+
+
+class Side:
+    """The sidebar: new chats, the list of conversations, the signed-in person."""
+
+    def __init__(self, assistant: Assistant) -> None:
         with gr.Column(elem_id="ea-side", scale=0, min_width=0):
             gr.HTML(shell.brand(assistant.settings) + shell.pages_nav("chat"), **PLAIN)
             with gr.Row(elem_id="ea-new-row"):
-                fresh = gr.Button("New chat", elem_id="ea-new", size="sm")
-                temporary = gr.Button("Temporary", elem_id="ea-temporary", size="sm")
-            search = gr.Textbox(
+                self.fresh = gr.Button("New chat", elem_id="ea-new", size="sm")
+                self.temporary = gr.Button("Temporary", elem_id="ea-temporary", size="sm")
+            self.search = gr.Textbox(
                 placeholder="Search conversations",
                 label="Search conversations",
                 show_label=False,
@@ -33,16 +39,22 @@ def build_chat(assistant: Assistant, page: gr.Blocks) -> None:
                 elem_id="ea-search",
                 max_lines=1,
             )
-            listing = gr.HTML(elem_id="ea-list", **PLAIN)
-            account = gr.HTML(elem_id="ea-account", **PLAIN)
+            self.listing = gr.HTML(elem_id="ea-list", **PLAIN)
+            self.account = gr.HTML(elem_id="ea-account", **PLAIN)
+
+
+class Centre:
+    """Transcript, the exchange being written, and the composer."""
+
+    def __init__(self, assistant: Assistant) -> None:
         with gr.Column(elem_id="ea-main", scale=1, min_width=0):
-            top = gr.HTML(elem_id="ea-top", **PLAIN)
+            self.top = gr.HTML(elem_id="ea-top", **PLAIN)
             with gr.Column(elem_id="ea-scroll"):
-                transcript = gr.HTML(elem_id="ea-transcript", **PLAIN)
-                live = gr.HTML(elem_id="ea-live", **PLAIN)
+                self.transcript = gr.HTML(elem_id="ea-transcript", **PLAIN)
+                self.live = gr.HTML(elem_id="ea-live", **PLAIN)
             with gr.Column(elem_id="ea-composer"):
                 with gr.Row(elem_id="ea-box"):
-                    box = gr.Textbox(
+                    self.box = gr.Textbox(
                         placeholder="Ask a question",
                         label="Your question",
                         show_label=False,
@@ -53,36 +65,49 @@ def build_chat(assistant: Assistant, page: gr.Blocks) -> None:
                         elem_id="ea-question",
                         autofocus=True,
                     )
-                    send = gr.Button("Send", variant="primary", elem_id="ea-send", size="sm")
-                    halt = gr.Button("Stop", elem_id="ea-stop", size="sm")
-                gr.HTML(
-                    '<p id="ea-notice">AI answers may be wrong - check the sources.'
-                    '<span class="ea-keys"> Enter sends · Shift+Enter new line · Esc stops · / focuses</span></p>',
-                    **PLAIN,
-                )
+                    self.send = gr.Button("Send", variant="primary", elem_id="ea-send", size="sm")
+                    self.halt = gr.Button("Stop", elem_id="ea-stop", size="sm")
+                gr.HTML(NOTICE, **PLAIN)
+
+
+def build_chat(assistant: Assistant, page: gr.Blocks) -> None:
+    """Lay out the chat page inside `page`, which is being built."""
+    with gr.Row(elem_id="ea-shell", elem_classes="ea-chat"):
+        side, centre = Side(assistant), Centre(assistant)
         gr.HTML(shell.drawer(), elem_id="ea-drawer", **PLAIN)
     gr.HTML(shell.dialogs(), elem_id="ea-dialogs", **PLAIN)
     announce = gr.HTML(
-        "", elem_id="ea-announce", **PLAIN, html_template='<p role="status" aria-live="polite">${value}</p>'
+        "", elem_id="ea-announce", html_template='<p role="status" aria-live="polite">${value}</p>', **PLAIN
     )
     bridge = gr.HTML("", elem_id="ea-bridge", js_on_load=bridge_js(*EVENTS), apply_default_css=False)
     chat_id = gr.Textbox("", visible=False)
     private = gr.State(None)
 
-    view = [box, transcript, live, announce, chat_id, private, listing, top, search]
-    search.input(events.search, [search, chat_id], [listing], trigger_mode="always_last", **QUIET)
-    for trigger in (send.click, box.submit):
-        trigger(events.ask, [box, chat_id, private], view, **QUIET)
+    events = ChatEvents(assistant)
+    view = [
+        centre.box,
+        centre.transcript,
+        centre.live,
+        announce,
+        chat_id,
+        private,
+        side.listing,
+        centre.top,
+        side.search,
+    ]
+    for trigger in (centre.send.click, centre.box.submit):
+        trigger(events.ask, [centre.box, chat_id, private], view, **QUIET)
     bridge.again(events.again, [chat_id, private], view, **QUIET)
     bridge.halt(events.stop, None, None, **QUIET)
-    halt.click(None, js="() => window.eaStop && window.eaStop()")
-    bridge.open(events.open, [search], view, **QUIET)
+    bridge.open(events.open, [side.search], view, **QUIET)
     bridge.fresh(events.fresh, None, view, **QUIET)
-    fresh.click(None, js="() => window.eaFresh(false)")
-    temporary.click(None, js="() => window.eaFresh(true)")
-    bridge.rename(events.rename, [chat_id, search], [listing, top], **QUIET)
-    bridge.remove(events.remove, [chat_id, search], view, **QUIET)
-    bridge.feedback(events.feedback, [chat_id], [transcript], **QUIET)
+    bridge.rename(events.rename, [chat_id, side.search], [side.listing, centre.top], **QUIET)
+    bridge.remove(events.remove, [chat_id, side.search], view, **QUIET)
+    bridge.feedback(events.feedback, [chat_id], [centre.transcript], **QUIET)
+    side.search.input(events.search, [side.search, chat_id], [side.listing], trigger_mode="always_last", **QUIET)
+    side.fresh.click(None, js="() => window.eaFresh(false)")
+    side.temporary.click(None, js="() => window.eaFresh(true)")
+    centre.halt.click(None, js="() => window.eaStop && window.eaStop()")
     chat_id.change(None, [chat_id], None, js="(id) => window.eaAddress && window.eaAddress(id)")
     page.load(events.load, None, view, **QUIET)
-    page.load(events.account, None, [account], **QUIET)
+    page.load(events.account, None, [side.account], **QUIET)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
@@ -53,22 +54,16 @@ class DocumentsEvents:
         self, words: str, department: str, standing: str, language: str, event: gr.EventData, request: gr.Request
     ) -> tuple[Any, ...]:
         """Let a draft or retired version answer from its effective date on."""
-        person = self._reviewer(request)
-        document = library.managed(self._assistant, person, *_key(event))
-        self._assistant.ingest.approve(document.document_id, document.version, person.person_id)
-        gr.Info(f"Version {document.version} is approved.", duration=4)
-        return self._after(person, (words, department, standing, language), document)
+        filters = (words, department, standing, language)
+        return self._changed(self._assistant.ingest.approve, filters, event, request)
 
     @told
     def retire(
         self, words: str, department: str, standing: str, language: str, event: gr.EventData, request: gr.Request
     ) -> tuple[Any, ...]:
         """Stop a version from answering; its vectors are gone when this returns."""
-        person = self._reviewer(request)
-        document = library.managed(self._assistant, person, *_key(event))
-        self._assistant.ingest.retire(document.document_id, document.version, person.person_id)
-        gr.Info(f"Version {document.version} is retired: it answers no more.", duration=4)
-        return self._after(person, (words, department, standing, language), document)
+        filters = (words, department, standing, language)
+        return self._changed(self._assistant.ingest.retire, filters, event, request)
 
     @told
     def erase(
@@ -111,6 +106,19 @@ class DocumentsEvents:
             library.listing_html(waiting, total=len(waiting), person=person),
             gr.update(visible=library.reviews(person), label=title),
         )
+
+    def _changed(
+        self,
+        change: Callable[[str, int, str], Document],
+        filters: tuple[str, str, str, str],
+        event: gr.EventData,
+        request: gr.Request,
+    ) -> tuple[Any, ...]:
+        person = self._reviewer(request)
+        document = library.managed(self._assistant, person, *_key(event))
+        changed = change(document.document_id, document.version, person.person_id)
+        gr.Info(f"Version {changed.version} is {changed.status} now.", duration=4)
+        return self._after(person, filters, changed)
 
     def _after(
         self, person: Principal, filters: tuple[str, str, str, str], document: Document | None

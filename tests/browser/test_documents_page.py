@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import FilePayload, Page, expect
 
 from core.audit import Audit
 from core.store import Store
@@ -27,8 +27,8 @@ def test_an_employee_finds_and_reads_documents_but_manages_none(people: People) 
     assert page.get_by_role("tab").all_inner_texts() == ["Library"]
     page.evaluate("window.eaSend('retire', {id: 'hr-annual-leave', version: '3'})")
     expect(page.locator(".toast-body").last).to_contain_text("role")
-    file = {"files": {"name": "x.md", "mimeType": "text/markdown", "buffer": b"# x"}}
-    assert page.request.post(f"{people.server.url}/gradio_api/upload", multipart=file).status == 403
+    file = FilePayload(name="x.md", mimeType="text/markdown", buffer=b"# x")
+    assert page.request.post(f"{people.server.url}/gradio_api/upload", multipart={"files": file}).status == 403
     page.reload()
     expect(page.locator(".ea-doc[data-document='hr-annual-leave']")).to_be_visible()
     assert "Salary bands" not in page.content()
