@@ -9,8 +9,11 @@ down_revision = None
 
 def upgrade() -> None:
     _people()
+    _sign_in()
     _chats()
+    _feedback()
     _documents()
+    _texts()
     _audit_log()
 
 
@@ -45,6 +48,9 @@ def _people() -> None:
         sqlite_where=sa.text("issuer <> ''"),
         postgresql_where=sa.text("issuer <> ''"),
     )
+
+
+def _sign_in() -> None:
     op.create_table(
         "api_key",
         sa.Column("key_id", sa.String(length=32), nullable=False),
@@ -124,6 +130,9 @@ def _chats() -> None:
     op.create_index("ix_turn_conversation", "turn", ["conversation_id", "created_at"], unique=False)
     op.create_index(op.f("ix_turn_created_at"), "turn", ["created_at"], unique=False)
     op.create_index("ix_turn_person", "turn", ["person_id", "created_at"], unique=False)
+
+
+def _feedback() -> None:
     op.create_table(
         "feedback",
         sa.Column("feedback_id", sa.String(length=36), nullable=False),
@@ -172,6 +181,9 @@ def _documents() -> None:
     )
     op.create_index(op.f("ix_document_path"), "document", ["path"], unique=False)
     op.create_index(op.f("ix_document_sha256"), "document", ["sha256"], unique=False)
+
+
+def _texts() -> None:
     op.create_table(
         "passage",
         sa.Column("passage_id", sa.String(length=64), nullable=False),
