@@ -8,7 +8,7 @@ again on what comes back.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Literal, get_args
@@ -71,6 +71,17 @@ class AccessFilter:
 
 EVERYTHING = AccessFilter(must=(), must_not=())
 """Admits every point: for snapshots and for evaluations on public test collections, never for a person."""
+
+
+def parse_filters(pairs: Iterable[str]) -> dict[str, str]:
+    """Filters as people type them, each `KEY=VALUE`; raises BadInput for a word of another form."""
+    filters = {}
+    for pair in pairs:
+        key, separator, value = pair.partition("=")
+        if not separator:
+            raise BadInput(f"Filter {pair.strip()[:60]!r}: write it as KEY=VALUE, for example department=HR.")
+        filters[key.strip()] = value.strip()
+    return filters
 
 
 def access_filter(person: Principal, *, today: date, filters: Mapping[str, str] | None = None) -> AccessFilter:

@@ -23,7 +23,7 @@ from typing import Any
 from core.errors import BadInput
 from core.records import Passage
 from core.settings import Settings, load_settings
-from retrieval.access import FILTERABLE
+from retrieval.access import FILTERABLE, parse_filters
 
 MODES = ("dense", "sparse", "hybrid", "rerank")
 FIELDS = (
@@ -69,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
     if not args.query.strip():
         raise BadInput("Type what to search for.")
     settings = load_settings()
-    filters = _filters(args.filter)
+    filters = parse_filters(args.filter)
     server = serving(settings.home)
     if server is None:
         rows = _here(settings, args, filters)
@@ -112,17 +112,6 @@ def _here(settings: Settings, args: argparse.Namespace, filters: Mapping[str, st
         retriever = Retriever(index, embedder, Catalogue(store, audit))
         found = retriever.retrieve(args.query, person, limit=args.limit, mode=args.mode, filters=filters)
     yield from (result_row(rank, passage) for rank, passage in enumerate(found.passages, 1))
-
-
-def _filters(pairs: list[str]) -> dict[str, str]:
-    """Raises BadInput for a word that is not KEY=VALUE."""
-    filters = {}
-    for pair in pairs:
-        key, separator, value = pair.partition("=")
-        if not separator:
-            raise BadInput(f"--filter {pair[:60]!r}: write it as KEY=VALUE, for example department=HR.")
-        filters[key.strip()] = value.strip()
-    return filters
 
 
 def _readable(row: Mapping[str, Any]) -> str:

@@ -13,6 +13,7 @@ from assistant.pages.source import label
 from assistant.web.sessions import require
 from core.errors import BadInput, NotAllowed
 from core.records import Passage, Principal
+from retrieval.access import FILTERABLE, parse_filters
 from retrieval.retriever import MODES, Mode, Retrieval
 
 if TYPE_CHECKING:
@@ -32,13 +33,16 @@ def build_bench(assistant: Assistant, page: gr.Blocks) -> None:
         person = gr.Dropdown([], label="As", elem_id="ea-bench-person")
         mode = gr.Radio(list(MODES), value="hybrid", label="Mode")
         limit = gr.Slider(1, 50, value=8, step=1, label="Passages")
-    with gr.Row(elem_classes="ea-fields"):
-        department = gr.Textbox(label="Department filter", placeholder="any", max_lines=1)
-        language = gr.Textbox(label="Language filter", placeholder="any", max_lines=1)
+    filters = gr.Textbox(
+        label="Filters",
+        info=f"One or more of {', '.join(FILTERABLE)}, separated by commas",
+        placeholder="department=HR, language=en",
+        max_lines=1,
+    )
     with gr.Row(elem_classes="ea-actions"):
         search = gr.Button("Search", variant="primary", elem_id="ea-bench-search")
     found = gr.HTML(elem_id="ea-bench", **PLAIN)
-    inputs = [question, person, mode, limit, department, language]
+    inputs = [question, person, mode, limit, filters]
     for trigger in (search.click, question.submit):
         trigger(events.search, inputs, [found], **QUIET)
     page.load(events.load, None, [person], **QUIET)
@@ -58,22 +62,19 @@ class BenchEvents:
         return gr.update(choices=[(f"{p.name} ({p.person_id})", p.person_id) for p in known], value=person.person_id)
 
     @told
-    def search(
-        self, question: str, as_person: str, mode: str, limit: int, department: str, language: str, request: gr.Request
-    ) -> str:
+    def search(self, question: str, as_person: str, mode: str, limit: int, filters: str, request: gr.Request) -> str:
         """Search as a person, and show what came back with every score."""
         actor = require(signed_in(self._assistant, request), "support", "admin")
         if not question.strip():
             raise BadInput("Type a question.")
         person = self._as(actor, as_person)
         chosen: Mode = next((m for m in MODES if m == mode), "hybrid")
-        filters = {"department": department.strip(), "language": language.strip()}
         retrieval = self._assistant.retriever.retrieve(
             question,
             person,
             limit=max(1, min(50, int(limit))),
             mode=chosen,
-            filters={name: value for name, value in filters.items() if value},
+            filters=parse_filters(part for part in filters.split(",") if part.strip()),
         )
         return self._found(retrieval, actor)
 

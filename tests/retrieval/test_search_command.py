@@ -15,6 +15,7 @@ from core.people import People
 from core.store import Store
 from retrieval import search_command
 from retrieval.__main__ import main
+from retrieval.access import parse_filters
 from retrieval.catalogue import Catalogue
 from retrieval.edge import EdgeIndex
 from retrieval.embed import HashEmbedder
@@ -80,7 +81,7 @@ def test_readable_row_names_document_place_and_owner() -> None:
 
 
 def test_filters_are_key_and_value() -> None:
-    assert search_command._filters(["department=HR", "owner=a=b"]) == {"department": "HR", "owner": "a=b"}
+    assert parse_filters(["department=HR", "owner=a=b"]) == {"department": "HR", "owner": "a=b"}
 
 
 def test_parser_knows_every_mode() -> None:
