@@ -42,10 +42,16 @@ def lay_out(
         read: all units of each passage.
     """
     order = list(dict.fromkeys(passage for _, passage in chosen))
+    before = ""
     for nth, place in enumerate(order):
         passage, mark = passages[place], f"[{place + 1}]"
         picked = [unit for unit, of in chosen if of == place]
-        yield ("\n\n" if nth else "") + _source(passage, language) + "\n\n"
+        source = _source(passage, language)
+        if source != before:  # the next passage of the same section needs no second introduction
+            yield f"{source}\n\n" if not nth else f"\n\n{source}\n\n"
+        else:
+            yield "\n\n"
+        before = source
         whole = _with_neighbours(picked, read[place])
         blocks = [list(group) for _, group in groupby(whole, key=lambda u: (u.block, u.kind))]
         bullets = len(blocks) > 1 and all(block[0].kind == "sentence" for block in blocks)

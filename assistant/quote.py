@@ -8,7 +8,7 @@ says stands in the documents word for word.
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -59,6 +59,9 @@ class _Read:
 
     units: tuple[Unit, ...]
     vectors: NDArray[np.float32]
+
+    def of_block(self, block: int) -> list[Unit]:
+        return [unit for unit in self.units if unit.block == block]
 
 
 class QuotingModel:
@@ -118,11 +121,14 @@ class QuotingModel:
         places = [(unit, i, at) for i, one in enumerate(read) for at, unit in enumerate(one.units)]
         asked = read_question(question, [unit for unit, _, _ in places])
         vector = self._embedder.encode([question])[0]
+        tables: dict[tuple[str, str], list[Unit]] = defaultdict(list)
+        for unit, i, _ in places:
+            tables[passages[i].document_id, unit.head].append(unit)
         rows = [
             signals(
                 asked,
                 unit,
-                [u for u in read[i].units if u.block == unit.block],
+                tables[passages[i].document_id, unit.head] if unit.kind == "row" else read[i].of_block(unit.block),
                 passage=passages[i],
                 place=i,
                 closeness=float(read[i].vectors[at] @ vector),
@@ -171,7 +177,10 @@ def choose(scored: Sequence[Scored]) -> list[Scored]:
 
 def _beside(candidate: Scored, chosen: Sequence[Scored]) -> bool:
     """Whether a row or item of the same table or list is quoted already."""
-    return any((c.passage, c.unit.block) == (candidate.passage, candidate.unit.block) for c in chosen)
+    unit = candidate.unit
+    return any(
+        (c.document_id, c.unit.kind, c.unit.head) == (candidate.document_id, unit.kind, unit.head) for c in chosen
+    )
 
 
 def _alike(one: Unit, other: Unit) -> bool:

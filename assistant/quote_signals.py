@@ -17,21 +17,22 @@ from assistant.words import content_words, words
 from core.records import Passage
 
 WEIGHTS: Mapping[str, float] = {
-    "closeness": 8.5,
-    "own_words": 3.4,
-    "head_words": 2.0,
-    "around_words": 2.2,
-    "names": 0.4,
+    "closeness": 8.2,
+    "own_words": 3.5,
+    "head_words": 1.7,
+    "around_words": 2.0,
+    "names": 0.3,
     "other_row_named": -2.2,
-    "in_range": 2.2,
-    "out_of_range": -0.7,
-    "passage": 3.1,
-    "rank": 1.7,
-    "says_when": 2.1,
-    "says_who": 1.2,
-    "says_whether": 0.4,
-    "row": 0.9,
-    "length": 0.7,
+    "in_range": 2.3,
+    "out_of_range": -1.2,
+    "passage": 1.6,
+    "rank": 2.5,
+    "says_when": 1.9,
+    "says_who": 1.1,
+    "says_whether": 0.3,
+    "about_itself": -1.1,
+    "row": 1.2,
+    "length": 0.8,
 }
 """Signal to weight; the softmax of a question's weighted sums is the chance of each unit to hold the answer."""
 SIGNALS = tuple(WEIGHTS)
@@ -63,6 +64,11 @@ _SAYS = {
         re.IGNORECASE,
     ),
 }
+_ABOUT_ITSELF = re.compile(
+    r"^(?:this|the|diese[rs]?|die|der|das|esta|este|el|la)\s+(?:[\w-]+\s+){0,3}?(?:policy|standard|document|guide|page|notice|procedure|schedule|manual|catalogue|rules?|list|regelung|richtlinie|norma|política|documento|guía)\s+(?:\w+\s+)?(?:describes?|covers?|applies|explains?|sets out|shows?|lists?|regulates?|is effective|replaces|gilt|regelt|beschreibt|regula|describe|explica|establece|se aplica)\b",
+    re.IGNORECASE,
+)
+"""A document's sentence about itself: true, and hardly ever what was asked."""
 _NUMBER_WORDS = {
     word: str(n)
     for n, word in enumerate(
@@ -100,6 +106,9 @@ _AT_LEAST = re.compile(
     + _UNIT.format("unit")
     + "?",
     re.IGNORECASE,
+)
+_CODE = re.compile(
+    r"\b(?P<letters>[A-Z]{1,4})-?(?P<number>\d{1,4})\b(?:\s*(?:to|bis|a|–|-)\s*(?P=letters)-?(?P<to>\d{1,4})\b)?"
 )
 _TOKEN = re.compile(r"[\wÀ-ÿ'’/-]+")
 
@@ -139,7 +148,7 @@ def signals(
     """The values of SIGNALS for one unit.
 
     Args:
-        siblings: the units of the same table or list.
+        siblings: the units of the same list, or of the same table, which may go on in another passage.
         place: the passage's place among those found, from 0.
         closeness: cosine of the unit's and the question's embeddings.
     """
@@ -159,15 +168,17 @@ def signals(
         passage.scores.get("dense", 0.0),
         1 / (1 + 0.5 * place),
         *(float(name in asked.wants and bool(_SAYS[name].search(unit.text))) for name in _SAYS),
+        float(bool(_ABOUT_ITSELF.match(unit.text))),
         float(unit.kind == "row"),
         min(len(unit.said.split()), 40) / 40,
     )
 
 
 def quantities(text: str) -> tuple[tuple[float, str], ...]:
-    """The amounts of a text with what they measure: `(3.0, "year")`, `(40.0, "£")`; small numbers also as words."""
+    """The amounts of a text with what they measure: `(3.0, "ye")` for years, `(40.0, "£")`, `(7.0, "k")` for the grade K7."""
     digits = _NUMBER_WORD.sub(lambda match: _NUMBER_WORDS[match[0].lower()], text)
-    return tuple((_value(m["value"]), _measure(m["sign"], m["unit"])) for m in _QUANTITY.finditer(digits))
+    amounts = [(_value(m["value"]), _measure(m["sign"], m["unit"])) for m in _QUANTITY.finditer(digits)]
+    return (*amounts, *((float(m["number"]), m["letters"].lower()) for m in _CODE.finditer(text)))
 
 
 def range_fit(asked: Sequence[tuple[float, str]], text: str) -> int:
@@ -184,8 +195,11 @@ def range_fit(asked: Sequence[tuple[float, str]], text: str) -> int:
 
 
 def ranges(text: str) -> list[Range]:
-    """The ranges that a text names, as in "£501 to £2,500", "up to 5 days", "more than 10 years"."""
+    """The ranges that a text names, as in "£501 to £2,500", "up to 5 days", "more than 10 years", "K5 to K7" or plain "K5"."""
     found = [
+        Range(float(m["number"]), float(m["to"] or m["number"]), m["letters"].lower()) for m in _CODE.finditer(text)
+    ]
+    found += [
         Range(_value(m["low"]), _value(m["high"]), _measure(m["sign"] or m["sign2"], m["unit"]))
         for m in _BETWEEN.finditer(text)
     ]

@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from assistant.layout import lay_out
 from assistant.prompt import NO_ANSWER, build_prompt
 from assistant.quote import QuotingModel
 from assistant.quote_signals import quantities, range_fit
@@ -76,6 +77,10 @@ def test_the_row_whose_range_holds_the_amount_is_chosen() -> None:
         ("12 years", "no range", 0),
         ("no amount", "2 to 5 years", 0),
         ("7 Jahre", "5 bis 10 Jahre", 1),
+        ("a K6 engineer", "K5 to K7", 1),
+        ("a K6 engineer", "K8 to K9", -1),
+        ("a K6 engineer", "K6", 1),
+        ("error KC-204", "KC-205", -1),
     ],
 )
 def test_amounts_fit_ranges(asked: str, text: str, fit: int) -> None:
@@ -110,6 +115,22 @@ def test_every_sentence_quoted_is_grounded_in_the_passage_that_it_cites() -> Non
         for line in answer.splitlines():
             for n in re.findall(r"\[(\d)\]", line):
                 assert Grounding().check(line, [passage(texts[int(n) - 1])]).allowed, line
+
+
+def test_two_passages_of_one_section_are_introduced_once() -> None:
+    passages = [passage(text, title="Gym card", section="Gym") for text in ("It costs £30.", "It opens at 6.")]
+    read = [units(p.text) for p in passages]
+    answer = "".join(lay_out([(read[0][0], 0), (read[1][0], 1)], passages, read=read, language="en"))
+    assert answer == "According to **Gym card**, “Gym”:\n\nIt costs £30. [1]\n\nIt opens at 6. [2]"
+
+
+def test_a_row_of_another_case_is_not_quoted_beside_the_right_one() -> None:
+    second = "| Grade | Notice |\n|---|---|\n| K8 | 12 weeks |\n| K9 | 26 weeks |"
+    answer = quoted(
+        "What is the notice of grade K6?", "| Grade | Notice |\n|---|---|\n| K5 | 4 weeks |\n| K6 | 8 weeks |", second
+    )
+    assert "8 weeks [1]" in answer
+    assert not any(other in answer for other in ("| 4 weeks", "12 weeks", "26 weeks"))
 
 
 def test_a_passage_is_read_once() -> None:
