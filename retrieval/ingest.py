@@ -192,7 +192,8 @@ class Ingest:
                 file.write_bytes(data)
             source = Source(f"uploads/{name}", file, file.parent)
             reader = self._reader({"status": "draft", **metadata}, final=True)
-            return self._told(next(self._take([source], reader, actor, None)))
+            (result,) = self._take([source], reader, actor, None)
+            return self._told(result)
 
     def _told(self, result: IngestResult) -> IngestResult:
         for watcher in self._watchers:
@@ -202,8 +203,8 @@ class Ingest:
     def govern(self, document_id: str, version: int, metadata: Mapping[str, object], actor: str) -> IngestResult:
         """Ingest the stored original again under other metadata, which win over the file's own.
 
-        Id and version stay, and so does the status unless it is given. This is how a document in quarantine gets its governance. A file that lies in a folder keeps what is said there:
-        ingesting that folder again brings it back.
+        Id and version stay, and so does the status unless it is given. This is how a document in quarantine gets its
+        governance. A file that lies in a folder keeps what is said there: ingesting that folder again brings it back.
 
         Raises:
             NotFound: no such version, or its original is not held. GovernanceError: the metadata.
@@ -212,7 +213,8 @@ class Ingest:
         stored = self.file_of(document)
         same = {"document_id": document_id, "version": version} if version else {}
         reader = self._reader({"status": document.status, **metadata, **same}, final=True)
-        return next(self._take([Source(document.path, stored, Path(document.path).parent)], reader, actor, None))
+        (result,) = self._take([Source(document.path, stored, Path(document.path).parent)], reader, actor, None)
+        return result
 
     def _reader(self, defaults: Mapping[str, object] | None, *, final: bool = False) -> Reader:
         return Reader(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -39,9 +40,16 @@ def _ask(assistant: Assistant, document: Document) -> str:
     passages = assistant.catalogue.passages(document.document_id, document.version)
     headings = dict.fromkeys(p.section.split(" > ")[-1].strip() for p in passages)
     plain = [h for h in headings if h != document.title and not _clumsy(h)]
-    if not plain:
-        return f"What does “{document.title}” say?"
-    return f"What does “{document.title}” say about “{plain[len(plain) // 2]}”?"
+    heading = max(plain, key=lambda h: len(h.split()), default=document.title)  # the longest says most alone
+    text = " ".join(p.text for p in passages)
+    return f"Tell me about {_inside_sentence(heading, text)}"
+
+
+def _inside_sentence(heading: str, text: str) -> str:
+    """The heading with a small first letter, unless its first word is written with a capital inside sentences too."""
+    first = heading.split()[0]
+    named = re.search(rf"[a-z,] {re.escape(first)}\b", text) is not None
+    return heading if named or first[1:2].isupper() else heading[0].lower() + heading[1:]
 
 
 def _clumsy(words: str) -> bool:
