@@ -9,6 +9,7 @@ import asyncio
 import os
 import secrets
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -90,7 +91,9 @@ def _mount_pages(app: FastAPI, assistant: Assistant) -> None:
         mount_pages(app, assistant)
 
     # Inside a running loop Gradio makes its locks there; outside it leaves an open event loop behind for each of them.
-    asyncio.run(mount())
+    # The loop has a thread of its own, because the caller's thread may run one already.
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(asyncio.run, mount()).result()
 
 
 @asynccontextmanager

@@ -17,7 +17,6 @@ if os.environ.get("PHONE_HOME_LOUD") != "1":
 import gradio  # noqa: E402
 import langchain_openai  # noqa: E402
 import langsmith  # noqa: E402
-import mlflow  # noqa: E402
 import nemoguardrails  # noqa: E402
 import nncf  # noqa: E402
 import onnxruntime  # noqa: E402
@@ -29,6 +28,6 @@ with gradio.Blocks(analytics_enabled=None) as blocks:
 rails = nemoguardrails.LLMRails(nemoguardrails.RailsConfig.from_content(yaml_content="models: []"))
 assert tldextract.extract("mail.example.co.uk").suffix == "co.uk"
 assert not langsmith.utils.tracing_is_enabled()
-assert all((langchain_openai, mlflow, nncf, onnxruntime, openvino))
+assert all((langchain_openai, nncf, onnxruntime, openvino))
 time.sleep(3)
 print(without_route() if alone else 0)
