@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -28,21 +27,26 @@ NFCORPUS = ("dense", "sparse", "hybrid", "langchain")
 Line = dict[str, Any]
 
 
-def command(arguments: Sequence[str], home: Path) -> list[Line]:
-    """The JSON lines of one of the product's commands, on a home folder of its own."""
+def command(arguments: Sequence[str], home: Path) -> tuple[list[Line], int]:
+    """The JSON lines of one of the product's commands on a home folder of its own, and its peak memory in MB."""
     environment = os.environ | {"ASSISTANT_HOME": str(home)}
-    done = subprocess.run(
-        [sys.executable, "-m", *arguments], env=environment, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False
+    running = subprocess.Popen(
+        [sys.executable, "-m", *arguments], env=environment, cwd=ROOT, stdout=subprocess.PIPE, text=True
     )
-    if done.returncode not in (0, 1):  # 1: some files failed, which the lines say
-        raise SystemExit(f"python -m {' '.join(arguments)} ended with exit code {done.returncode}")
-    return [json.loads(line) for line in done.stdout.splitlines()]
+    assert running.stdout is not None
+    with running.stdout as out:
+        lines: list[Line] = [json.loads(line) for line in out]
+    _, status, used = os.wait4(running.pid, 0)
+    running.returncode = os.waitstatus_to_exitcode(status)
+    if running.returncode not in (0, 1):  # 1: some files failed, which the lines say
+        raise SystemExit(f"python -m {' '.join(arguments)} ended with exit code {running.returncode}")
+    return lines, round(used.ru_maxrss / 1024)
 
 
 def answer_path() -> Iterator[Line]:
     """Every step but generation, by index size and number of users; and the warm start."""
     with tempfile.TemporaryDirectory() as home:
-        yield from command(["assistant", "bench", "--json", "--work", str(ROOT / ".run" / "bench")], Path(home))
+        yield from command(["assistant", "bench", "--json", "--work", str(ROOT / ".run" / "bench")], Path(home))[0]
 
 
 def ingestion(folder: Path) -> Iterator[Line]:
@@ -52,10 +56,9 @@ def ingestion(folder: Path) -> Iterator[Line]:
         command(["retrieval", "ingest", str(ROOT / "demo" / "documents" / "it"), "--json"], home)
         for measure in ("ingestion, first time", "ingestion, unchanged"):
             began = time.perf_counter()
-            summary = command(["retrieval", "ingest", str(folder), "--govern", GOVERN, "--json"], home)[-1]
-            peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+            lines, peak = command(["retrieval", "ingest", str(folder), "--govern", GOVERN, "--json"], home)
             whole = round(time.perf_counter() - began, 1)
-            yield summary | {"measure": measure, "whole_command_seconds": whole, "peak_mb": round(peak)}
+            yield lines[-1] | {"measure": measure, "whole_command_seconds": whole, "peak_mb": peak}
 
 
 def retrieval(folder: Path) -> Iterator[Line]:
@@ -70,16 +73,17 @@ def retrieval(folder: Path) -> Iterator[Line]:
     ]
     arguments = ["retrieval", "evaluate", *map(str, files), "--mode", ",".join(NFCORPUS), "--json"]
     with tempfile.TemporaryDirectory() as home:
-        for line in command(arguments, Path(home)):
+        for line in command(arguments, Path(home))[0]:
             yield {"measure": "retrieval on NFCorpus dev"} | line
 
 
-def measure(data: Path | None) -> Iterator[Line]:
-    yield from answer_path()
-    if data is None:
-        return
-    yield from ingestion(data / "documents" / "handbook-18f")
-    yield from retrieval(data / "retrieval" / "nfcorpus")
+def measure(data: Path | None, part: str) -> Iterator[Line]:
+    if part in ("all", "answers"):
+        yield from answer_path()
+    if data is not None and part in ("all", "ingestion"):
+        yield from ingestion(data / "documents" / "handbook-18f")
+    if data is not None and part in ("all", "retrieval"):
+        yield from retrieval(data / "retrieval" / "nfcorpus")
 
 
 def page(lines: Sequence[Line]) -> str:
@@ -109,14 +113,25 @@ def table(rows: Sequence[Line]) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, help="folder with documents/handbook-18f and retrieval/nfcorpus")
+    parser.add_argument(
+        "--part",
+        choices=("all", "answers", "ingestion", "retrieval"),
+        default="all",
+        help="measure only this; the other figures stay as they are",
+    )
     args = parser.parse_args()
     if args.data and not args.data.is_dir():
         raise SystemExit(f"{args.data} is no folder: name the one that holds documents/ and retrieval/")
-    lines = []
-    for line in measure(args.data):
+    lines: list[Line] = []
+    for line in measure(args.data, args.part):
         lines.append(line | {"date": datetime.now(UTC).date().isoformat()})
         sys.stdout.write(json.dumps(line) + "\n")
         sys.stdout.flush()
+    again = {line["measure"] for line in lines}
+    kept = (
+        [json.loads(line) for line in LINES.read_text().splitlines()] if LINES.exists() and args.part != "all" else []
+    )
+    lines = [line for line in kept if line["measure"] not in again] + lines
     LINES.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
     PAGE.write_text(page(lines), encoding="utf-8")
     return 0
