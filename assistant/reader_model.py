@@ -67,11 +67,19 @@ class ReaderNet(nn.Module):
         return torch.where(allowed, start, floor), torch.where(allowed, end, floor), answerable
 
 
+def question_tokens(tokenizer: Any, question: str) -> list[int]:
+    """The question's token ids, cut to MAX_QUESTION_TOKENS, without the tokenizer's marks."""
+    ids: list[int] = tokenizer(question, add_special_tokens=False, truncation=True, max_length=MAX_QUESTION_TOKENS)[
+        "input_ids"
+    ]
+    return ids
+
+
 def build_windows(
     tokenizer: Any, question: str, passages: Sequence[str], *, max_tokens: int = 320, stride: int = 96
 ) -> list[Window]:
     """Windows over every passage; a long passage gets several that overlap by `stride` tokens."""
-    asked = tokenizer(question, add_special_tokens=False, truncation=True, max_length=MAX_QUESTION_TOKENS)["input_ids"]
+    asked = question_tokens(tokenizer, question)
     windows: list[Window] = []
     for number, passage in enumerate(passages):
         encoded = tokenizer(passage, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
@@ -83,12 +91,18 @@ def _windows(tokenizer: Any, asked: list[int], encoded: Any, number: int, size: 
     room = size[0] - len(asked) - 3
     step = max(1, room - size[1])
     ids, offsets = encoded["input_ids"], encoded["offset_mapping"]
-    windows = []
-    for low in range(0, max(1, len(ids) - size[1]), step):
-        piece = ids[low : low + room]
-        whole = [tokenizer.cls_token_id, *asked, tokenizer.sep_token_id, *piece, tokenizer.sep_token_id]
-        windows.append(Window(whole, len(asked) + 2, [tuple(o) for o in offsets[low : low + room]], number))
-    return windows
+    return [
+        make_window(tokenizer, asked, ids[low : low + room], offsets[low : low + room], number)
+        for low in range(0, max(1, len(ids) - size[1]), step)
+    ]
+
+
+def make_window(
+    tokenizer: Any, asked: list[int], piece: list[int], offsets: Sequence[tuple[int, int]], number: int = 0
+) -> Window:
+    """The question's tokens and a piece of passage `number`, with the tokenizer's marks around them."""
+    whole = [tokenizer.cls_token_id, *asked, tokenizer.sep_token_id, *piece, tokenizer.sep_token_id]
+    return Window(whole, len(asked) + 2, [(a, b) for a, b in offsets], number)
 
 
 def collate(windows: Sequence[Window], pad_id: int = 0) -> tuple[Tensor, Tensor, Tensor]:

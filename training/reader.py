@@ -22,7 +22,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from assistant.reader_model import MAX_ANSWER_TOKENS, ReaderNet, Window, collate
+from assistant.reader_model import MAX_ANSWER_TOKENS, ReaderNet, Window, collate, make_window, question_tokens
 from training.reading_data import Kind, ReadingExample, Span, load, split
 from training.reading_scores import score
 from training.unanswerable import make_unanswerable
@@ -117,7 +117,7 @@ def _times(weight: float, rng: random.Random) -> int:
 
 def to_row(tokenizer: Any, example: ReadingExample, max_tokens: int, rng: random.Random) -> Row | None:
     """One window of the example, drawn so that it holds an answer where there is one; None where its answers are too long."""
-    asked = tokenizer(example.question, add_special_tokens=False, truncation=True, max_length=64)["input_ids"]
+    asked = question_tokens(tokenizer, example.question)
     encoded = tokenizer(example.passage, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
     ids, offsets = encoded["input_ids"], encoded["offset_mapping"]
     room = max_tokens - len(asked) - 3
@@ -132,10 +132,9 @@ def to_row(tokenizer: Any, example: ReadingExample, max_tokens: int, rng: random
             low = rng.randint(max(0, last + 1 - room), min(first, len(ids) - room))
         else:
             low = rng.randint(0, len(ids) - room)
-    first_token = len(asked) + 2
-    inside = tuple((a - low + first_token, b - low + first_token) for a, b in spans if low <= a and b < low + room)
-    whole = [tokenizer.cls_token_id, *asked, tokenizer.sep_token_id, *ids[low : low + room], tokenizer.sep_token_id]
-    window = Window(whole, first_token, [tuple(o) for o in offsets[low : low + room]], 0)
+    window = make_window(tokenizer, asked, ids[low : low + room], offsets[low : low + room])
+    shift = window.first - low
+    inside = tuple((a + shift, b + shift) for a, b in spans if low <= a and b < low + room)
     return Row(window, inside or ((0, 0),))
 
 

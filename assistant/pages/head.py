@@ -8,7 +8,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 # Gradio's template presents itself to link previews, with a picture from another host.
 _FOREIGN = re.compile(rb'[ \t]*<meta\s+(?:property="og:|name="twitter:)[^>]*>\n?')
-_AFTER = b'<meta charset="utf-8" />'
 
 
 class HeadFirst:
