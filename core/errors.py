@@ -5,7 +5,8 @@
     ├── BadInput                exit 2, 422     the caller's text, file or option; says what to change
     │   ├── TooLarge            exit 2, 413     a request or an upload above the limit that the message names
     │   ├── DocumentError       exit 2, 422     one file cannot be converted; the rest goes on
-    │   └── GovernanceError     exit 2, 422     metadata with an unknown key, group or value: file and line
+    │   ├── GovernanceError     exit 2, 422     metadata with an unknown key, group or value: file and line
+    │   └── AdapterRefused      exit 2, 422     an adapter's files are damaged, unsafe or of another base
     ├── NotFound                exit 2, 404     also where the caller may not know that it exists
     ├── Conflict                exit 2, 409     the thing is there already, or in a state that forbids it
     ├── NotAllowed              exit 3, 403     signed in, but without the role or the group
@@ -54,6 +55,10 @@ class DocumentError(BadInput):
 
 
 class GovernanceError(BadInput):
+    pass
+
+
+class AdapterRefused(BadInput):
     pass
 
 

