@@ -1,14 +1,19 @@
-"""The seam of every check: text in, Verdict out. `run_guard` calls one so that a broken guard refuses."""
+"""The seam of every check: text in, Verdict out. `run_guard` calls one so that a broken guard refuses.
+
+Budgeted(guard, budget_ms)      a guard that takes longer fails
+run_guard(guard, text)          a guard that raises, times out or returns nonsense refuses
+"""
 
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, Protocol, get_args
 
-from core.records import Passage, Verdict
+from core.records import Action, Entity, Passage, Verdict
 
 Stage = Literal["question", "passage", "answer"]
 
@@ -43,7 +48,7 @@ class GuardRun:
 
 
 def run_guard(guard: Guard, text: str, passages: Sequence[Passage] = ()) -> GuardRun:
-    """Check the text; a guard that raises refuses it, with the rule `guard_error`.
+    """Check the text; a guard that raises or returns no sound verdict refuses it, with the rule `guard_error`.
 
     This is the boundary at which any exception is caught: a guard is our own code, a library or, later, a model,
     and none of them may let a text through by failing. The log names the guard and the error's class only, because the
@@ -51,8 +56,69 @@ def run_guard(guard: Guard, text: str, passages: Sequence[Passage] = ()) -> Guar
     """
     start = time.perf_counter()
     try:
-        verdict = guard.check(text, passages)
+        verdict = _sound(guard.check(text, passages), text)
     except Exception as error:  # noqa: BLE001
         log.error("guard %s failed with %s", guard.name, type(error).__name__)
         verdict = Verdict(guard.name, "refuse", "", rule="guard_error", score=1.0)
     return GuardRun(verdict, (time.perf_counter() - start) * 1000)
+
+
+def _sound(verdict: object, text: str) -> Verdict:
+    """The verdict itself; raises TypeError or ValueError where it is none that anybody may act on."""
+    if not isinstance(verdict, Verdict) or not isinstance(verdict.text, str):
+        raise TypeError("a guard returned no verdict")
+    if verdict.action not in get_args(Action) or not 0 <= verdict.score <= 1:
+        raise ValueError("a guard returned an action or a score that does not exist")
+    if verdict.action == "allow" and verdict.text != text:
+        raise ValueError("a guard changed a text that it allows as it is")
+    if not all(isinstance(e, Entity) and 0 <= e.start < e.end <= len(text) for e in verdict.entities):
+        raise ValueError("a guard returned an entity outside the text")
+    return verdict
+
+
+HANGING = 8
+"""Checks of one guard that may run or hang at once; the next one waits within its budget, then fails."""
+
+
+class Budgeted:
+    """A guard that fails where it takes longer than its budget.
+
+    The check runs in a thread of its own, because a library that hangs cannot be stopped from outside. It is left behind
+    as a daemon; what hangs is bounded by HANGING, after which the guard fails without starting more.
+
+    Args:
+        budget_ms: milliseconds from the call to the verdict.
+    """
+
+    def __init__(self, guard: Guard, budget_ms: int) -> None:
+        self.guard = guard
+        self.name = guard.name
+        self._seconds = budget_ms / 1000
+        self._free = threading.BoundedSemaphore(HANGING)
+
+    def check(self, text: str, passages: Sequence[Passage] = ()) -> Verdict:
+        """The guard's own verdict, or its own error.
+
+        Raises:
+            TimeoutError: the budget is spent.
+        """
+        deadline = time.monotonic() + self._seconds
+        if not self._free.acquire(timeout=self._seconds):
+            raise TimeoutError("earlier checks of this guard still hang")
+        results: list[Verdict | Exception] = []
+
+        def work() -> None:
+            try:
+                results.append(self.guard.check(text, passages))
+            except Exception as error:  # noqa: BLE001 - carried to the caller's thread and raised there
+                results.append(error)
+            finally:
+                self._free.release()
+
+        thread = threading.Thread(target=work, name=f"guard-{self.name}", daemon=True)
+        thread.start()
+        thread.join(max(0.0, deadline - time.monotonic()))
+        result = results[0] if results else TimeoutError("the guard's budget is spent")
+        if isinstance(result, Exception):
+            raise result
+        return result

@@ -30,6 +30,8 @@ from presidio_analyzer.predefined_recognizers import (
     UsSsnRecognizer,
 )
 
+from guardrails.names import Named
+
 CASED = re.DOTALL | re.MULTILINE
 ANY_CASE = CASED | re.IGNORECASE
 PHONE_REGIONS = ("GB", "US", "DE", "ES")
@@ -72,6 +74,32 @@ _ASSIGNED = (
     r"[\"']? ?(?:is|ist|lautet|es|:=|=>|:|=)[ :]{0,2}[\"'`]?)\K(?=[^\s\"'`]{0,80}\d)(?=[^\s\"'`]{0,80}[A-Za-z])[^\s\"'`<>,;]{8,200}"
 )
 _BEARER = r"\b(?:Bearer|Basic) (?=[A-Za-z0-9._~+/-]{0,40}\d)[A-Za-z0-9._~+/-]{20,2000}=*"
+_ACCOUNT_SAID = (
+    r"\b(?:(?:bank |checking |savings |giro)?(?:account|acct)(?: (?:number|no\.?|#))|a/c(?: no\.?)?|(?:konto|account-?)(?:nummer|-nr\.?)|n[uú]mero de cuenta|routing (?:number|no\.?))"
+    r"(?: is| ist| es|:| #){0,2} ?\K\d[\d -]{5,20}\d(?![\d-])"
+)
+_DISEASE = (
+    r"(?:cancer|krebs|cáncer|diabet(?:es|ic)|depression|depresión|anxiety|angststörung|bipolar disorder|schizophrenia|schizophrenie|epilep(?:sy|sie|sia)|hiv|aids|asthma|asma|hepatitis|leuk(?:a?emia|ämie)|"
+    r"multiple sclerosis|parkinson(?:'s)?|alzheimer(?:'s)?|tuberculosis|tuberkulose|pregnan(?:cy|t)|schwanger(?:schaft)?|embaraz(?:o|ada)|miscarriage|fehlgeburt|burn-?out|ptsd|adhd|autism|dementia|demenz|stroke|"
+    r"heart (?:attack|disease|failure)|herzinfarkt|infarto|tumou?r|lupus|arthritis|migraine|eating disorder|addiction|alcoholism)"
+)
+_HEALTH_SAID = (
+    r"\b(?:diagnosed with|diagnosis (?:of|is|:)|suffers? from|suffering from|treated for|tested positive for|recovering from|leidet an|leide an|diagnostiziert mit|erkrankt an|padece|padezco|diagnosticad[oa] (?:con|de)|sufre de)"
+    r":? (?:an? |the |his |her |my )?\K(?:[\w-]{2,20} ){0,2}?" + _DISEASE + r"\b"
+)
+_HEALTH_OWN = (
+    r"\b(?:(?:my|his|her|their|\w+'s|mein[e]?|sein[e]?|ihr[e]?|mi|su) |(?:i|he|she|\w+) (?:am|is|has|have|had|was|bin|ist|hat|habe|tengo|tiene|está) (?:an? |been )?)\K(?:[\w-]{2,20} )?"
+    + _DISEASE
+    + r"\b(?! (?:leave|policy|care|benefit|insurance|awareness|support|day|week|fund|screening))"
+)
+_WEB = r"\b(?:https?://|www\.)[^\s<>\"'`]{2,300}[^\s<>\"'`.,;:!?)\]]"
+_AGE = r"\b\d{1,3}(?=[ -](?:years?|yrs?)[ -]old\b| Jahre alt\b| años\b|-jährig)|\b(?:aged|age[d:]?|turn(?:ed|s|ing)|im Alter von) \K\d{1,3}\b(?![.,%]\d| (?:in|on|off|out|days|minutes|times))"
+_ZIP_SAID = r"\b(?:zip|post(?:al)?)[ -]?code(?: is|:)? \K[A-Z0-9][A-Z0-9-]{1,9}(?: \d[A-Z]{2})?\b|\b(?:plz|postleitzahl|código postal)(?: ist| es|:)? \K\d{4,5}\b"
+_UNIT = r"\b(?:Apt|Apartment|Suite|Unit|Flat|Room|PSC)\.? #?\d{1,5}[A-Z]?(?:,? Box \d{1,6})?\b"
+_STREET_INTERNATIONAL = (
+    r"\b(?:\d{1,6} )?(?:Via|Rue|Rua|Viale|Piazza|Corso|Boulevard|Av(?:enue)?|Strada|Ulica|ul\.) (?:[^\W\d_][\w'’.-]{1,24} ){1,3}\d{1,5}\b"
+    r"|\b\d{1,6} [^\W\d_a-zß-öø-ÿ][\w'’-]{2,24}(?:vej|gata|gatan|gade|vägen|vegen|veien|stien|katu|tie|laan|straat|utca|út|ulica|tér|plein|weg) \d{1,5}\b"
+)
 _NIF = r"(?<![\w-])\d{8}[ -]?[A-HJ-NP-TV-Z](?![\w-])"
 _DE_SOCIAL = r"(?<!\w)\d{2} ?\d{6} ?[A-Z] ?\d{3}(?!\w)"
 _ACCOUNT_UK = r"(?<![\d-])\d{2}-\d{2}-\d{2}(?:,? (?:account|acct|a/c)(?: number| no\.?)?:? )?[ ,/]{0,2}\d{8}(?!\d)"
@@ -231,6 +259,7 @@ def recognisers() -> list[Any]:
         *_contact(),
         *_identity(),
         *_secrets(),
+        *_personal(),
         IbanRecognizer(supported_language="en", regex_flags=ANY_CASE),
         _Card(
             "CREDIT_CARD",
@@ -247,13 +276,25 @@ def recognisers() -> list[Any]:
     ]
 
 
+def _personal() -> list[Any]:
+    """What says something about a person, and their names."""
+    return [
+        Named(),
+        own("AGE", 0.7, _AGE),
+        own("HEALTH", 0.75, _HEALTH_SAID, _HEALTH_OWN),
+        own("WEB_ADDRESS", 0.7, _WEB),
+        own("BANK_ACCOUNT", 0.65, _ACCOUNT_SAID),
+    ]
+
+
 def _contact() -> list[Any]:
     return [
         own("EMAIL_ADDRESS", 0.95, _EMAIL),
         own("EMAIL_ADDRESS", 0.7, _EMAIL_SPELT),
         _Phone(context=_near("PHONE_NUMBER"), supported_regions=PHONE_REGIONS, leniency=phonenumbers.Leniency.VALID),
         own("STREET_ADDRESS", 0.65, _STREET_EN, _STREET_DE, _STREET_ES, flags=CASED),
-        own("STREET_ADDRESS", 0.6, _BOX),
+        own("STREET_ADDRESS", 0.6, _BOX, _UNIT, _STREET_INTERNATIONAL, flags=CASED),
+        own("POSTCODE", 0.65, _ZIP_SAID),
         own("POSTCODE", 0.3, _UK_POSTCODE, context=_near("POSTCODE"), flags=CASED),
         own("DATE_OF_BIRTH", 0.2, _DATE, context=_near("DATE_OF_BIRTH")),
         IpRecognizer(supported_language="en"),

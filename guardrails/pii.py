@@ -1,16 +1,7 @@
 """Personal and secret data in text: found by Presidio's patterns (no model, no network), masked by a stated policy.
 
-What happens to what is found (`PersonalDataPolicy`; the mask is the label in angle brackets):
-
-    entity                                          label             in a question   in an answer
-    API_KEY PASSWORD PRIVATE_KEY URL_SECRET         SECRET            mask            mask
-    CREDIT_CARD IBAN_CODE UK_BANK_ACCOUNT           CARD IBAN ACCOUNT mask            mask
-    US_SSN US_ITIN UK_NINO UK_NHS ES_NIF ES_NIE
-    DE_TAX_ID DE_SOCIAL_SECURITY PASSPORT           ID PASSPORT       mask            mask
-    DATE_OF_BIRTH                                   DATE OF BIRTH     allow           mask if private
-    EMAIL_ADDRESS PHONE_NUMBER                      EMAIL PHONE       allow           mask if private
-    STREET_ADDRESS POSTCODE                         ADDRESS           allow           mask if private
-    IP_ADDRESS MAC_ADDRESS                          IP MAC            allow           allow
+What happens to what is found stands in guardrails/policy.yaml, entity by entity; the mask is the entity's label in angle
+brackets (`guardrails/entities.py`), as `<IBAN>`. As packaged:
 
 A question keeps what the asker needs an answer about (their own address, a phone number to look up); numbers that
 open an account or prove an identity never reach retrieval, the model or the store. In an answer, contact data are
@@ -35,60 +26,10 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Literal
 
-from core.records import Entity, Passage, Verdict, clearance_rank
-
-Handling = Literal["allow", "mask", "mask_private"]
-
-THRESHOLDS: Mapping[str, float] = {
-    "API_KEY": 0.8,
-    "CREDIT_CARD": 0.6,
-    "DATE_OF_BIRTH": 0.5,
-    "DE_SOCIAL_SECURITY": 0.6,
-    "DE_TAX_ID": 0.6,
-    "EMAIL_ADDRESS": 0.6,
-    "ES_NIE": 0.5,
-    "ES_NIF": 0.5,
-    "IBAN_CODE": 0.5,
-    "IP_ADDRESS": 0.6,
-    "MAC_ADDRESS": 0.6,
-    "PASSPORT": 0.4,
-    "PASSWORD": 0.8,
-    "PHONE_NUMBER": 0.5,
-    "POSTCODE": 0.6,
-    "PRIVATE_KEY": 0.8,
-    "STREET_ADDRESS": 0.6,
-    "UK_BANK_ACCOUNT": 0.7,
-    "UK_NHS": 0.7,
-    "UK_NINO": 0.5,
-    "URL_SECRET": 0.8,
-    "US_ITIN": 0.5,
-    "US_SSN": 0.4,
-}
-"""Lowest score at which an entity counts; an entity that is not here is not looked for."""
-
-LABELS: Mapping[str, str] = {
-    "API_KEY": "SECRET",
-    "PASSWORD": "SECRET",
-    "PRIVATE_KEY": "SECRET",
-    "URL_SECRET": "SECRET",
-    "CREDIT_CARD": "CARD",
-    "IBAN_CODE": "IBAN",
-    "UK_BANK_ACCOUNT": "ACCOUNT",
-    "PASSPORT": "PASSPORT",
-    "DATE_OF_BIRTH": "DATE OF BIRTH",
-    "EMAIL_ADDRESS": "EMAIL",
-    "PHONE_NUMBER": "PHONE",
-    "STREET_ADDRESS": "ADDRESS",
-    "POSTCODE": "ADDRESS",
-    "IP_ADDRESS": "IP",
-    "MAC_ADDRESS": "MAC",
-}
-"""What the mask says; the identity numbers, which are not here, say ID."""
-
-SECRETS = frozenset({"API_KEY", "PASSWORD", "PRIVATE_KEY", "URL_SECRET"})
-BANK = frozenset({"CREDIT_CARD", "IBAN_CODE", "UK_BANK_ACCOUNT"})
-IDENTITY = frozenset({"US_SSN", "US_ITIN", "UK_NINO", "UK_NHS", "ES_NIF", "ES_NIE", "DE_TAX_ID", "DE_SOCIAL_SECURITY", "PASSPORT"})  # fmt: skip
-CONTACT = frozenset({"DATE_OF_BIRTH", "EMAIL_ADDRESS", "PHONE_NUMBER", "STREET_ADDRESS", "POSTCODE"})
+from core.errors import SettingsError
+from core.records import CLASSIFICATIONS, Action, Entity, Passage, Role, Verdict, clearance_rank
+from guardrails.entities import ENTITIES, SECRETS
+from guardrails.policy import Handling, PersonalDataSection, load_policy
 
 _FREE_MAIL = re.compile(
     r"@(?:g(?:oogle)?mail|hotmail|outlook|live|msn|y(?:ahoo|mail)|icloud|me|mac|aol|gmx|web|t-online|freenet|posteo|mailbox|"
@@ -121,14 +62,23 @@ class Recognisers:
     """Finds entities. All instances share one Presidio engine, built by the first (about 1 s); safe in threads.
 
     Args:
-        thresholds: entity to the lowest score that counts; entities not named are not looked for.
+        thresholds: entity to the lowest score that counts; entities not named are not looked for. Without any, those that
+            the packaged policy counts in documents.
         allow: texts (product and policy names, published numbers) that are never personal data, whatever their case.
+
+    Raises:
+        SettingsError: an entity that no recogniser finds.
     """
 
-    def __init__(self, thresholds: Mapping[str, float] = THRESHOLDS, allow: Sequence[str] = ()) -> None:
+    def __init__(self, thresholds: Mapping[str, float] | None = None, allow: Sequence[str] = ()) -> None:
         with _building:
             self._engine = _engine()
-        self._thresholds = dict(thresholds)
+        self._thresholds = load_policy().thresholds(documents=True) if thresholds is None else dict(thresholds)
+        missing = sorted(self._thresholds.keys() - self._engine.get_supported_entities() - {"PRIVATE_KEY"})
+        if missing:
+            raise SettingsError(
+                f"The policy looks for {', '.join(missing)}, which no recogniser finds: take it out of `entities`, or install what finds it."
+            )
         self._patterned = sorted(self._thresholds.keys() - {"PRIVATE_KEY"})
         self._allow = frozenset(text.casefold() for text in allow)
 
@@ -211,30 +161,52 @@ def _not_imported(*packages: str) -> Iterator[None]:
             sys.modules.pop(package, None)
 
 
-def _handling(masked: frozenset[str], private: frozenset[str] = frozenset()) -> dict[str, Handling]:
+@dataclass(frozen=True, slots=True)
+class PersonalDataPolicy:
+    """What is done to each entity.
+
+    Attributes:
+        section: the policy file's part on personal data; the packaged one where none is given.
+        own_domains: mail domains whose addresses are the organisation's own.
+        roles: of the person who reads the answer; the mildest handling that one of them has holds.
+    """
+
+    section: PersonalDataSection = field(default_factory=lambda: load_policy().personal_data)
+    own_domains: frozenset[str] = frozenset()
+    roles: frozenset[Role] = frozenset()
+
+    def in_question(self, entity: str) -> Handling:
+        known = self.section.entities.get(entity)
+        return known.question if known else "mask"
+
+    def in_answer(self, entity: str, holders: Sequence[Passage]) -> Handling:
+        """Handling by entity, by the lowest label of the cited passages that hold the datum, then by role."""
+        known = self.section.entities.get(entity)
+        handling: Handling = known.answer if known else "mask"
+        lowest = min((clearance_rank(p.classification) for p in holders), default=-1)
+        for label in CLASSIFICATIONS[: lowest + 1]:
+            handling = self.section.classifications.get(label, {}).get(entity, handling)
+        by_role = [self.section.roles[r][entity] for r in self.roles if entity in self.section.roles.get(r, {})]
+        return min(by_role, key=_SEVERITY.index) if by_role else handling
+
+
+_SEVERITY: tuple[Handling, ...] = ("allow", "mask_private", "mask", "block")
+
+
+def chat_thresholds(section: PersonalDataSection) -> dict[str, float]:
+    """The entities that the chat looks for: all but those that are allowed everywhere and not counted in documents either."""
+    overrides = [*section.classifications.values(), *section.roles.values()]
     return {
-        name: "mask" if name in masked else "mask_private" if name in private else "allow"
-        for name in sorted(THRESHOLDS)
+        name: e.threshold
+        for name, e in section.entities.items()
+        if e.documents == "count"
+        or (e.question, e.answer) != ("allow", "allow")
+        or any(table.get(name, "allow") != "allow" for table in overrides)
     }
 
 
-@dataclass(frozen=True, slots=True)
-class PersonalDataPolicy:
-    """What is done to each entity; the table stands in the module's docstring.
-
-    Attributes:
-        questions: entity to handling in a question (`mask_private` means `mask` there).
-        answers: entity to handling in an answer.
-        own_domains: mail domains whose addresses are the organisation's own.
-    """
-
-    questions: Mapping[str, Handling] = field(default_factory=lambda: _handling(SECRETS | BANK | IDENTITY))
-    answers: Mapping[str, Handling] = field(default_factory=lambda: _handling(SECRETS | BANK | IDENTITY, CONTACT))
-    own_domains: frozenset[str] = frozenset()
-
-
 class PersonalData:
-    """The guard of questions and of answer sentences: masks by the policy, never refuses, never logs what it found."""
+    """The guard of questions and of answer sentences: masks or blocks by the policy, never logs what it found."""
 
     def __init__(
         self, stage: Literal["question", "answer"], policy: PersonalDataPolicy, recognisers: Recognisers
@@ -245,24 +217,38 @@ class PersonalData:
         self._recognisers = recognisers
 
     def check(self, text: str, passages: Sequence[Passage] = ()) -> Verdict:
-        """Mask what the policy says; the entities of the verdict are those masked, with their place in the text given."""
-        masked = tuple(e for e in self._recognisers.find(text) if self._masks(e, text, passages))
+        """Mask what the policy says; the entities of the verdict are those masked, with their place in the text given.
+
+        Where one of them is to be blocked, a question is refused and a sentence withheld, masked all the same.
+        """
+        handled = [(e, self._handling(e, text, passages)) for e in self._recognisers.find(text)]
+        masked = tuple(e for e, handling in handled if handling != "allow")
         if not masked:
             return Verdict(self.name, "allow", text)
         score = max(e.score for e in masked)
-        return Verdict(self.name, "mask", mask(text, masked), rule="personal_data", score=score, entities=masked)
+        blocked = any(handling == "block" for _, handling in handled)
+        refused: Action = "refuse" if self._stage == "question" else "drop"
+        return Verdict(
+            self.name,
+            refused if blocked else "mask",
+            mask(text, masked),
+            rule="personal_data",
+            score=score,
+            entities=masked,
+        )
 
-    def _masks(self, entity: Entity, text: str, passages: Sequence[Passage]) -> bool:
+    def _handling(self, entity: Entity, text: str, passages: Sequence[Passage]) -> Handling:
         if self._stage == "question":
-            return self._policy.questions.get(entity.type, "mask") != "allow"
-        handling = self._policy.answers.get(entity.type, "mask")
-        return handling == "mask" or (handling == "mask_private" and self._is_private(entity, text, passages))
-
-    def _is_private(self, entity: Entity, text: str, passages: Sequence[Passage]) -> bool:
+            return self._policy.in_question(entity.type)
         value = text[entity.start : entity.end]
         holders = [p for p in passages if value in p.text]
-        if holders and all(clearance_rank(p.classification) >= clearance_rank("confidential") for p in holders):
-            return False
+        handling = self._policy.in_answer(entity.type, holders)
+        if handling != "mask_private":
+            return handling
+        return "mask" if self._is_private(entity, text, holders) else "allow"
+
+    def _is_private(self, entity: Entity, text: str, holders: Sequence[Passage]) -> bool:
+        value = text[entity.start : entity.end]
         domain = value.rpartition("@")[2].casefold() if entity.type == "EMAIL_ADDRESS" else ""
         if domain in self._policy.own_domains:
             return False
@@ -284,6 +270,6 @@ def mask(text: str, entities: Sequence[Entity]) -> str:
     """The text with each entity replaced by its label, as `<IBAN>`."""
     parts, at = [], 0
     for entity in sorted(entities, key=lambda e: e.start):
-        parts += [text[at : entity.start], f"<{LABELS.get(entity.type, 'ID')}>"]
+        parts += [text[at : entity.start], f"<{ENTITIES.get(entity.type, 'ID')}>"]
         at = entity.end
     return "".join(parts) + text[at:]

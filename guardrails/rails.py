@@ -1,17 +1,19 @@
-"""Which guards stand where. `build_guards` is what the composition root calls; NeMo's configuration joins here."""
+"""Which guards stand where. `build_guards` is what the composition root calls; the policy says which of them run."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from urllib.parse import urlsplit
 
+from core.records import Role
 from core.settings import Settings
-from guardrails.grounding import Grounding
-from guardrails.guard import Guard
+from guardrails.grounding import THRESHOLD, Grounding
+from guardrails.guard import Budgeted, Guard
 from guardrails.injection import Injection
 from guardrails.leaks import Markup, PromptLeak
-from guardrails.pii import PersonalData, PersonalDataPolicy, Recognisers
+from guardrails.pii import PersonalData, PersonalDataPolicy, Recognisers, chat_thresholds
+from guardrails.policy import Policy, RailName, load_policy
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,23 +28,84 @@ class Guards:
     input: tuple[Guard, ...]
     passage: tuple[Guard, ...]
     output: tuple[Guard, ...]
+    _personal: PersonalGuards | None = None
+
+    def for_roles(self, roles: Iterable[Role]) -> Guards:
+        """The same guards, with answers masked as the policy says for a person with these roles."""
+        if self._personal is None or not self._personal.depends_on(roles):
+            return self
+        own = self._personal.answer(roles)
+        return replace(self, output=tuple(own if guard.name == own.name else guard for guard in self.output))
 
 
-def build_guards(settings: Settings, template_text: str) -> Guards:
-    """The first set: rules and patterns only, so that no model and no network is needed.
+@dataclass(frozen=True, slots=True)
+class PersonalGuards:
+    """Makes the guards of personal data, which depend on who reads."""
+
+    policy: Policy
+    domains: frozenset[str]
+    recognisers: Recognisers
+
+    def depends_on(self, roles: Iterable[Role]) -> bool:
+        return any(role in self.policy.personal_data.roles for role in roles)
+
+    def question(self) -> PersonalData:
+        return PersonalData("question", self._for(()), self.recognisers)
+
+    def answer(self, roles: Iterable[Role] = ()) -> Guard:
+        guard = PersonalData("answer", self._for(roles), self.recognisers)
+        return Budgeted(guard, self.policy.rail("personal_data_answer").budget_ms)
+
+    def _for(self, roles: Iterable[Role]) -> PersonalDataPolicy:
+        return PersonalDataPolicy(self.policy.personal_data, self.domains, frozenset(roles))
+
+
+def build_guards(settings: Settings, template_text: str, *, policy: Policy | None = None) -> Guards:
+    """The rails that the policy switches on, each with its budget.
 
     Args:
         settings: the support contact's domain and the public address count as the organisation's own.
         template_text: the prompt template, which answers must not repeat.
+        policy: the packaged one where none is given.
+
+    Raises:
+        SettingsError: the policy names an entity that no recogniser finds.
     """
-    domains = own_domains(settings)
-    recognisers = Recognisers()
-    policy = PersonalDataPolicy(own_domains=frozenset(domains))
+    policy = policy or load_policy()
+    domains = frozenset(own_domains(settings))
+    section = policy.personal_data
+    personal = PersonalGuards(policy, domains, Recognisers(chat_thresholds(section), section.allow))
+    least_covered = policy.rail("grounding").threshold
     return Guards(
-        input=(Injection("question"), PersonalData("question", policy, recognisers)),
-        passage=(Injection("passage"),),
-        output=(PromptLeak(template_text), Grounding(), Markup(domains), PersonalData("answer", policy, recognisers)),
+        input=_running(
+            policy,
+            injection_question=Injection("question"),
+            personal_data_question=personal.question(),
+        ),
+        passage=_running(policy, injection_passage=Injection("passage")),
+        output=_running(
+            policy,
+            prompt_leak=PromptLeak(template_text),
+            grounding=Grounding(THRESHOLD if least_covered is None else least_covered),
+            markup=Markup(sorted(domains)),
+            personal_data_answer=personal.answer(),
+        ),
+        _personal=personal,
     )
+
+
+def _running(policy: Policy, **guards: Guard) -> tuple[Guard, ...]:
+    """The guards that the policy runs, in the order given, each stopped at its budget."""
+    chosen = []
+    for name, guard in guards.items():
+        rail = policy.rails[_rail(name)]
+        if rail.run:
+            chosen.append(guard if isinstance(guard, Budgeted) else Budgeted(guard, rail.budget_ms))
+    return tuple(chosen)
+
+
+def _rail(name: str) -> RailName:
+    return name  # type: ignore[return-value]
 
 
 def own_domains(settings: Settings) -> Sequence[str]:
