@@ -14,6 +14,7 @@ from guardrails.injection import Injection
 from guardrails.leaks import Markup, PromptLeak
 from guardrails.pii import PersonalData, PersonalDataPolicy, Recognisers, chat_thresholds
 from guardrails.policy import Policy, RailName, load_policy
+from guardrails.topics import Topics
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +81,7 @@ def build_guards(settings: Settings, template_text: str, *, policy: Policy | Non
         input=_running(
             policy,
             injection_question=Injection("question"),
+            topics=Topics(policy.topics),
             personal_data_question=personal.question(),
         ),
         passage=_running(policy, injection_passage=Injection("passage")),
