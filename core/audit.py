@@ -97,6 +97,18 @@ class Audit:
         connection.execute(audit.insert().values(asdict(row)))
         return row
 
+    def sign(self, purpose: str, body: bytes) -> str:
+        """Signature of something that is kept outside the log, such as a gate report: hex HMAC-SHA256.
+
+        Each purpose has a key of its own, derived from the log's, so that no signature passes for another's or for a row's.
+        """
+        key = hmac.new(self._key, f"purpose:{purpose}".encode(), hashlib.sha256).digest()
+        return hmac.new(key, body, hashlib.sha256).hexdigest()
+
+    def signed(self, purpose: str, body: bytes, signature: str) -> bool:
+        """Whether `sign` made this signature for that purpose and body."""
+        return hmac.compare_digest(self.sign(purpose, body), signature)
+
     def rows(self, limit: int | None = None) -> Iterator[AuditRow]:
         """The rows in order, or the newest `limit` of them, newest first."""
         query = sa.select(audit).order_by(audit.c.seq if limit is None else audit.c.seq.desc())

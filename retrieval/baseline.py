@@ -52,5 +52,9 @@ class PlainLangChain:
 
     def search(self, question: str, limit: int) -> list[str]:
         """The documents of the `limit` nearest chunks, best first, each once."""
+        return list(dict.fromkeys(document_id for document_id, _ in self.chunks(question, limit)))
+
+    def chunks(self, question: str, limit: int) -> list[tuple[str, str]]:
+        """Document id and text of the `limit` nearest chunks, best first."""
         found = self._store.similarity_search(question, k=limit)
-        return list(dict.fromkeys(str(one.metadata["document_id"]) for one in found))
+        return [(str(one.metadata["document_id"]), one.page_content) for one in found]

@@ -1,0 +1,103 @@
+"""The gate's report: whether one adapter, known by its sha256, may be promoted; signed, so that nobody writes one by hand.
+
+`eval/gate.py` makes it. The registry reads it with `verify_report` and promotes nothing without one.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from core.audit import Audit
+from core.errors import BadInput, Conflict
+
+PURPOSE = "gate report"
+
+
+@dataclass(frozen=True, slots=True)
+class GateCheck:
+    """One condition of the gate. `detail` says in words what was measured and what was asked."""
+
+    name: str
+    passed: bool
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class GateReport:
+    """What was measured on which adapter, and the decision.
+
+    Attributes:
+        adapter_sha256: the report speaks of this content and no other.
+        run_id: the evaluation run whose lineage names everything else (code, guards, template, index, packages).
+        pass_rate, low, high: of `n` cases, with the Wilson interval at the policy's confidence.
+        against: the adapter that it was compared with, "" for none.
+        policy_sha256: of the file with the thresholds.
+        created_at: ISO 8601, UTC.
+    """
+
+    adapter: str
+    adapter_sha256: str
+    suite: str
+    suite_sha256: str
+    run_id: str
+    against: str
+    policy_sha256: str
+    created_at: str
+    n: int
+    pass_rate: float
+    low: float
+    high: float
+    passed: bool
+    checks: tuple[GateCheck, ...]
+    signature: str = ""
+
+    def body(self) -> bytes:
+        """What is signed: everything but the signature, in one spelling."""
+        fields = {name: value for name, value in asdict(self).items() if name != "signature"}
+        return json.dumps(fields, sort_keys=True, ensure_ascii=False).encode()
+
+
+def sign_report(report: GateReport, audit: Audit) -> GateReport:
+    """The report with its signature, by a key derived from the audit log's."""
+    return replace(report, signature=audit.sign(PURPOSE, report.body()))
+
+
+def verify_report(report: GateReport, audit: Audit, *, adapter_sha256: str) -> None:
+    """Return where this report lets that adapter be promoted.
+
+    Raises:
+        Conflict: it was not signed here or was changed since, speaks of another adapter, or says no.
+    """
+    if not audit.signed(PURPOSE, report.body(), report.signature):
+        raise Conflict(
+            f"The gate report of {report.adapter} was not signed by this installation, or was changed since."
+        )
+    if report.adapter_sha256 != adapter_sha256:
+        raise Conflict(
+            f"The gate report speaks of another content of {report.adapter} ({report.adapter_sha256[:12]}, not "
+            f"{adapter_sha256[:12]}). Run: python -m eval gate --adapter {report.adapter}"
+        )
+    if not report.passed or not all(check.passed for check in report.checks):
+        closed = ", ".join(check.name for check in report.checks if not check.passed)
+        raise Conflict(f"The gate is closed for {report.adapter}: {closed}.")
+
+
+def write_report(report: GateReport, path: Path) -> None:
+    """Write it whole or not at all."""
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(json.dumps(asdict(report), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    temporary.replace(path)
+
+
+def read_report(path: Path) -> GateReport:
+    """Raises BadInput where the file is no gate report; whether it is true is `verify_report`'s to say."""
+    try:
+        fields = json.loads(path.read_text(encoding="utf-8"))
+        checks = tuple(GateCheck(**check) for check in fields.pop("checks"))
+        return GateReport(**fields, checks=checks)
+    except OSError as error:
+        raise BadInput(f"{path} cannot be read ({error.strerror or type(error).__name__}).") from None
+    except (ValueError, TypeError, KeyError, AttributeError):
+        raise BadInput(f"{path} is no gate report. Make one with: python -m eval gate --adapter ID") from None

@@ -1,0 +1,98 @@
+"""Where an answer counts as correct: the token F1 that agrees best with pairs labelled by hand.
+
+    python -m eval calibrate
+    python -m eval calibrate --pairs mine.yaml --json
+
+The threshold is the middle of the best range by balanced accuracy (mean of the shares of right and of wrong answers that
+it tells); the leave-one-out figure says how it would do on a pair that it has not seen. It changes nothing: the constant
+CORRECT in eval/scorers.py is set by hand and held to this by a test.
+
+JSON fields: pairs, correct, threshold, balanced_accuracy, leave_one_out, in_use.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from assistant.console import add_json, say
+from core.errors import BadInput
+from eval.scorers import CORRECT, answer_f1
+
+PAIRS = Path(__file__).parent / "calibration.yaml"
+STEPS = [step / 100 for step in range(1, 100)]
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """The score of a pair, and what a person said of it."""
+
+    value: float
+    correct: bool
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = subparsers.add_parser(
+        "calibrate", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--pairs", type=Path, default=PAIRS, metavar="FILE")
+    add_json(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    pairs = read_pairs(args.pairs)
+    chosen = threshold(pairs)
+    fields = {
+        "pairs": len(pairs),
+        "correct": sum(pair.correct for pair in pairs),
+        "threshold": chosen,
+        "balanced_accuracy": round(balanced_accuracy(pairs, chosen), 4),
+        "leave_one_out": round(leave_one_out(pairs), 4),
+        "in_use": CORRECT,
+    }
+    say(args, ", ".join(f"{name} {value}" for name, value in fields.items()), fields)
+    return 0
+
+
+def read_pairs(path: Path) -> list[Labelled]:
+    """Raises BadInput where the file is no list of pairs, or has only right or only wrong ones."""
+    try:
+        entries = yaml.safe_load(path.read_text(encoding="utf-8"))
+        pairs = [
+            Labelled(max(answer_f1(str(entry["answer"]), str(good)) for good in entry["acceptable"]), entry["correct"])
+            for entry in entries
+        ]
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError, ValueError):
+        raise BadInput(f"{path}: needs a list of correct (true or false), acceptable (a list) and answer.") from None
+    if len({pair.correct for pair in pairs}) < 2:
+        raise BadInput(f"{path}: needs both right and wrong answers to find a threshold between them.")
+    return pairs
+
+
+def threshold(pairs: Sequence[Labelled]) -> float:
+    """The middle of the first unbroken range of thresholds with the best balanced accuracy."""
+    rated = [round(balanced_accuracy(pairs, step), 9) for step in STEPS]
+    first = rated.index(max(rated))
+    last = first
+    while last + 1 < len(rated) and rated[last + 1] == rated[first]:
+        last += 1
+    return round((STEPS[first] + STEPS[last]) / 2, 2)
+
+
+def balanced_accuracy(pairs: Sequence[Labelled], at: float) -> float:
+    right = [pair.value >= at for pair in pairs if pair.correct]
+    wrong = [pair.value < at for pair in pairs if not pair.correct]
+    return (sum(right) / len(right) + sum(wrong) / len(wrong)) / 2
+
+
+def leave_one_out(pairs: Sequence[Labelled]) -> float:
+    """The share of pairs that the threshold of all the others judges as the person did."""
+    told = [
+        (pair.value >= threshold([*pairs[:place], *pairs[place + 1 :]])) == pair.correct
+        for place, pair in enumerate(pairs)
+    ]
+    return sum(told) / len(told)

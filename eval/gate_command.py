@@ -1,0 +1,141 @@
+"""The gate command: may this adapter be promoted? A whole suite on the served path, against production, with a signed report.
+
+    python -m eval gate --adapter ID
+    python -m eval gate --adapter ID --suite my-suite --policy my-gate.yaml --json
+
+What it asks for stands in eval/gate.yaml. The report lies in the home folder under evaluation/gate/, is bound to the adapter's
+sha256 and signed with a key derived from the audit log's; `core.gate.verify_report` checks it, and the audit log names it.
+
+JSON fields: check, passed, detail.
+JSON fields of the last line: summary, passed, adapter, adapter_sha256, against, n, rate, low, high, run_id, report, html, seconds.
+
+Exit codes: 0 the gate is open, 1 it is closed, 2 it could not run (too small a suite, stale cases, an unknown adapter, a store that
+is locked, a model that does not answer).
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from assistant.console import Opened, actor, add_json, opened, say
+from eval.run_command import add_asking, evaluator, finish
+
+if TYPE_CHECKING:
+    from core.gate import GateReport
+    from eval.evaluation import Evaluator
+    from eval.gate import GatePolicy
+    from eval.report import Run
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = subparsers.add_parser(
+        "gate",
+        help="decide whether an adapter may be promoted",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--adapter", required=True, metavar="ID")
+    parser.add_argument("--against", default="", metavar="ID", help="instead of the adapter in production")
+    parser.add_argument("--base", default="", metavar="ID", help="what it was trained from; production unless given")
+    parser.add_argument("--policy", type=Path, metavar="FILE", help="thresholds; eval/gate.yaml unless given")
+    add_asking(parser)
+    add_json(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the command; returns its exit code."""
+    from eval.evaluation import Chosen, find_suite
+    from eval.gate import POLICY, read_policy, require_decidable
+
+    began = time.perf_counter()
+    policy = read_policy(args.policy or POLICY)
+    with opened() as here:
+        require_decidable(policy, find_suite(args.suite, here.settings.home))
+        with evaluator(args, here, Chosen()) as asking:
+            report, path, html = _decided(args, here, asking, policy)
+    for check in report.checks:
+        mark = "held  " if check.passed else "BROKEN"
+        say(
+            args,
+            f"{mark}  {check.name}: {check.detail}",
+            {"check": check.name, "passed": check.passed, "detail": check.detail},
+        )
+    last = {
+        "summary": True,
+        "passed": report.passed,
+        "adapter": report.adapter,
+        "adapter_sha256": report.adapter_sha256,
+    }
+    last |= {"against": report.against, "n": report.n, "rate": report.pass_rate, "low": report.low, "high": report.high}
+    last |= {
+        "run_id": report.run_id,
+        "report": str(path),
+        "html": str(html),
+        "seconds": round(time.perf_counter() - began, 1),
+    }
+    say(args, f"The gate is {'open' if report.passed else 'closed'} for {report.adapter}. Report: {path}", last)
+    return 0 if report.passed else 1
+
+
+def _decided(
+    args: argparse.Namespace, here: Opened, asking: Evaluator, policy: GatePolicy
+) -> tuple[GateReport, Path, Path]:
+    """Ask what is needed, decide, sign, keep and record it; the report, its file and its page."""
+    from core.gate import sign_report, write_report
+    from eval import report as pages
+
+    ours = asking.run("assistant", args.adapter)
+    production = _other(asking, ours, args.against)
+    base = _other(asking, ours, args.base)
+    html, compared = finish(args, here, asking, ours, production)
+    report = sign_report(_report(asking, policy, ours, production, base), here.audit)
+    folder = here.settings.home / "evaluation" / "gate"
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path = folder / f"{report.adapter.replace('/', '_')}-{report.adapter_sha256[:12]}-{report.run_id}.json"
+    write_report(report, path)
+    pages.write_report(html, asking.suite, ours, other=production, compared=compared, gate=report)
+    here.audit.append(
+        actor(), "gate.decide", report.adapter, sha256=report.adapter_sha256, passed=report.passed, run_id=report.run_id
+    )
+    return report, path, html
+
+
+def _other(asking: Evaluator, ours: Run, adapter: str) -> Run | None:
+    """The run of another adapter on the same cases, of production where none is named; None where that is ours."""
+    named = adapter or asking.world.assistant.answerer.model.adapter
+    return None if named == ours.lineage.adapter else asking.run("assistant", named)
+
+
+def _report(asking: Evaluator, policy: GatePolicy, ours: Run, production: Run | None, base: Run | None) -> GateReport:
+    from core.gate import GateReport
+    from eval.gate import decide
+    from eval.intervals import wilson
+
+    checks = decide(
+        policy,
+        ours.results,
+        production=production.results if production else None,
+        base=base.results if base else None,
+        seed=asking.seed,
+    )
+    rate = wilson(sum(r.passed for r in ours.results), len(ours.results), policy.confidence)
+    return GateReport(
+        adapter=ours.lineage.adapter,
+        adapter_sha256=ours.lineage.adapter_sha256,
+        suite=ours.lineage.suite,
+        suite_sha256=ours.lineage.suite_sha256,
+        run_id=ours.lineage.run_id,
+        against=production.lineage.adapter if production else "",
+        policy_sha256=policy.sha256,
+        created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        n=rate.n,
+        pass_rate=round(rate.rate, 6),
+        low=round(rate.low, 6),
+        high=round(rate.high, 6),
+        passed=all(check.passed for check in checks),
+        checks=checks,
+    )

@@ -1,0 +1,169 @@
+"""What a result depends on: two runs of the same lineage ask the same things of the same thing, and so may share results."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+
+from assistant.prompt import TEMPLATE_SHA256
+from core.settings import Settings
+from eval.cases import Suite
+from eval.systems import System
+from eval.worlds import World
+
+ROOT = Path(__file__).resolve().parents[1]
+CODE = ("assistant", "core", "eval", "guardrails", "retrieval")
+CODE_FILES = (".py", ".yaml", ".yml", ".co", ".json")
+PACKAGES = (
+    "enterprise-assistant",
+    "langchain-core",
+    "langchain-openai",
+    "langchain-qdrant",
+    "nemoguardrails",
+    "numpy",
+    "openvino",
+    "peft",
+    "presidio-analyzer",
+    "qdrant-client",
+    "qdrant-edge-py",
+    "scipy",
+    "sentence-transformers",
+    "torch",
+    "transformers",
+)
+UNSAID = frozenset(
+    [
+        "model",
+        "reader",
+        "home",
+        "host",
+        "port",
+        "public_url",
+        "log_level",
+        "otlp_endpoint",
+        "database_url",
+        "qdrant_url",
+        "qdrant_api_key",
+        "qdrant_collection",
+        "models",
+        "model_url",
+        "model_api_key",
+        "model_timeout_s",
+        "max_upload_mb",
+        "session_hours",
+        "sign_in_per_minute",
+    ]
+)
+"""Settings that change no answer, that are secrets or addresses, or that name the adapter, which stands on its own; the sign-in provider's are left out by their prefix."""
+
+
+@dataclass(frozen=True)
+class Lineage:
+    """Everything that an answer or its score follows from.
+
+    Attributes:
+        cases: case id to its hash, of the cases asked.
+        code_sha256: of the program's source, whether it is committed or not; `code_revision` is git's name for it.
+        asked_on: the day that counts for effective and expiry dates.
+    """
+
+    suite: str
+    suite_sha256: str
+    cases: Mapping[str, str]
+    system: str
+    adapter: str
+    adapter_sha256: str
+    base: str
+    template_sha256: str
+    index_version: str
+    guard_policy_sha256: str
+    settings: Mapping[str, str]
+    code_revision: str
+    code_sha256: str
+    packages: Mapping[str, str]
+    seed: int
+    asked_on: str
+
+    @property
+    def run_id(self) -> str:
+        """Names the run: equal for equal lineages. A commit that changes no source changes nothing here."""
+        said = {name: value for name, value in asdict(self).items() if name != "code_revision"}
+        return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]
+
+    def as_dict(self) -> dict[str, object]:
+        return {"run_id": self.run_id, **asdict(self)}
+
+
+def lineage_of(suite: Suite, world: World, system: System, *, seed: int) -> Lineage:
+    """The lineage of putting those cases to that system."""
+    settings = {name: str(value) for name, value in _telling(world.assistant.settings).items()}
+    guards = _sources(["guardrails"])
+    return Lineage(
+        suite=suite.name,
+        suite_sha256=suite.sha256,
+        cases={case.case_id: case.sha256 for case in suite.cases},
+        system=system.name,
+        adapter=system.adapter,
+        adapter_sha256=system.adapter_sha256,
+        base=system.base,
+        template_sha256=TEMPLATE_SHA256,
+        index_version=world.index_version,
+        guard_policy_sha256=hashlib.sha256(json.dumps([guards, settings]).encode()).hexdigest(),
+        settings=settings,
+        code_revision=code_revision(),
+        code_sha256=_sources(CODE),
+        packages=packages(),
+        seed=seed,
+        asked_on=world.today.isoformat(),
+    )
+
+
+@cache
+def code_revision() -> str:
+    """git's commit, with `+changes` where the tree differs from it; "" where there is no git or no checkout."""
+    try:
+        head = _git("rev-parse", "HEAD")
+        return head + ("+changes" if _git("status", "--porcelain", "--untracked-files=no") else "")
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+
+
+def packages() -> dict[str, str]:
+    """Versions of the libraries that an answer passes through; those that are missing are left out."""
+    found = {}
+    for package in PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _telling(settings: Settings) -> dict[str, object]:
+    return {
+        name: getattr(settings, name)
+        for name in type(settings).model_fields
+        if name not in UNSAID and not name.startswith("oidc_")
+    }
+
+
+def _sources(names: Sequence[str]) -> str:
+    """Hash of the packages' source files by path, without the evaluation cases, whose hashes stand on their own."""
+    said = []
+    for package in names:
+        for file in sorted((ROOT / package).rglob("*")):
+            place = file.relative_to(ROOT)
+            if file.suffix in CODE_FILES and "suites" not in place.parts and file.is_file():
+                said.append([place.as_posix(), hashlib.sha256(file.read_bytes()).hexdigest()])
+    return hashlib.sha256(json.dumps(said).encode()).hexdigest()
+
+
+def _git(*words: str) -> str:
+    done = subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=True)
+    return done.stdout.strip()

@@ -1,0 +1,103 @@
+"""The HTML report of a run: figures, plots, and the failing cases side by side. One file that asks nothing of any server."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from core.gate import GateReport
+from eval.cases import Case, Suite
+from eval.intervals import Difference, Rate
+from eval.lineage import Lineage
+from eval.plots import histogram, rates
+from eval.runner import Result
+from eval.summary import ALL, Compared, Summary
+
+FOLDER = Path(__file__).parent
+TEMPLATE = "report.html"
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run as the report shows it."""
+
+    lineage: Lineage
+    results: Sequence[Result]
+    summary: Summary
+
+    @property
+    def name(self) -> str:
+        return self.lineage.adapter if self.lineage.system == "assistant" else self.lineage.system
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A case in the list of failures: ours, and the other run's result where there is one."""
+
+    case: Case
+    ours: Result
+    other: Result | None
+    turned: str
+
+
+def write_report(
+    path: Path,
+    suite: Suite,
+    run: Run,
+    *,
+    other: Run | None = None,
+    compared: Compared | None = None,
+    gate: GateReport | None = None,
+    stale: Mapping[str, Sequence[str]] | None = None,
+) -> None:
+    """Write the report whole or not at all.
+
+    Args:
+        other: what the run is compared with.
+        gate: the decision, where the run was the gate's.
+        stale: cases whose documents changed since they were checked.
+    """
+    templates = Environment(loader=FileSystemLoader(FOLDER), autoescape=True, undefined=StrictUndefined)
+    html = templates.get_template(TEMPLATE).render(
+        run=run,
+        other=other,
+        compared=compared,
+        gate=gate,
+        stale=stale or {},
+        plots=_plots(run.summary, other.summary if other else None),
+        latency=histogram([r.scores["latency"] for r in run.results], "ms"),
+        failing=_rows(suite, run, other, compared),
+        worse=[(key, d) for key, d in compared.differences.items() if d.high < 0] if compared else [],
+        overall=compared.differences[ALL] if compared else Difference(0, 0.0, 0.0, 0.0),
+        percent=lambda value: f"{100 * value:.1f} %",
+        span=lambda rate: f"{100 * rate.low:.1f}–{100 * rate.high:.1f} %",
+    )
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(html, encoding="utf-8")
+    temporary.replace(path)
+
+
+def _plots(ours: Summary, other: Summary | None) -> dict[str, str]:
+    """A plot a dimension."""
+    theirs = {(part.name, part.value): part.rate for part in other.slices} if other else {}
+    rows: dict[str, list[tuple[str, Rate, Rate | None]]] = {}
+    for part in ours.slices:
+        rows.setdefault(part.name, []).append((part.value, part.rate, theirs.get((part.name, part.value))))
+    return {name: rates(parts) for name, parts in rows.items() if name != ALL[0]}
+
+
+def _rows(suite: Suite, run: Run, other: Run | None, compared: Compared | None) -> dict[str, list[Row]]:
+    """By kind: the cases that failed, those that the other run passed first."""
+    cases = {case.case_id: case for case in suite.cases}
+    theirs = {result.case_id: result for result in other.results} if other else {}
+    regressed = set(compared.regressed) if compared else set()
+    failed = sorted((r for r in run.results if not r.passed), key=lambda r: (r.case_id not in regressed, r.case_id))
+    rows: dict[str, list[Row]] = {}
+    for result in failed:
+        turned = "passed before" if result.case_id in regressed else ""
+        row = Row(cases[result.case_id], result, theirs.get(result.case_id), turned)
+        rows.setdefault(result.kind, []).append(row)
+    return dict(sorted(rows.items(), key=lambda item: (-len(item[1]), item[0])))

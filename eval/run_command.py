@@ -1,0 +1,204 @@
+"""The run command: a suite put to the assistant as served, to retrieval alone or to a plain LangChain chain.
+
+    python -m eval run --suite demo
+    python -m eval run --suite demo --adapter ID --against ID --json
+    python -m eval run --suite demo --limit 60                   a fast slice that meets every kind
+    python -m eval run --suite demo --system retrieval
+
+It asks in a copy of the documents, so an assistant may serve meanwhile. An interrupted run goes on where it stopped when the
+same command is given again. Results, lineage and an HTML report lie in the home folder under evaluation/, or in --out.
+
+JSON fields: slice, value, n, passed, rate, low, high, against (rate of the run compared with, or null), difference, difference_low, difference_high.
+JSON fields of figures: figure, n, rate, low, high, aim, at_most, reached.
+JSON fields of scores: score, n, mean, passed.
+JSON fields of the last line: summary, run_id, suite, system, adapter, adapter_sha256, n, passed, rate, low, high, consistency, latency_p50_ms, latency_p95_ms, stale, regressed, improved, seconds, report.
+
+Exit codes: 0 done (whatever the answers were worth), 2 wrong input, an unknown adapter or another run going on, 4 something that we
+need does not answer, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from assistant.console import Opened, add_json, opened, say, table
+from core.errors import BadInput
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from eval.evaluation import Chosen, Evaluator
+    from eval.report import Run
+    from eval.summary import Compared
+
+SYSTEMS = ("assistant", "retrieval", "langchain")
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = subparsers.add_parser(
+        "run",
+        help="put a suite to an adapter",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_asking(parser)
+    parser.add_argument(
+        "--adapter", default="", metavar="ID", help="answer model to ask; the one that serves unless given"
+    )
+    parser.add_argument("--against", metavar="ID", help="another adapter to compare with, case by case")
+    parser.add_argument("--system", choices=SYSTEMS, default="assistant")
+    parser.add_argument("--tag", action="append", default=[], help="only cases with this tag; may be repeated")
+    parser.add_argument("--kind", action="append", default=[], help="only cases of this kind; may be repeated")
+    parser.add_argument("--limit", type=int, metavar="N", help="at most N cases, of every kind in turn")
+    add_json(parser)
+
+
+def add_asking(parser: argparse.ArgumentParser) -> None:
+    """The options that the gate has, too."""
+    parser.add_argument("--suite", default="demo", metavar="NAME|FOLDER")
+    parser.add_argument("--workers", type=int, default=2, metavar="N", help="cases at once (2)")
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help="where results go; the home folder's unless given")
+    parser.add_argument("--fresh", action="store_true", help="ask again what this lineage has results of")
+    parser.add_argument("--no-mlflow", action="store_true", help="keep the results out of MLflow")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the command; returns its exit code."""
+    from eval.evaluation import Chosen
+
+    began = time.perf_counter()
+    if args.limit is not None and args.limit < 1:
+        raise BadInput("--limit is a number of cases, at least 1.")
+    if args.against and args.system != "assistant":
+        raise BadInput("--against compares two adapters of the assistant: leave out --system.")
+    chosen = Chosen(tuple(args.tag), tuple(args.kind), args.limit)
+    with opened() as here, evaluator(args, here, chosen) as asking:
+        ours = asking.run(args.system, args.adapter)
+        other = asking.run("assistant", args.against) if args.against else None
+        report, compared = finish(args, here, asking, ours, other)
+        stale = asking.suite.stale()
+    _tell(args, ours, other, compared)
+    last = _last_line(
+        ours,
+        compared,
+        {"stale": sorted(stale), "seconds": round(time.perf_counter() - began, 1), "report": str(report)},
+    )
+    say(args, _told(last), last)
+    return 0
+
+
+@contextmanager
+def evaluator(args: argparse.Namespace, here: Opened, chosen: Chosen) -> Iterator[Evaluator]:
+    """The suite's world and how to ask in it, for as long as the block runs."""
+    from eval.evaluation import Evaluator, choose, find_suite
+    from eval.runner import RunOptions
+    from eval.worlds import opened_world
+
+    if args.workers < 1:
+        raise BadInput("--workers is a number of cases at once, at least 1.")
+    whole = find_suite(args.suite, here.settings.home)
+    folder = args.out or here.settings.home / "evaluation" / "runs"
+    options = RunOptions(folder, here.audit, args.workers, sys.stderr.isatty(), args.fresh)
+    with opened_world(whole, here.settings) as world:
+        yield Evaluator(choose(whole, chosen), world, options)
+
+
+def finish(
+    args: argparse.Namespace, here: Opened, asking: Evaluator, ours: Run, other: Run | None
+) -> tuple[Path, Compared | None]:
+    """Compare, write the report and log to MLflow; where the report is, and the comparison."""
+    from eval.report import write_report
+    from eval.summary import compare
+    from eval.tracking import log_run
+
+    compared = compare(ours.results, other.results, seed=asking.seed) if other else None
+    report = asking.folder(ours) / "report.html"
+    write_report(report, asking.suite, ours, other=other, compared=compared, stale=asking.suite.stale())
+    if not args.no_mlflow:
+        log_run(here.settings.home, ours.lineage, ours.summary, report)
+    return report, compared
+
+
+def _tell(args: argparse.Namespace, ours: Run, other: Run | None, compared: Compared | None) -> None:
+    theirs = {(part.name, part.value): part.rate.rate for part in other.summary.slices} if other else {}
+    differences = compared.differences if compared else {}
+    rows = [("SLICE", "VALUE", "N", "PASSED", "INTERVAL", "AGAINST")]
+    lines: list[dict[str, object]] = []
+    for part in ours.summary.slices:
+        key, rate = (part.name, part.value), part.rate
+        against, difference = theirs.get(key), differences.get(key)
+        rows.append((*key, str(rate.n), f"{rate.rate:.1%}", f"{rate.low:.1%} to {rate.high:.1%}", "" if against is None else f"{against:.1%}"))  # fmt: skip
+        lines.append(
+            {"slice": part.name, "value": part.value, "n": rate.n, "passed": rate.passed, "rate": round(rate.rate, 4)}
+            | {"low": round(rate.low, 4), "high": round(rate.high, 4)}
+            | {"against": None if against is None else round(against, 4)}
+            | {"difference": difference and round(difference.mean, 4)}
+            | {"difference_low": difference and round(difference.low, 4)}
+            | {"difference_high": difference and round(difference.high, 4)}
+        )
+    if not args.json:
+        sys.stdout.write(table(rows) + "\n\n")
+    for line in lines if args.json else ():
+        say(args, "", line)
+    for figure in ours.summary.figures:
+        told = {
+            "figure": figure.name,
+            "n": figure.rate.n,
+            "rate": round(figure.rate.rate, 4),
+            "low": round(figure.rate.low, 4),
+        }
+        told |= {
+            "high": round(figure.rate.high, 4),
+            "aim": figure.aim,
+            "at_most": figure.at_most,
+            "reached": figure.reached,
+        }
+        sign = "at most" if figure.at_most else "at least"
+        say(
+            args,
+            f"{figure.name}: {figure.rate.rate:.1%} of {figure.rate.n} (aim {sign} {figure.aim:.0%}{'' if figure.reached else ', missed'})",
+            told,
+        )
+    for mean in ours.summary.means if args.json else ():
+        say(args, "", {"score": mean.name, "n": mean.n, "mean": mean.mean, "passed": mean.passed})
+
+
+def _last_line(ours: Run, compared: Compared | None, rest: Mapping[str, object]) -> dict[str, object]:
+    lineage, rate = ours.lineage, ours.summary.all
+    return {
+        "summary": True,
+        "run_id": lineage.run_id,
+        "suite": lineage.suite,
+        "system": lineage.system,
+        "adapter": lineage.adapter,
+        "adapter_sha256": lineage.adapter_sha256,
+        "n": rate.n,
+        "passed": rate.passed,
+        "rate": round(rate.rate, 4),
+        "low": round(rate.low, 4),
+        "high": round(rate.high, 4),
+        "consistency": ours.summary.consistency,
+        "latency_p50_ms": ours.summary.latency_ms["p50"],
+        "latency_p95_ms": ours.summary.latency_ms["p95"],
+        "stale": rest["stale"],
+        "regressed": list(compared.regressed) if compared else [],
+        "improved": list(compared.improved) if compared else [],
+        "seconds": rest["seconds"],
+        "report": rest["report"],
+    }
+
+
+def _told(last: Mapping[str, object]) -> str:
+    stale = last["stale"]
+    warned = (
+        f"{len(stale)} cases rest on documents that changed since they were checked.\n"
+        if isinstance(stale, list) and stale
+        else ""
+    )
+    return f"{last['passed']} of {last['n']} passed in {last['seconds']} s. {warned}Report: {last['report']}"

@@ -1,0 +1,210 @@
+"""Puts a suite's cases to a system, in parallel and resumably: one sealed JSON line a finished case.
+
+    results = run_cases(suite.cases, system, lineage, options)
+
+The run's folder is named by its lineage. A rerun of the same lineage takes over the lines that are there and asks only the
+rest; a line that was cut off or changed by hand does not carry its seal and is asked again.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from core.audit import Audit
+from core.errors import Conflict, StoreUnavailable
+from eval.cases import Case
+from eval.lineage import Lineage
+from eval.scorers import Outcome, judge
+from eval.systems import System
+from eval.worlds import World
+
+PURPOSE = "evaluation result"
+RESULTS = "results.jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One finished case.
+
+    Attributes:
+        failures: why it did not pass, `scorer: reason`; none where it did.
+        scores: value of each scorer that had something to say.
+        passed_scores: whether each of them was passed.
+        slices: what the case belongs to: department, language, document type, person's groups, tags, kind.
+    """
+
+    case_id: str
+    case_sha256: str
+    kind: str
+    group: str | None
+    passed: bool
+    failures: tuple[str, ...]
+    scores: Mapping[str, float]
+    passed_scores: Mapping[str, bool]
+    status: str
+    reason: str
+    answer: str
+    citations: tuple[Mapping[str, Any], ...]
+    found: tuple[str, ...]
+    evidence: float
+    slices: Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """Where results are kept (`folder` gets a subfolder a run), who seals them, how many cases at once, a progress bar or none."""
+
+    folder: Path
+    audit: Audit
+    workers: int = 2
+    progress: bool = False
+    fresh: bool = False
+
+
+def run_cases(
+    cases: Sequence[Case], system: System, world: World, lineage: Lineage, options: RunOptions
+) -> list[Result]:
+    """Ask every case that this lineage has no result of; all results, in the cases' order.
+
+    Raises:
+        Conflict: the same run is going on in another process.
+        StoreUnavailable: the results cannot be written.
+        KeyboardInterrupt: after the results so far are safe.
+    """
+    folder = run_folder(options.folder, lineage)
+    with _alone(folder):
+        if options.fresh:
+            (folder / RESULTS).unlink(missing_ok=True)
+        done = {result.case_id: result for result in read_results(folder, lineage, options.audit)}
+        left = [case for case in cases if case.case_id not in done]
+        _write(folder / "lineage.json", json.dumps(lineage.as_dict(), indent=1) + "\n")
+        with (folder / RESULTS).open("a", encoding="utf-8") as file:
+            for result in _asked(left, system, world, options):
+                done[result.case_id] = result
+                file.write(_sealed(result, lineage, options.audit))
+                file.flush()
+    return [done[case.case_id] for case in cases]
+
+
+def run_folder(folder: Path, lineage: Lineage) -> Path:
+    """The folder of this run; raises StoreUnavailable where it cannot be made."""
+    found = folder / "-".join(
+        filter(None, (lineage.suite, lineage.system, lineage.adapter.replace("/", "_"), lineage.run_id))
+    )
+    try:
+        found.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise StoreUnavailable(f"{found} cannot be made ({error.strerror}): name another folder with --out.") from None
+    return found
+
+
+def read_results(folder: Path, lineage: Lineage, audit: Audit) -> Iterator[Result]:
+    """The results of this lineage whose seal holds; a case that was changed since is of another lineage."""
+    path = folder / RESULTS
+    if not path.exists():
+        return
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            entry = json.loads(line)
+            body, seal = entry["result"], str(entry["seal"])
+        except (ValueError, KeyError, TypeError):
+            continue  # cut off by a crash
+        if audit.signed(PURPOSE, _body(body, lineage), seal):
+            yield _read(body)
+
+
+def result_of(case: Case, outcome: Outcome, world: World) -> Result:
+    judged = judge(case, outcome)
+    names = [world.files.get((p.document_id, p.version), p.document_id) for p in outcome.passages]
+    shown = ("n", "document_id", "version", "title", "section", "quote")
+    return Result(
+        case_id=case.case_id,
+        case_sha256=case.sha256,
+        kind=case.kind,
+        group=case.group,
+        passed=judged.passed,
+        failures=judged.failures,
+        scores={name: score.value for name, score in judged.scores.items()},
+        passed_scores={name: score.passed for name, score in judged.scores.items()},
+        status=outcome.status,
+        reason=outcome.reason,
+        answer=outcome.text,
+        citations=tuple({name: getattr(c, name) for name in shown} for c in outcome.citations),
+        found=tuple(dict.fromkeys(names)),
+        evidence=outcome.evidence,
+        slices=slices_of(case, world),
+    )
+
+
+def slices_of(case: Case, world: World) -> dict[str, tuple[str, ...]]:
+    person = world.people.get(case.person)
+    types = {PurePosixPath(name).suffix.lstrip(".").lower() or "other" for name in case.documents}
+    return {
+        "kind": (case.kind,),
+        "department": (case.department,),
+        "language": (case.language,),
+        "document type": tuple(sorted(types)),
+        "group": tuple(sorted(person.groups)) if person else (),
+        "tag": tuple(sorted(case.tags)),
+    }
+
+
+def _asked(cases: Sequence[Case], system: System, world: World, options: RunOptions) -> Iterator[Result]:
+    """Results as they come. Where one case cannot be asked (an index that is gone), the rest is given up, too."""
+    from tqdm import tqdm
+
+    pool = ThreadPoolExecutor(max_workers=options.workers, thread_name_prefix="case")
+    ask: Callable[[Case], Result] = lambda case: result_of(case, system.ask(case), world)  # noqa: E731
+    try:
+        futures: list[Future[Result]] = [pool.submit(ask, case) for case in cases]
+        name = system.adapter or system.name
+        bar = tqdm(total=len(futures), desc=name, unit="case", disable=not options.progress, file=sys.stderr)
+        with bar:
+            for future in as_completed(futures):
+                yield future.result()
+                bar.update()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _sealed(result: Result, lineage: Lineage, audit: Audit) -> str:
+    body = json.loads(json.dumps(asdict(result)))
+    line = {"result": body, "seal": audit.sign(PURPOSE, _body(body, lineage))}
+    return json.dumps(line, ensure_ascii=False) + "\n"
+
+
+def _body(result: Mapping[str, Any], lineage: Lineage) -> bytes:
+    return json.dumps([lineage.run_id, result], sort_keys=True).encode()
+
+
+def _read(body: Mapping[str, Any]) -> Result:
+    lists = {name: tuple(body[name]) for name in ("failures", "citations", "found")}
+    slices = {name: tuple(values) for name, values in body["slices"].items()}
+    return Result(**{**body, **lists, "slices": slices})
+
+
+def _write(path: Path, text: str) -> None:
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(path)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Hold the run's folder: two processes on one run would ask everything twice."""
+    with (folder / "run.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Conflict(
+                f"This very run is going on in another process: wait for it, its results are in {folder}."
+            ) from None
+        yield
