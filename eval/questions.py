@@ -1,7 +1,7 @@
 """The demo's question files as cases, so that one text serves the evaluation, `retrieval calibrate` and the benches.
 
 An entry has id, question, person, answerable, answer, evidence, document_id and tags; `acceptable`, `must_include` and
-`must_not_include` are the case's. Tags tell the kind: `denied` access, `draft`, `retired` and `expired` superseded, and so
+`must_not_include` are the case's; `evidence_of` names the document id of each line of evidence where they are of several. Tags tell the kind: `denied` access, `draft`, `retired` and `expired` superseded, and so
 on; `pair:ID` names the question that the same group begins with, `also:ID` a second document.
 """
 
@@ -17,7 +17,7 @@ from eval.casefile import Fields, Item, Reading, compose, groups, identifier, ma
 from eval.cases import Case, Evidence, Kind, Language
 
 KEYS: Final = ("id", "question", "person", "answerable", "answer", "evidence", "document_id", "tags")
-EXTRA: Final = ("acceptable", "must_include", "must_not_include")
+EXTRA: Final = ("acceptable", "must_include", "must_not_include", "evidence_of")
 ANSWERED: Final[Sequence[tuple[str, Kind]]] = (
     ("conflict", "conflict"),
     ("superseded", "superseded"),
@@ -89,14 +89,30 @@ class Row:
             tags=fields.get("tags", texts, ()),
             spoilt=False,
         )
-        for document_id in row.named("also", [row.document] if row.document else []):
+        for document_id in [*row.named("also", [row.document] if row.document else []), *row.sources]:
             if reading.library.by_id(document_id) is None:
                 reading.problem(fields.where, f"document_id: the document {document_id[:120]!r} is gone")
+        if row.sources and len(row.sources) != len(row.lines):
+            reading.problem(fields.where, f"evidence_of: names {len(row.sources)} documents for {len(row.lines)} lines")
         return replace(row, spoilt=len(reading.problems) > before)
 
     def named(self, word: str, first: Sequence[str] = ()) -> list[str]:
         """What follows `word:` in the tags, after what is given."""
         return [*first, *(tag.partition(":")[2] for tag in self.tags if tag.startswith(f"{word}:"))]
+
+    @property
+    def lines(self) -> list[str]:
+        return [line.strip() for line in self.evidence.splitlines() if line.strip()]
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The document ids of the lines; none where all are of `document`."""
+        return self.fields.get("evidence_of", texts, ())
+
+    def quotes(self, first: str) -> tuple[Evidence, ...]:
+        """Each line with the file that it is from."""
+        files = [self.fields.reading.library.by_id(one) or "" for one in self.sources] or [first] * len(self.lines)
+        return tuple(Evidence(file, line) for file, line in zip(files, self.lines, strict=False))
 
     @property
     def pair(self) -> str | None:
@@ -111,7 +127,6 @@ class Row:
         tags = tuple(tag for tag in self.tags if ":" not in tag)
         paired = self.pair is not None or self.case_id in named
         kind = _kind([*tags, *(["paired"] if paired else [])], self.answerable)
-        lines = [line.strip() for line in self.evidence.splitlines() if line.strip()]
         get = self.fields.get
         return Case(
             case_id=self.case_id,
@@ -124,7 +139,7 @@ class Row:
             acceptable=(self.answer, *get("acceptable", texts, ())) if self.answerable and self.answer else (),
             must_include=get("must_include", groups, ()),
             must_not_include=get("must_not_include", texts, ()),
-            evidence=tuple(Evidence(first, line) for line in lines) if self.answerable else (),
+            evidence=self.quotes(first) if self.answerable else (),
             cite=documents if self.answerable else (),
             about=() if self.answerable else documents,
             expect="answer" if self.answerable else "refuse",
