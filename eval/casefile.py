@@ -96,11 +96,12 @@ def read_suite(folder: Path) -> Suite:
     top = mapping(compose(folder / SUITE_FILE))
     reading, suite = _opened(folder, top)
     found: list[Case] = []
-    for path in sorted(folder.glob("*.yaml")):
-        if path.name not in (SUITE_FILE, PINS_FILE):
-            found += _cases_of(path, reading)
-    for name in _paths(top.get("questions")):
-        found += read_question_file((folder / name).resolve(), reading)
+    questions = [(folder / name).resolve() for name in _paths(top.get("questions"))]
+    others = {folder / SUITE_FILE, folder / PINS_FILE, suite.people, *questions}
+    for path in sorted(set(folder.glob("*.yaml")) - others):
+        found += _cases_of(path, reading)
+    for path in questions:
+        found += read_question_file(path, reading)
     cases = [replace(case, document_sha256=_pinned(case, reading.pins)) for case in found]
     reading.problems += _across(cases)
     if not cases and not reading.problems:
@@ -170,17 +171,18 @@ class Fields:
     def case(self) -> Case:
         """The case as far as it can be read; it is no good where a problem was added."""
         self.refuse_unknown(CASE_KEYS)
-        kind = self.get("kind", one_of(KINDS), "answerable", needed=True)
-        evidence = self.get("evidence", evidences, ())
-        cite = self.get("cite", texts, ()) or tuple(dict.fromkeys(one.document for one in evidence))
-        about = self.get("about", texts, ())
+        none: tuple[str, ...] = ()
+        kind = self.get("kind", one_of(KINDS), KINDS[0], needed=True)
+        evidence: tuple[Evidence, ...] = self.get("evidence", evidences, ())
+        cite = self.get("cite", texts, none) or tuple(dict.fromkeys(one.document for one in evidence))
+        about = self.get("about", texts, none)
         first = next(iter((*cite, *about)), "")
         case = Case(
             case_id=self.get("id", identifier, "", needed=True),
             kind=kind,
             person=self.get("person", text, "", needed=True),
             question=self.get("question", text, "", needed=True),
-            language=self.get("language", one_of(LANGUAGES), "en"),
+            language=self.get("language", one_of(LANGUAGES), LANGUAGES[0]),
             department=self.get("department", text, self.reading.library.department(first)),
             tags=self.get("tags", texts, ()),
             turns=self.get("turns", texts, ()),
@@ -190,7 +192,7 @@ class Fields:
             evidence=evidence,
             cite=cite,
             about=about,
-            expect=self.get("expect", one_of(EXPECTS), ALWAYS.get(kind, "answer")),
+            expect=self.get("expect", one_of(EXPECTS), ALWAYS.get(kind, EXPECTS[0])),
             group=self.get("group", identifier, None),
             owner=self.get("owner", text, self.reading.owner or self.reading.library.owner(first)),
             form=self.get("form", forms, ()),

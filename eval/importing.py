@@ -384,7 +384,7 @@ def _json(path: Path) -> Any:
 def _place(holder: Any, key: str, kind: type, where: str) -> Any:
     value = holder.get(key) if isinstance(holder, dict) else None
     if not isinstance(value, kind):
-        names = {list: "a list", str: "text"}
+        names: dict[type, str] = {list: "a list", str: "text"}
         raise BadInput(
             f"{where}.{key}: must be {names[kind]}; is the file in SQuAD's form (data, paragraphs, qas, answers)?"
         )

@@ -128,6 +128,7 @@ class Row:
         paired = self.pair is not None or self.case_id in named
         kind = _kind([*tags, *(["paired"] if paired else [])], self.answerable)
         get = self.fields.get
+        none: tuple[str, ...] = ()
         return Case(
             case_id=self.case_id,
             kind=kind,
@@ -136,7 +137,7 @@ class Row:
             language=next((SPOKEN[tag] for tag in tags if tag in SPOKEN), "en"),
             department=library.department(first),
             tags=tags,
-            acceptable=(self.answer, *get("acceptable", texts, ())) if self.answerable and self.answer else (),
+            acceptable=(self.answer, *get("acceptable", texts, none)) if self.answerable and self.answer else (),
             must_include=get("must_include", groups, ()),
             must_not_include=get("must_not_include", texts, ()),
             evidence=self.quotes(first) if self.answerable else (),
