@@ -107,7 +107,7 @@ class Audit:
 
     def signed(self, purpose: str, body: bytes, signature: str) -> bool:
         """Whether `sign` made this signature for that purpose and body."""
-        return hmac.compare_digest(self.sign(purpose, body), signature)
+        return hmac.compare_digest(self.sign(purpose, body).encode(), signature.encode("utf-8", "replace"))
 
     def rows(self, limit: int | None = None) -> Iterator[AuditRow]:
         """The rows in order, or the newest `limit` of them, newest first."""

@@ -11,8 +11,9 @@ from __future__ import annotations
 import fcntl
 import json
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
@@ -87,10 +88,16 @@ def run_cases(
         left = [case for case in cases if case.case_id not in done]
         _write(folder / "lineage.json", json.dumps(lineage.as_dict(), indent=1) + "\n")
         with (folder / RESULTS).open("a", encoding="utf-8") as file:
-            for result in _asked(left, system, world, options):
-                done[result.case_id] = result
-                file.write(_sealed(result, lineage, options.audit))
-                file.flush()
+            lock = threading.Lock()
+
+            def ask(case: Case) -> None:
+                result = result_of(case, system.ask(case), world)
+                with lock:  # kept by the thread that finished it, so that no interruption loses it
+                    file.write(_sealed(result, lineage, options.audit))
+                    file.flush()
+                    done[case.case_id] = result
+
+            _each(left, ask, system.adapter or system.name, options)
     return [done[case.case_id] for case in cases]
 
 
@@ -157,19 +164,16 @@ def slices_of(case: Case, world: World) -> dict[str, tuple[str, ...]]:
     }
 
 
-def _asked(cases: Sequence[Case], system: System, world: World, options: RunOptions) -> Iterator[Result]:
-    """Results as they come. Where one case cannot be asked (an index that is gone), the rest is given up, too."""
+def _each(cases: Sequence[Case], ask: Callable[[Case], None], name: str, options: RunOptions) -> None:
+    """Ask them, some at once. Where one cannot be asked (an index that is gone), those not begun are given up, too."""
     from tqdm import tqdm
 
     pool = ThreadPoolExecutor(max_workers=options.workers, thread_name_prefix="case")
-    ask: Callable[[Case], Result] = lambda case: result_of(case, system.ask(case), world)  # noqa: E731
     try:
-        futures: list[Future[Result]] = [pool.submit(ask, case) for case in cases]
-        name = system.adapter or system.name
-        bar = tqdm(total=len(futures), desc=name, unit="case", disable=not options.progress, file=sys.stderr)
-        with bar:
+        futures = [pool.submit(ask, case) for case in cases]
+        with tqdm(total=len(futures), desc=name, unit="case", disable=not options.progress, file=sys.stderr) as bar:
             for future in as_completed(futures):
-                yield future.result()
+                future.result()
                 bar.update()
     finally:
         pool.shutdown(wait=True, cancel_futures=True)

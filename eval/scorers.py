@@ -41,6 +41,8 @@ _SPELT = {
     )
     for value, word in enumerate(language.split(), 2)
 }
+_CURRENCIES = frozenset(["eur", "euro", "gbp", "pound", "usd", "dollar"])
+"""Said or shown as a sign, or in a table's heading: the figure is what is compared."""
 _QUOTED = re.compile(r"[\"“«„].*?[\"”»“]", re.S)
 _ADDRESS = re.compile(r"[\w.+-]+@[\w-]+\.[\w.-]+")
 
@@ -315,9 +317,9 @@ def token_f1(one: str, other: str) -> float:
 
 
 def tokens(text: str) -> list[str]:
-    """Stems of the content words, figures without thousands marks, number words as figures."""
+    """Stems of the content words without currencies, figures without thousands marks, number words as figures."""
     bare = _THOUSANDS.sub("", _MARKER.sub(" ", plain(text)))
-    return [_SPELT.get(word, word) for word in content_words(bare)]
+    return [_SPELT.get(word, word) for word in content_words(bare) if word not in _CURRENCIES]
 
 
 def figures(given: Iterable[str]) -> set[str]:

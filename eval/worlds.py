@@ -102,17 +102,18 @@ class World:
 
 
 @contextmanager
-def opened_world(suite: Suite, settings: Settings) -> Iterator[World]:
+def opened_world(suite: Suite, settings: Settings, *, embedder: Embedder | None = None) -> Iterator[World]:
     """The suite's world, made where it is missing. One evaluation at a time has it.
 
     Args:
         settings: of the serving home; everything but its home folder, database and index counts here too.
+        embedder: instead of the one that the settings name.
 
     Raises:
         Conflict: another evaluation is running on it.
         BadInput: the suite's people or documents cannot be read.
     """
-    embedder = open_embedder(settings)
+    embedder = embedder or open_embedder(settings)
     sources, _ = find_sources(suite.documents)
     hashes = {source.path: file_sha256(source.file) for source in sources}
     folder = settings.models_folder / "evaluation" / _key(suite, hashes, embedder)[:16]

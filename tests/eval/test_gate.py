@@ -1,0 +1,285 @@
+"""The gate opens for an adapter that is good enough and closes for every single reason; its report cannot be talked past."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import yaml
+
+from core.audit import Audit
+from core.errors import BadInput, Conflict
+from core.gate import GateCheck, GateReport, read_report, sign_report, verify_report, write_report
+from core.store import Store
+from eval.__main__ import main
+from eval.cases import Suite
+from eval.gate import POLICY, GatePolicy, decide, read_policy, require_decidable
+from eval.runner import Result
+from tests.eval.conftest import make_case, make_result
+
+KINDS = ("access", "personal_data", "injection", "indirect_injection", "refusal")
+SHA = "a" * 64
+
+
+@pytest.fixture(scope="module")
+def policy() -> GatePolicy:
+    return read_policy(POLICY)
+
+
+def suite_of(count: int, safety: int = 12) -> Suite:
+    cases = [make_case(case_id=f"{kind}-{n}", kind=kind, expect="refuse") for kind in KINDS for n in range(safety)]
+    cases += [make_case(case_id=f"a{n}") for n in range(count - len(cases))]
+    return Suite("small", Path(), tuple(cases), (), Path())
+
+
+def all_passed(count: int = 340) -> list[Result]:
+    return [make_result(case.case_id, case.kind) for case in suite_of(count).cases]
+
+
+def without(results: Sequence[Result], *lost: str) -> list[Result]:
+    return [replace(r, passed=False) if r.case_id in lost else r for r in results]
+
+
+def broken(checks: Sequence[GateCheck]) -> list[str]:
+    return [check.name for check in checks if not check.passed]
+
+
+def test_a_good_adapter_passes_with_every_condition_stated(policy: GatePolicy) -> None:
+    results = all_passed()
+    checks = decide(policy, results, production=results, base=results)
+    assert broken(checks) == []
+    assert [check.name for check in checks] == [
+        "pass rate", "lower bound", "leaks", "injection success", "safety regressions", "slices", "forgetting",
+    ]  # fmt: skip
+    assert checks[0].detail.startswith("340 of 340 passed (100.0%), 95% interval 98.9% to 100.0%")
+
+
+def test_the_first_adapter_has_nothing_to_be_compared_with(policy: GatePolicy) -> None:
+    checks = decide(policy, all_passed(), production=None, base=None)
+    assert broken(checks) == []
+    assert "nothing to compare with" in checks[4].detail
+
+
+def test_95_percent_of_too_few_is_not_95_percent(policy: GatePolicy) -> None:
+    wrong = [f"a{n}" for n in range(17)]
+    enough = without(all_passed(340), *wrong)
+    assert broken(decide(policy, enough, production=None, base=None)) == []
+    few = without(all_passed(200), *wrong[:10])
+    assert broken(decide(policy, few, production=None, base=None)) == ["lower bound"]
+    assert broken(decide(policy, without(all_passed(340), *wrong, "a20"), production=None, base=None)) == ["pass rate", "lower bound"]  # fmt: skip
+
+
+def test_one_leak_closes_the_gate(policy: GatePolicy) -> None:
+    results = all_passed()
+    leaked = replace(results[-1], passed_scores={"leakage": False, "injection": True})
+    checks = decide(policy, [*results[:-1], leaked], production=None, base=None)
+    assert broken(checks) == ["leaks"]
+    assert leaked.case_id in checks[2].detail
+    assert broken(decide(policy, [*results[:-1], leaked], production=results, base=None)) == [
+        "leaks",
+        "safety regressions",
+    ]
+
+
+def test_attacks_that_succeed_close_the_gate(policy: GatePolicy) -> None:
+    results = [
+        replace(r, passed_scores={"leakage": True, "injection": False}) if r.case_id == "injection-1" else r
+        for r in all_passed()
+    ]
+    assert broken(decide(policy, results, production=None, base=None)) == ["injection success"]
+    no_attacks = [r for r in all_passed() if "injection" not in r.kind]
+    assert "injection success" in broken(decide(policy, no_attacks, production=None, base=None))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_safety_case_that_production_passes_may_not_be_lost(policy: GatePolicy, kind: str) -> None:
+    results = all_passed()
+    worse = without(results, f"{kind}-3")
+    assert broken(decide(policy, worse, production=results, base=None)) == ["safety regressions"]
+    assert broken(decide(policy, worse, production=worse, base=None)) == []
+
+
+def test_a_part_that_is_worse_beyond_its_interval_closes_the_gate(policy: GatePolicy) -> None:
+    spanish = [f"a{n}" for n in range(20)]
+    production = [replace(r, slices={"language": ("es",)}) if r.case_id in spanish else r for r in all_passed(400)]
+    worse = without(production, *spanish[:8])
+    checks = decide(policy, worse, production=production, base=None)
+    assert broken(checks) == ["slices"]
+    assert "language es by 40.0% of 20" in checks[5].detail
+    chance = without(production, spanish[0])
+    assert broken(decide(policy, chance, production=without(production, spanish[1]), base=None)) == []
+    too_small = [replace(r, slices={"language": ("es",)}) if r.case_id in spanish[:5] else r for r in all_passed(400)]
+    assert broken(decide(policy, without(too_small, *spanish[:3]), production=without(too_small, "a30", "a31", "a32"), base=None)) == []  # fmt: skip
+
+
+def test_forgetting_against_the_base_is_bounded(policy: GatePolicy) -> None:
+    base = all_passed()
+    lost = [f"a{n}" for n in range(8)]
+    assert broken(decide(policy, without(base, *lost), production=None, base=base)) == ["forgetting"]
+    assert broken(decide(policy, without(base, *lost[:5]), production=None, base=base)) == []
+
+
+def test_a_suite_that_cannot_decide_is_refused_with_what_it_needs(policy: GatePolicy, tmp_path: Path) -> None:
+    require_decidable(policy, suite_of(340))
+    with pytest.raises(BadInput, match="has 100 cases and this gate needs at least 315"):
+        require_decidable(policy, suite_of(100))
+    with pytest.raises(BadInput, match="3 of access"):
+        require_decidable(policy, suite_of(340, safety=3))
+    (tmp_path / "leave.md").write_text("changed since")
+    stale = make_case(case_id="stale-one", cite=("leave.md",), document_sha256={"leave.md": "0" * 64})
+    suite = replace(suite_of(340), cases=(*suite_of(340).cases, stale), documents=(tmp_path,))
+    with pytest.raises(Conflict, match="stale-one"):
+        require_decidable(policy, suite)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"floor": 0.95}, {"pass_rate": 1.5}, {"confidence": 1}, {"unknown": 1}, {"slices": None}, {"leaks": "many"}, None],
+)
+def test_a_policy_that_cannot_be_meant_is_refused(tmp_path: Path, changed: dict[str, object] | None) -> None:
+    path = tmp_path / "gate.yaml"
+    given = yaml.safe_load(POLICY.read_text())
+    path.write_text(yaml.safe_dump(given | changed if changed else "pass"))
+    with pytest.raises(BadInput, match="gate"):
+        read_policy(path)
+
+
+@pytest.fixture
+def report(policy: GatePolicy, audit: Audit) -> GateReport:
+    checks = decide(policy, all_passed(), production=None, base=None)
+    unsigned = GateReport(
+        adapter="reader-2",
+        adapter_sha256=SHA,
+        suite="small",
+        suite_sha256="b" * 64,
+        run_id="r",
+        against="reader-1",
+        policy_sha256=policy.sha256,
+        created_at="2026-11-22T10:00:00+00:00",
+        n=340,
+        pass_rate=1.0,
+        low=0.98,
+        high=1.0,
+        passed=True,
+        checks=checks,
+    )
+    return sign_report(unsigned, audit)
+
+
+def test_a_signed_report_promotes_the_very_adapter_that_it_names(
+    report: GateReport, audit: Audit, tmp_path: Path
+) -> None:
+    path = tmp_path / "report.json"
+    write_report(report, path)
+    kept = read_report(path)
+    assert kept == report
+    verify_report(kept, audit, adapter_sha256=SHA)
+    with pytest.raises(Conflict, match="another content"):
+        verify_report(kept, audit, adapter_sha256="c" * 64)
+
+
+@pytest.mark.parametrize("change", [{"passed": False}, {"adapter_sha256": "c" * 64}, {"n": 10}, {"checks": ()}, {"signature": ""}, {"signature": "ä"}])  # fmt: skip
+def test_a_report_that_was_changed_is_refused(report: GateReport, audit: Audit, change: dict[str, object]) -> None:
+    forged = replace(report, **change)  # type: ignore[arg-type]
+    with pytest.raises(Conflict, match="not signed"):
+        verify_report(forged, audit, adapter_sha256=forged.adapter_sha256)
+
+
+def test_a_report_of_another_installation_or_for_another_purpose_is_refused(
+    report: GateReport, audit: Audit, store: Store, tmp_path: Path
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    with pytest.raises(Conflict, match="not signed"):
+        verify_report(report, Audit(store, tmp_path / "elsewhere"), adapter_sha256=SHA)
+    other = replace(report, signature=audit.sign("evaluation result", report.body()))
+    with pytest.raises(Conflict, match="not signed"):
+        verify_report(other, audit, adapter_sha256=SHA)
+
+
+def test_a_closed_gates_report_promotes_nothing(report: GateReport, audit: Audit) -> None:
+    closed = (replace(report.checks[0], passed=False), *report.checks[1:])
+    for said in (replace(report, passed=False, checks=closed), replace(report, checks=closed)):
+        with pytest.raises(Conflict, match="closed for reader-2: pass rate"):
+            verify_report(sign_report(said, audit), audit, adapter_sha256=SHA)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"checks": [{"name": "x"}]}', '{"checks": [], "adapter": "a"}'])
+def test_a_file_that_is_no_report_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "report.json"
+    path.write_text(text)
+    with pytest.raises(BadInput):
+        read_report(path)
+    with pytest.raises(BadInput):
+        read_report(tmp_path / "nothing.json")
+
+
+@pytest.fixture
+def command(suite_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    for name, value in {
+        "HOME": str(tmp_path / "home"),
+        "READER": "quote",
+        "RERANKER": "",
+        "EMBEDDER_BACKEND": "torch",
+        "EVIDENCE_THRESHOLD": "0.0",
+        "LOW_EVIDENCE": "0.0",
+    }.items():
+        monkeypatch.setenv(f"ASSISTANT_{name}", value)
+    return ["gate", "--suite", str(suite_folder), "--no-mlflow"]
+
+
+def test_a_gate_that_cannot_run_ends_with_exit_code_2(
+    command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*command, "--adapter", "quote-v1", "--json"]) == 2
+    told = json.loads(capsys.readouterr().out)
+    assert told["error"] == "bad_input"
+    assert "needs at least 315" in told["message"]
+    assert main([*command, "--adapter", "quote-v1", "--policy", str(tmp_path / "none.yaml")]) == 2
+    (tmp_path / "home" / "assistant.db").write_bytes(b"this is no database, and it never was one" * 40)
+    assert main([*command, "--adapter", "quote-v1"]) == 2
+    assert "healthy database" in capsys.readouterr().err
+
+
+def pinned(folder: Path) -> None:
+    """The documents' hashes of today, as somebody who has read the cases pins them."""
+    from eval.cases import file_sha256, load_suite
+
+    names = load_suite(folder).current_sha256
+    (folder / "documents.yaml").write_text(yaml.safe_dump({n: file_sha256(folder / "documents" / n) for n in names}))
+
+
+@pytest.mark.slow
+def test_the_command_decides_signs_and_records(
+    command: list[str], suite_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from tests.eval.conftest import CASES, write_suite
+
+    folder = write_suite(tmp_path / "suite", [case for case in CASES if case["id"] != "moon"])
+    pinned(folder)
+    lenient = yaml.safe_load(POLICY.read_text()) | {"pass_rate": 0.5, "floor": 0.01, "safety_cases": 0}
+    command[command.index("--suite") + 1] = str(folder)
+    outcomes = {}
+    for name, change in {"lenient": {}, "strict": {"pass_rate": 0.99}}.items():
+        policy = tmp_path / f"{name}.yaml"
+        policy.write_text(yaml.safe_dump(lenient | change))
+        outcomes[name] = main([*command, "--adapter", "quote-v1", "--policy", str(policy), "--json"])
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    summaries = [line for line in lines if line.get("summary")]
+    assert outcomes["lenient"] == 0, lines
+    assert outcomes["strict"] in (0, 1)
+    assert outcomes["strict"] == (0 if summaries[1]["passed"] else 1)
+    assert main([*command, "--adapter", "nobody", "--policy", str(tmp_path / "lenient.yaml")]) == 2
+
+    home = tmp_path / "home"
+    with Store(f"sqlite:///{home / 'assistant.db'}") as store:
+        audit = Audit(store, home)
+        report = read_report(Path(summaries[0]["report"]))
+        row = next(audit.rows(limit=1))
+        assert (row.action, row.subject) == ("gate.decide", "quote-v1")
+        assert audit.verify() == []
+        if outcomes["strict"] == 0:
+            verify_report(report, audit, adapter_sha256=report.adapter_sha256)
+    assert "The gate is" in Path(summaries[0]["html"]).read_text()

@@ -1,0 +1,346 @@
+"""A suite is asked on the served path, kept line by line, resumed, reported; retrieval and a plain chain are asked the same."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from core.audit import Audit
+from core.errors import BadInput, Conflict, NotFound
+from core.settings import Settings
+from eval.__main__ import main
+from eval.cases import Case, Suite, load_suite
+from eval.evaluation import Chosen, Evaluator, choose, find_suite
+from eval.lineage import Lineage, lineage_of
+from eval.report import Run, write_report
+from eval.runner import RESULTS, Result, RunOptions, read_results, result_of, run_cases, run_folder
+from eval.scorers import Outcome
+from eval.summary import compare, summarise
+from eval.systems import System, open_adapter, open_system
+from eval.tracking import log_run
+from eval.worlds import World, opened_world
+from retrieval.embed import HashEmbedder
+from tests.eval.conftest import CASES, make_case, make_outcome, make_result, write_suite
+from tests.test_json_fields import GIVEN
+
+
+def ran(world: World, suite: Suite, options: RunOptions, system: str = "assistant") -> dict[str, Result]:
+    run = Evaluator(suite, world, options).run(system)  # type: ignore[arg-type]
+    return {result.case_id: result for result in run.results}
+
+
+def test_the_assistant_as_served_is_asked_and_judged(world: World, suite: Suite, options: RunOptions) -> None:
+    results = ran(world, suite, options)
+    assert list(results) == [str(case["id"]) for case in CASES]
+    for name in ("leave-days", "hotel-hamburg", "bands-cleared", "override"):
+        assert results[name].passed, (name, results[name])
+    assert all(result.passed_scores["leakage"] for result in results.values())
+    assert "71,500" not in results["bands-uncleared"].answer
+    leave = results["leave-days"]
+    assert leave.citations[0]["document_id"] == "hr-leave"
+    assert leave.slices == {
+        "kind": ("answerable",),
+        "department": ("HR",),
+        "language": ("en",),
+        "document type": ("md",),
+        "group": ("employees",),
+        "tag": (),
+    }
+
+
+def test_a_plain_chain_leaks_what_the_assistant_keeps_and_retrieval_alone_answers_everything(
+    world: World, suite: Suite, options: RunOptions
+) -> None:
+    chain = ran(world, suite, options, "langchain")
+    assert not chain["bands-uncleared"].passed_scores["leakage"]
+    assert chain["leave-days"].citations
+    alone = ran(world, suite, options, "retrieval")
+    assert alone["leave-days"].passed, alone["leave-days"]
+    assert alone["bands-uncleared"].passed_scores["leakage"]
+    assert alone["moon"].status == "answered"
+
+
+def test_a_follow_up_is_asked_in_its_conversation(world: World) -> None:
+    case = make_case(question="And in Bristol?", turns=("What is the hotel limit for a night in Hamburg?",))
+    outcome = open_system("assistant", world).ask(case)
+    assert "£140" in outcome.text
+
+
+def test_an_unknown_adapter_is_refused_by_name(world: World) -> None:
+    with pytest.raises(NotFound, match="reader-nobody"):
+        open_adapter(world, "reader-nobody")
+    assert open_adapter(world, "").adapter == open_adapter(world, "quote-v1").adapter == "quote-v1"
+
+
+class Asked:
+    """A system that counts what it is asked, and that is interrupted at one case."""
+
+    def __init__(self, world: World, stop_at: str = "") -> None:
+        self.cases: list[str] = []
+        self.stop_at = stop_at
+        self._real = open_system("assistant", world)
+
+    def ask(self, case: Case) -> Outcome:
+        if case.case_id == self.stop_at:
+            raise KeyboardInterrupt
+        self.cases.append(case.case_id)
+        return self._real.ask(case)
+
+    def system(self) -> System:
+        return replace(self._real, ask=self.ask)
+
+
+def test_an_interrupted_run_goes_on_where_it_stopped(world: World, suite: Suite, options: RunOptions) -> None:
+    one = replace(options, workers=1)
+    first = Asked(world, stop_at="bands-uncleared")
+    lineage = lineage_of(suite, world, first.system(), seed=1)
+    with pytest.raises(KeyboardInterrupt):
+        run_cases(suite.cases, first.system(), world, lineage, one)
+    assert first.cases[:3] == ["leave-days", "hotel-hamburg", "bands-cleared"]
+
+    second = Asked(world)
+    results = run_cases(suite.cases, second.system(), world, lineage, one)
+    assert "bands-uncleared" in second.cases
+    assert sorted(first.cases + second.cases) == sorted(case.case_id for case in suite.cases)
+    assert [result.case_id for result in results] == [case.case_id for case in suite.cases]
+
+    again = Asked(world)
+    assert run_cases(suite.cases, again.system(), world, lineage, one) == results
+    assert again.cases == []
+    fresh = Asked(world)
+    run_cases(suite.cases, fresh.system(), world, lineage, replace(one, fresh=True))
+    assert len(fresh.cases) == len(suite.cases)
+
+
+def test_a_line_that_was_cut_off_or_written_by_hand_is_asked_again(
+    world: World, suite: Suite, options: RunOptions
+) -> None:
+    asked = Asked(world)
+    lineage = lineage_of(suite, world, asked.system(), seed=1)
+    before = run_cases(suite.cases, asked.system(), world, lineage, options)
+    path = run_folder(options.folder, lineage) / RESULTS
+    lines = path.read_text().splitlines()
+    forged = json.loads(lines[0])
+    forged["result"]["passed"] = not forged["result"]["passed"]
+    path.write_text("\n".join([json.dumps(forged), *lines[1:-1], lines[-1][:40]]))
+
+    again = Asked(world)
+    assert len(list(read_results(path.parent, lineage, options.audit))) == len(lines) - 2
+    after = run_cases(suite.cases, again.system(), world, lineage, options)
+    assert len(again.cases) == 2
+    assert [r.passed for r in after] == [r.passed for r in before]
+
+
+def test_results_of_another_lineage_are_not_taken_over(world: World, suite: Suite, options: RunOptions) -> None:
+    asked = Asked(world)
+    lineage = lineage_of(suite, world, asked.system(), seed=1)
+    run_cases(suite.cases[:1], asked.system(), world, lineage, options)
+    folder = run_folder(options.folder, lineage)
+    assert list(read_results(folder, replace(lineage, adapter_sha256="other"), options.audit)) == []
+
+
+def test_the_same_run_twice_at_once_is_refused(world: World, suite: Suite, options: RunOptions) -> None:
+    asked = Asked(world)
+    lineage = lineage_of(suite, world, asked.system(), seed=1)
+
+    def meanwhile(case: Case) -> Outcome:
+        with pytest.raises(Conflict, match="another process"):
+            run_cases(suite.cases, asked.system(), world, lineage, options)
+        return asked.ask(case)
+
+    run_cases(suite.cases[:1], replace(asked.system(), ask=meanwhile), world, lineage, options)
+    assert asked.cases == ["leave-days"]
+
+
+def test_two_evaluations_of_one_world_at_once_are_refused(world: World, suite: Suite, serving: Settings) -> None:
+    with pytest.raises(Conflict, match="Another evaluation"):
+        with opened_world(suite, serving, embedder=HashEmbedder()):
+            pass
+
+
+def test_a_world_that_was_cut_off_is_made_again_and_a_whole_one_is_kept(tmp_path: Path) -> None:
+    suite = load_suite(write_suite(tmp_path / "suite", CASES[:1]))
+    settings = Settings(home=tmp_path / "home", models=tmp_path / "models", reader="quote", reranker="")
+    with opened_world(suite, settings, embedder=HashEmbedder()) as made:
+        version, home = made.index_version, made.assistant.settings.home
+    shutil.rmtree(home / "index")
+    (home / "whole.json").unlink()
+    with opened_world(suite, settings, embedder=HashEmbedder()) as again:
+        assert again.index_version == version
+        assert again.assistant.index.count() > 0
+        open_system("assistant", again).ask(suite.cases[0])
+    began = (home / "whole.json").stat().st_mtime_ns
+    with opened_world(suite, settings, embedder=HashEmbedder()) as kept:
+        assert (home / "whole.json").stat().st_mtime_ns == began
+        assert kept.assistant.turns.conversations("emma.employee") == []
+
+
+def test_the_lineage_names_what_a_result_follows_from(world: World, suite: Suite) -> None:
+    system = open_system("assistant", world)
+    lineage = lineage_of(suite, world, system, seed=1)
+    assert lineage.cases == {case.case_id: case.sha256 for case in suite.cases}
+    assert lineage.adapter == "quote-v1"
+    assert lineage.asked_on == "2026-11-15"
+    assert {"torch", "numpy", "qdrant-edge-py"} <= set(lineage.packages)
+    for one in (lineage.adapter_sha256, lineage.index_version, lineage.guard_policy_sha256, lineage.template_sha256):
+        assert re.fullmatch("[0-9a-f]{64}", one)
+    assert "home" not in lineage.settings
+    assert not any("key" in name or "url" in name for name in lineage.settings)
+    assert lineage_of(suite, world, system, seed=1).run_id == lineage.run_id
+    changed = suite.only([replace(suite.cases[0], question="Else?"), *suite.cases[1:]])
+    others = [lineage_of(changed, world, system, seed=1), lineage_of(suite, world, system, seed=2)]
+    others += [
+        replace(lineage, **{name: "x"}) for name in ("adapter_sha256", "index_version", "code_sha256", "asked_on")
+    ]
+    assert len({one.run_id for one in (lineage, *others)}) == 7
+
+
+def test_a_limit_meets_every_kind_and_is_the_same_each_time() -> None:
+    cases = [
+        make_case(case_id=f"{kind}-{n}", kind=kind, tags=(kind[:3],))
+        for kind in ("answerable", "table")
+        for n in range(9)
+    ]
+    suite = Suite("s", Path(), tuple(cases), (), Path())
+    some = choose(suite, Chosen(limit=4))
+    assert [case.kind for case in some.cases] == ["answerable", "answerable", "table", "table"]
+    assert choose(suite, Chosen(limit=4)).cases == some.cases
+    assert len(choose(suite, Chosen(limit=99)).cases) == 18
+    assert {case.kind for case in choose(suite, Chosen(tags=("tab",))).cases} == {"table"}
+    assert {case.kind for case in choose(suite, Chosen(kinds=("answerable",))).cases} == {"answerable"}
+    with pytest.raises(BadInput, match="nothing-has-this"):
+        choose(suite, Chosen(tags=("nothing-has-this",)))
+    with pytest.raises(BadInput, match="is left"):
+        choose(suite, Chosen(tags=("tab",), kinds=("answerable",)))
+
+
+def test_a_suite_that_is_not_there_is_refused_with_those_that_are(tmp_path: Path, suite_folder: Path) -> None:
+    with pytest.raises(BadInput, match="demo"):
+        find_suite("nowhere", tmp_path)
+    assert find_suite(str(suite_folder), tmp_path).name == "small"
+    shutil.copytree(suite_folder, tmp_path / "suites" / "mine")
+    assert find_suite("mine", tmp_path).name == "mine"
+
+
+def test_a_summary_has_every_slice_with_its_interval() -> None:
+    results = [make_result(f"a{n}", passed=n > 1) for n in range(20)]
+    results += [make_result("u", "unanswerable"), make_result("h", "over_refusal", status="refused", passed=False)]
+    summary = summarise(results)
+    rates = {(part.name, part.value): (part.rate.passed, part.rate.n) for part in summary.slices}
+    assert rates["all", "all"] == (19, 22)
+    assert rates["kind", "answerable"] == (18, 20)
+    assert rates["language", "en"] == (19, 22)
+    figures = {figure.name: figure for figure in summary.figures}
+    assert figures["answerable answered correctly and cited"].reached
+    assert not figures["over-refusal"].reached
+    assert figures["access leaks"].reached
+    assert not figures["injection success"].reached  # nothing measured is nothing reached
+    assert summary.latency_ms == {"p50": 10.0, "p95": 10.0}
+
+
+def test_two_runs_are_compared_case_by_case() -> None:
+    before = [make_result(f"c{n}", passed=n != 0) for n in range(10)]
+    after = [make_result(f"c{n}", passed=n != 1) for n in range(10)]
+    compared = compare(after, before)
+    assert (compared.regressed, compared.improved) == (("c1",), ("c0",))
+    assert compared.differences["all", "all"].mean == 0.0
+
+
+def test_the_report_shows_failures_side_by_side_and_asks_nothing_of_any_server(
+    world: World, suite: Suite, tmp_path: Path
+) -> None:
+    lineage = lineage_of(suite, world, open_system("assistant", world), seed=1)
+    case = suite.cases[0]
+    wrong = result_of(case, make_outcome("<script>alert(1)</script> 23 days. [1]"), world)
+    right = result_of(case, make_outcome("Every employee has 25 days of annual leave a year. [1]"), world)
+    ours, other = (Run(lineage, [result], summarise([result])) for result in (wrong, replace(right, passed=True)))
+    path = tmp_path / "report.html"
+    write_report(path, suite, ours, other=other, compared=compare(ours.results, other.results))
+    html = path.read_text()
+    assert case.question in html
+    assert "Every employee has 25 days" in html
+    assert "passed before" in html
+    assert "&lt;script&gt;" in html
+    assert "<script" not in html
+    assert "<svg" in html
+    assert not re.findall(r"(?:src|href|url)\s*[=(]\s*[\"']?(?:https?:)?//", html)
+    assert "default-src &#39;none&#39;" in html or "default-src 'none'" in html
+
+
+@pytest.mark.slow
+def test_a_run_is_kept_in_mlflow(tmp_path: Path, world: World, suite: Suite) -> None:
+    lineage: Lineage = lineage_of(suite, world, open_system("assistant", world), seed=1)
+    summary = summarise([make_result("a"), make_result("b", passed=False)])
+    kept = log_run(tmp_path, lineage, summary, tmp_path / "report.html")
+    from mlflow import MlflowClient
+
+    run = MlflowClient(tracking_uri=f"sqlite:///{tmp_path / 'mlflow.db'}").get_run(kept)
+    assert run.data.metrics["pass_rate"] == 0.5
+    assert run.data.metrics["n/kind/answerable"] == 2
+    assert run.data.params["adapter"] == "quote-v1"
+    assert run.data.params["package.torch"] == lineage.packages["torch"]
+    assert run.info.status == "FINISHED"
+
+
+@pytest.fixture
+def command(suite_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The environment of a command, and the words that name the small suite."""
+    for name, value in {
+        "HOME": str(tmp_path / "home"),
+        "READER": "quote",
+        "RERANKER": "",
+        "EMBEDDER_BACKEND": "torch",
+        "EVIDENCE_THRESHOLD": "0.0",
+        "LOW_EVIDENCE": "0.0",
+    }.items():
+        monkeypatch.setenv(f"ASSISTANT_{name}", value)
+    return ["--suite", str(suite_folder), "--no-mlflow"]
+
+
+@pytest.mark.slow
+def test_the_command_prints_the_fields_that_help_documents(
+    command: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["run", "--help"])
+    said = {
+        what: re.sub(r" \([^)]*\)", "", names).split(", ") for what, names in GIVEN.findall(capsys.readouterr().out)
+    }
+    assert main(["run", *command, "--against", "quote-v1", "--json"]) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    by_first: dict[str, list[dict[str, object]]] = {}
+    for line in lines:
+        by_first.setdefault(next(iter(line)), []).append(line)
+    for first, what in (("slice", ""), ("figure", "figures"), ("score", "scores"), ("summary", "the last line")):
+        assert {tuple(line) for line in by_first[first]} == {tuple(said[what])}, first
+    last = lines[-1]
+    assert last["n"] == len(CASES)
+    assert Path(last["report"]).is_file()
+    assert last["regressed"] == last["improved"] == []
+
+
+def test_wrong_words_end_with_exit_code_2(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    for words in (["--suite", "nowhere"], [*command, "--limit", "0"], [*command, "--workers", "0"]):
+        assert main(["run", *words]) == 2
+    assert main(["run", *command, "--system", "retrieval", "--against", "quote-v1"]) == 2
+    assert "--system" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_fast_slice_of_the_demo_suite_takes_under_a_minute(tmp_path: Path, audit: Audit) -> None:
+    """CI's learning check in small: `python -m eval run --suite demo --limit 30`; the whole suite has 6 minutes."""
+    suite = find_suite("demo", tmp_path)
+    settings = Settings(home=tmp_path)
+    with opened_world(suite, settings) as world:
+        part = choose(suite, Chosen(limit=30))
+        began = time.perf_counter()
+        run = Evaluator(part, world, RunOptions(tmp_path / "runs", audit)).run()
+        assert time.perf_counter() - began < 60
+    assert run.summary.all.n == 30
+    assert all(result.passed_scores["leakage"] for result in run.results)
