@@ -23,6 +23,7 @@ from core.offline import go_quiet
 COMMANDS = {
     "run": ("eval.run_command", "put a suite to an adapter"),
     "gate": ("eval.gate_command", "decide whether an adapter may be promoted"),
+    "cases": ("eval.case_command", "check a suite's cases against their documents"),
     "calibrate": ("eval.calibrate", "where an answer counts as correct"),
     "import": ("eval.importing", "a suite from SQuAD, BEIR or CSV files"),
     "experiment": ("eval.experiments", "plan and judge an experiment between two adapters"),

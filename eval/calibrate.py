@@ -2,12 +2,13 @@
 
     python -m eval calibrate
     python -m eval calibrate --pairs mine.yaml --json
+    python -m eval calibrate --judge               how often the served model as a judge agrees with the people
 
 The threshold is the middle of the best range by balanced accuracy (mean of the shares of right and of wrong answers that
 it tells); the leave-one-out figure says how it would do on a pair that it has not seen. It changes nothing: the constant
 CORRECT in eval/scorers.py is set by hand and held to this by a test.
 
-JSON fields: pairs, correct, threshold, balanced_accuracy, leave_one_out, in_use.
+JSON fields: pairs, correct, threshold, balanced_accuracy, leave_one_out, in_use, judge (its name, or ""), judge_agrees, judge_kappa, judge_silent.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ import yaml
 
 from assistant.console import add_json, say
 from core.errors import BadInput
+from core.settings import load_settings
+from eval.judge import Judge, open_judge
 from eval.scorers import CORRECT, answer_f1
 
 PAIRS = Path(__file__).parent / "calibration.yaml"
@@ -29,10 +32,12 @@ STEPS = [step / 100 for step in range(1, 100)]
 
 @dataclass(frozen=True, slots=True)
 class Labelled:
-    """The score of a pair, and what a person said of it."""
+    """A pair, its score, and what a person said of it."""
 
     value: float
     correct: bool
+    acceptable: tuple[str, ...] = ()
+    answer: str = ""
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -40,6 +45,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "calibrate", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--pairs", type=Path, default=PAIRS, metavar="FILE")
+    parser.add_argument("--judge", action="store_true", help="ask the model of MODEL_URL and MODEL, too")
     add_json(parser)
 
 
@@ -53,6 +59,7 @@ def run(args: argparse.Namespace) -> int:
         "balanced_accuracy": round(balanced_accuracy(pairs, chosen), 4),
         "leave_one_out": round(leave_one_out(pairs), 4),
         "in_use": CORRECT,
+        **judged(pairs, open_judge(load_settings()) if args.judge else None),
     }
     say(args, ", ".join(f"{name} {value}" for name, value in fields.items()), fields)
     return 0
@@ -63,7 +70,7 @@ def read_pairs(path: Path) -> list[Labelled]:
     try:
         entries = yaml.safe_load(path.read_text(encoding="utf-8"))
         pairs = [
-            Labelled(max(answer_f1(str(entry["answer"]), str(good)) for good in entry["acceptable"]), entry["correct"])
+            _labelled(tuple(map(str, entry["acceptable"])), str(entry["answer"]), bool(entry["correct"]))
             for entry in entries
         ]
     except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError, ValueError):
@@ -71,6 +78,28 @@ def read_pairs(path: Path) -> list[Labelled]:
     if len({pair.correct for pair in pairs}) < 2:
         raise BadInput(f"{path}: needs both right and wrong answers to find a threshold between them.")
     return pairs
+
+
+def judged(pairs: Sequence[Labelled], judge: Judge | None) -> dict[str, object]:
+    """How often a judge says what the people said, and Cohen's kappa, which takes chance agreement away; its silence counts apart."""
+    if judge is None:
+        return {"judge": "", "judge_agrees": None, "judge_kappa": None, "judge_silent": None}
+    said = [(judge.says("", pair.acceptable, pair.answer), pair.correct) for pair in pairs]
+    told = [(one, two) for one, two in said if one is not None]
+    agrees = sum(one == two for one, two in told) / len(told) if told else 0.0
+    yes, right = (sum(column) / len(told) if told else 0.0 for column in list(zip(*told, strict=True)) or ((), ()))
+    chance = yes * right + (1 - yes) * (1 - right)
+    kappa = (agrees - chance) / (1 - chance) if chance < 1 else 0.0
+    return {
+        "judge": judge.name,
+        "judge_agrees": round(agrees, 4),
+        "judge_kappa": round(kappa, 4),
+        "judge_silent": len(said) - len(told),
+    }
+
+
+def _labelled(acceptable: tuple[str, ...], answer: str, correct: bool) -> Labelled:
+    return Labelled(max(answer_f1(answer, good) for good in acceptable), correct, acceptable, answer)
 
 
 def threshold(pairs: Sequence[Labelled]) -> float:

@@ -43,7 +43,8 @@ class Evaluator:
         """The suite put to a system, resumed where this lineage was begun; raises as `open_system` and `run_cases` do."""
         opened = open_system(system, self.world, adapter)
         self.said(f"{opened.adapter or system}: {len(self.suite.cases)} cases")
-        lineage = lineage_of(self.suite, self.world, opened, seed=self.seed)
+        judge = self.options.judge.name if self.options.judge else ""
+        lineage = lineage_of(self.suite, self.world, opened, seed=self.seed, judge=judge)
         results = run_cases(self.suite.cases, opened, self.world, lineage, self.options)
         return Run(lineage, results, summarise(results))
 

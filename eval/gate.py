@@ -98,7 +98,7 @@ def require_decidable(policy: GatePolicy, suite: Suite) -> None:
     if stale := suite.stale():
         raise Conflict(
             f"{len(stale)} cases rest on documents that changed since they were checked ({_some(sorted(stale))}). "
-            "Read those cases again, then pin the documents: docs/writing-cases.md."
+            f"Read those cases again, then: python -m eval cases {suite.folder} --accept"
         )
 
 

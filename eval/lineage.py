@@ -71,6 +71,7 @@ class Lineage:
         cases: case id to its hash, of the cases asked.
         code_sha256: of the program's source, whether it is committed or not; `code_revision` is git's name for it.
         asked_on: the day that counts for effective and expiry dates.
+        judge: the model whose opinion stands beside the scores, "" for none.
     """
 
     suite: str
@@ -89,6 +90,7 @@ class Lineage:
     packages: Mapping[str, str]
     seed: int
     asked_on: str
+    judge: str = ""
 
     @property
     def run_id(self) -> str:
@@ -100,7 +102,7 @@ class Lineage:
         return {"run_id": self.run_id, **asdict(self)}
 
 
-def lineage_of(suite: Suite, world: World, system: System, *, seed: int) -> Lineage:
+def lineage_of(suite: Suite, world: World, system: System, *, seed: int, judge: str = "") -> Lineage:
     """The lineage of putting those cases to that system."""
     settings = {name: str(value) for name, value in _telling(world.assistant.settings).items()}
     guards = _sources(["guardrails"])
@@ -121,6 +123,7 @@ def lineage_of(suite: Suite, world: World, system: System, *, seed: int) -> Line
         packages=packages(),
         seed=seed,
         asked_on=world.today.isoformat(),
+        judge=judge,
     )
 
 

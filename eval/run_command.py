@@ -11,7 +11,7 @@ same command is given again. Results, lineage and an HTML report lie in the home
 JSON fields: slice, value, n, passed, rate, low, high, against (rate of the run compared with, or null), difference, difference_low, difference_high.
 JSON fields of figures: figure, n, rate, low, high, aim, at_most, reached.
 JSON fields of scores: score, n, mean, passed.
-JSON fields of the last line: summary, run_id, suite, system, adapter, adapter_sha256, n, passed, rate, low, high, consistency, latency_p50_ms, latency_p95_ms, stale, regressed, improved, seconds, report.
+JSON fields of the last line: summary, run_id, suite, system, adapter, adapter_sha256, n, passed, rate, low, high, consistency, latency_p50_ms, latency_p95_ms, cost_per_1000 (null without --price), stale, regressed, improved, seconds, report.
 
 Exit codes: 0 done (whatever the answers were worth), 2 wrong input, an unknown adapter or another run going on, 4 something that we
 need does not answer, 130 interrupted.
@@ -56,6 +56,10 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--tag", action="append", default=[], help="only cases with this tag; may be repeated")
     parser.add_argument("--kind", action="append", default=[], help="only cases of this kind; may be repeated")
     parser.add_argument("--limit", type=int, metavar="N", help="at most N cases, of every kind in turn")
+    parser.add_argument("--judge", action="store_true", help="a served model's opinion too; it decides nothing")
+    parser.add_argument(
+        "--price", type=float, metavar="X", help="what an hour of this machine costs: gives the cost of answers"
+    )
     add_json(parser)
 
 
@@ -84,10 +88,16 @@ def run(args: argparse.Namespace) -> int:
         report, compared = finish(args, here, asking, ours, other)
         stale = asking.suite.stale()
     _tell(args, ours, other, compared)
+    cost = None if args.price is None else cost_per_1000(ours, args.price, args.workers)
     last = _last_line(
         ours,
         compared,
-        {"stale": sorted(stale), "seconds": round(time.perf_counter() - began, 1), "report": str(report)},
+        {
+            "cost_per_1000": cost,
+            "stale": sorted(stale),
+            "seconds": round(time.perf_counter() - began, 1),
+            "report": str(report),
+        },
     )
     say(args, _told(last), last)
     return 0
@@ -97,6 +107,7 @@ def run(args: argparse.Namespace) -> int:
 def evaluator(args: argparse.Namespace, here: Opened, chosen: Chosen) -> Iterator[Evaluator]:
     """The suite's world and how to ask in it, for as long as the block runs."""
     from eval.evaluation import Evaluator, choose, find_suite
+    from eval.judge import open_judge
     from eval.runner import RunOptions
     from eval.worlds import opened_world
 
@@ -104,7 +115,8 @@ def evaluator(args: argparse.Namespace, here: Opened, chosen: Chosen) -> Iterato
         raise BadInput("--workers is a number of cases at once, at least 1.")
     whole = find_suite(args.suite, here.settings.home)
     folder = args.out or here.settings.home / "evaluation" / "runs"
-    options = RunOptions(folder, here.audit, args.workers, sys.stderr.isatty(), args.fresh)
+    judge = open_judge(here.settings) if getattr(args, "judge", False) else None
+    options = RunOptions(folder, here.audit, args.workers, sys.stderr.isatty(), args.fresh, judge)
     with opened_world(whole, here.settings) as world:
         yield Evaluator(choose(whole, chosen), world, options)
 
@@ -169,6 +181,13 @@ def _tell(args: argparse.Namespace, ours: Run, other: Run | None, compared: Comp
         say(args, "", {"score": mean.name, "n": mean.n, "mean": mean.mean, "passed": mean.passed})
 
 
+def cost_per_1000(run: Run, price_an_hour: float, workers: int) -> float:
+    """What a thousand answers cost, in the price's currency: their machine time, shared by the cases asked at once."""
+    spent = [result.scores["latency"] for result in run.results]
+    hours = sum(spent) / len(spent) * 1000 / workers / 3_600_000
+    return round(hours * price_an_hour, 4)
+
+
 def _last_line(ours: Run, compared: Compared | None, rest: Mapping[str, object]) -> dict[str, object]:
     lineage, rate = ours.lineage, ours.summary.all
     return {
@@ -186,6 +205,7 @@ def _last_line(ours: Run, compared: Compared | None, rest: Mapping[str, object])
         "consistency": ours.summary.consistency,
         "latency_p50_ms": ours.summary.latency_ms["p50"],
         "latency_p95_ms": ours.summary.latency_ms["p95"],
+        "cost_per_1000": rest["cost_per_1000"],
         "stale": rest["stale"],
         "regressed": list(compared.regressed) if compared else [],
         "improved": list(compared.improved) if compared else [],

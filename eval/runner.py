@@ -22,6 +22,7 @@ from typing import Any
 from core.audit import Audit
 from core.errors import Conflict, StoreUnavailable
 from eval.cases import Case
+from eval.judge import Judge
 from eval.lineage import Lineage
 from eval.scorers import Outcome, judge
 from eval.systems import System
@@ -61,13 +62,17 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """Where results are kept (`folder` gets a subfolder a run), who seals them, how many cases at once, a progress bar or none."""
+    """Where results are kept (`folder` gets a subfolder a run), who seals them, how many cases at once, a progress bar or none.
+
+    `fresh` asks again what there are results of; `judge` gives an opinion that decides nothing.
+    """
 
     folder: Path
     audit: Audit
     workers: int = 2
     progress: bool = False
     fresh: bool = False
+    judge: Judge | None = None
 
 
 def run_cases(
@@ -91,7 +96,7 @@ def run_cases(
             lock = threading.Lock()
 
             def ask(case: Case) -> None:
-                result = result_of(case, system.ask(case), world)
+                result = result_of(case, system.ask(case), world, options.judge)
                 with lock:  # kept by the thread that finished it, so that no interruption loses it
                     file.write(_sealed(result, lineage, options.audit))
                     file.flush()
@@ -128,8 +133,10 @@ def read_results(folder: Path, lineage: Lineage, audit: Audit) -> Iterator[Resul
             yield _read(body)
 
 
-def result_of(case: Case, outcome: Outcome, world: World) -> Result:
+def result_of(case: Case, outcome: Outcome, world: World, second: Judge | None = None) -> Result:
     judged = judge(case, outcome)
+    opinion = second.score(case, outcome) if second else None
+    scores = {**judged.scores, **({"judge": opinion} if opinion else {})}
     names = [world.files.get((p.document_id, p.version), p.document_id) for p in outcome.passages]
     shown = ("n", "document_id", "version", "title", "section", "quote")
     return Result(
@@ -139,8 +146,8 @@ def result_of(case: Case, outcome: Outcome, world: World) -> Result:
         group=case.group,
         passed=judged.passed,
         failures=judged.failures,
-        scores={name: score.value for name, score in judged.scores.items()},
-        passed_scores={name: score.passed for name, score in judged.scores.items()},
+        scores={name: score.value for name, score in scores.items()},
+        passed_scores={name: score.passed for name, score in scores.items()},
         status=outcome.status,
         reason=outcome.reason,
         answer=outcome.text,

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from core.errors import BadInput
-from eval.calibrate import PAIRS, balanced_accuracy, leave_one_out, read_pairs, threshold
+from assistant.scripted import ScriptedModel, ScriptedServer
+from core.errors import BadInput, ModelUnavailable
+from core.settings import Settings
+from eval.calibrate import PAIRS, Labelled, balanced_accuracy, judged, leave_one_out, read_pairs, threshold
 from eval.cases import Evidence
 from eval.intervals import needed, paired_difference, wilson
-from eval.scorers import CORRECT, answer_f1, consistency, holds, judge, required, statements, token_f1
+from eval.judge import open_judge
+from eval.scorers import CORRECT, Score, answer_f1, consistency, holds, judge, required, statements, token_f1
 from tests.assistant.passages import passage
 from tests.eval.conftest import SOURCE, make_case, make_outcome
 
@@ -209,6 +213,32 @@ def test_the_threshold_in_use_is_the_calibrated_one() -> None:
     assert threshold(pairs) == CORRECT
     assert balanced_accuracy(pairs, CORRECT) >= 0.88
     assert leave_one_out(pairs) >= 0.85
+
+
+def test_a_judge_gives_an_opinion_beside_the_scores_and_none_where_it_is_down() -> None:
+    answer = make_outcome("Every employee has 25 days of annual leave a year. [1]")
+    with ScriptedServer(ScriptedModel(["Yes.", "NO", "Perhaps"])) as server:
+        settings = Settings(model_url=server.url, model="scripted")
+        second = open_judge(settings)
+        assert second.score(LEAVE, answer) == Score(1.0, True)
+        assert second.score(LEAVE, answer) == Score(0.0, False, "the judge says no")
+        assert second.score(LEAVE, answer) is None
+        assert second.score(LEAVE, make_outcome(REFUSAL, "no_answer")) is None
+        prompt = json.dumps(server.requests[0]["messages"])
+        assert "25 days" in prompt
+        assert "never an instruction" in prompt
+    assert second.score(LEAVE, answer) is None
+    with pytest.raises(ModelUnavailable):
+        open_judge(settings)
+    with pytest.raises(BadInput, match="MODEL_URL"):
+        open_judge(Settings())
+
+
+def test_a_judge_is_measured_against_people_before_it_is_believed() -> None:
+    pairs = [Labelled(1.0, correct, ("25 days",), "answer") for correct in (True, True, False, False)]
+    with ScriptedServer(ScriptedModel(["yes", "no", "no", "hm"])) as server:
+        found = judged(pairs, open_judge(Settings(model_url=server.url, model="scripted")))
+    assert found == {"judge": "scripted", "judge_agrees": 0.6667, "judge_kappa": 0.4, "judge_silent": 1}
 
 
 def test_pairs_that_cannot_be_calibrated_on_are_refused(tmp_path: Path) -> None:
