@@ -41,3 +41,4 @@ ENTITIES: Mapping[str, str] = {
 """Entity to what stands between the angle brackets of its mask."""
 
 SECRETS = frozenset({"API_KEY", "PASSWORD", "PRIVATE_KEY", "URL_SECRET"})
+NAMES = frozenset({"PERSON", "LOCATION", "NATIONALITY", "ORGANIZATION", "TITLE", "AGE", "WEB_ADDRESS"})

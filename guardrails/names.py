@@ -15,7 +15,7 @@ from presidio_analyzer import EntityRecognizer, RecognizerResult
 KINDS = ("PERSON", "LOCATION", "NATIONALITY", "ORGANIZATION", "TITLE")
 
 _CAP = r"[^\W\d_a-zß-öø-ÿ][\w'’.-]*\w"
-_NAME = rf"{_CAP}(?:[ ](?:[A-Z]\.[ ]|(?:van|von|de|del|da|di|la|le|der|den|bin|al|Mac|O'|Mc)[ ]){{0,2}}{_CAP}){{0,2}}"
+_NAME = rf"{_CAP}(?:[ ](?:[A-Z]\.?[ ]|(?:van|von|de|del|da|di|la|le|der|den|bin|al|Mac|O'|Mc)[ ]){{0,2}}{_CAP}){{0,2}}"
 _TITLE = r"(?:Mr|Mrs|Ms|Miss|Mx|Dr|Prof|Professor|Sir|Dame|Herrn?|Frau|Sra?|Srta|Señora?|Don|Doña|Monsieur|Madame)"
 _TITLED = re.compile(rf"\b({_TITLE}\.?)[ ]({_NAME})")
 _CUED = re.compile(
@@ -29,7 +29,12 @@ _CUED = re.compile(
 _SAID = re.compile(
     rf"\b({_CAP}[ ]{_CAP}(?:[ ]{_CAP})?)[ ](?:said|says|told|wrote|asked|explained|listed|spent|joined|left|lives|lived|called|reported|works|worked|was born|is from|has been)\b"
 )
-_BETWEEN = re.compile(r"[ ](?:[A-Z]\.[ ])?|-")
+_ALONE = re.compile(
+    rf"(?:^|[.!?\n\"”][ ]?)({_CAP})[ ](?:lives|lived|said|says|told|spent|was born|is from|grew up|has been on (?:sick )?leave)\b"
+    rf"|\b(?:(?:written|signed|approved|made|sent|song|story|book|report)[^.\n]{0, 20}[ ]by|said|says|assistant to|reports? to|calls? me|known as)[ ]({_CAP}(?:[ ](?:[A-Z]\.?[ ])?{_CAP})?)(?=[.,!?;\"”]|[ ](?:to|and|on|in|at)\b|$)",
+    re.MULTILINE,
+)
+_BETWEEN = re.compile(r"[ ](?:[A-Z]\.?[ ])?|-")
 _ORGANISATION = re.compile(
     rf"\b((?:{_CAP}[ ,]{{1,2}}(?:&[ ]|and[ ])?){{1,4}}(?:Inc|Ltd|LLC|LLP|PLC|plc|GmbH|AG|SE|KG|SA|SL|Corp|Corporation|Company|Co|Group|Bank|Holdings|Partners|Sons|Bros|Foundation|University|Institute)\b\.?)"
     rf"|\b({_CAP}(?:-{_CAP})?[ ]and[ ]Sons|{_CAP},[ ]{_CAP}[ ]and[ ]{_CAP})\b"
@@ -91,7 +96,8 @@ PEOPLES = frozenset(_PEOPLES.split())
 _COMMON = """
 the a an and or of in on at to for from with by as is are was were be i you he she it we they this that these those my your his her our their what who when where why how which if then please thank
 thanks hello hi dear yes no not all any some new old policy team department office company service desk street road avenue suite apt monday tuesday wednesday thursday friday saturday sunday january
-february march april may june july august september october november december producer president
+february march april may june july august september october november december producer president everyone everybody nobody someone somebody one who people employees staff customers suppliers contractors
+flat suite unit apartment room floor building box mr mrs ms dr there here it's that's one two three each every many most both section chapter table figure page form step note version
 """
 _NO_NAMES = frozenset(_COMMON.split())
 
@@ -125,6 +131,10 @@ def _people(text: str) -> _Found:
         for match in pattern.finditer(text):
             if match.group(1).split()[0].lower() not in _NO_NAMES:
                 yield "PERSON", *match.span(1), 0.7
+    for match in _ALONE.finditer(text):
+        group = 1 if match.group(1) else 2
+        if match.group(group).split()[0].lower() not in _NO_NAMES | PLACES | PEOPLES:
+            yield "PERSON", *match.span(group), 0.65
     words = list(_WORD.finditer(text))
     for place, match in enumerate(words):
         if match.group().lower() in FIRST_NAMES:

@@ -85,10 +85,10 @@ _DISEASE = (
 )
 _HEALTH_SAID = (
     r"\b(?:diagnosed with|diagnosis (?:of|is|:)|suffers? from|suffering from|treated for|tested positive for|recovering from|leidet an|leide an|diagnostiziert mit|erkrankt an|padece|padezco|diagnosticad[oa] (?:con|de)|sufre de)"
-    r":? (?:an? |the |his |her |my )?\K(?:[\w-]{2,20} ){0,2}?" + _DISEASE + r"\b"
+    r":? (?:an? |the |his |her |my )?\K(?:[\w-]{1,20} ){0,2}?" + _DISEASE + r"\b"
 )
 _HEALTH_OWN = (
-    r"\b(?:(?:my|his|her|their|\w+'s|mein[e]?|sein[e]?|ihr[e]?|mi|su) |(?:i|he|she|\w+) (?:am|is|has|have|had|was|bin|ist|hat|habe|tengo|tiene|está) (?:an? |been )?)\K(?:[\w-]{2,20} )?"
+    r"\b(?:(?:my|his|her|their|\w+'s|mein[e]?|sein[e]?|ihr[e]?|mi|su) |(?:i|he|she|\w+) (?:am|is|has|have|had|was|bin|ist|hat|habe|tengo|tiene|está) (?:an? |been )?)\K(?:[\w-]{1,20} )?"
     + _DISEASE
     + r"\b(?! (?:leave|policy|care|benefit|insurance|awareness|support|day|week|fund|screening))"
 )
@@ -100,6 +100,10 @@ _STREET_INTERNATIONAL = (
     r"\b(?:\d{1,6} )?(?:Via|Rue|Rua|Viale|Piazza|Corso|Boulevard|Av(?:enue)?|Strada|Ulica|ul\.) (?:[^\W\d_][\w'’.-]{1,24} ){1,3}\d{1,5}\b"
     r"|\b\d{1,6} [^\W\d_a-zß-öø-ÿ][\w'’-]{2,24}(?:vej|gata|gatan|gade|vägen|vegen|veien|stien|katu|tie|laan|straat|utca|út|ulica|tér|plein|weg) \d{1,5}\b"
 )
+_PLACE_WORDS = r"(?:[^\W\d_a-zß-öø-ÿ][\w'’.-]{1,24}[ ]){1,4}"
+_STREET_SAID = rf"\b(?:lives? (?:on|at)|living (?:on|at)|deliver(?:ed|y)? to|ship(?:ped)? to|return (?:it )?to|sen[dt] (?:it |(?:a new )?one )?to|address(?:es)?(?: is| are)?:?|enter on)\s+\K(?:\d{{1,6}}[ ,]){{0,2}}{_PLACE_WORDS}\d{{1,5}}[a-z]?\b"
+_STREET_NUMBERED = rf"\b\d{{3,6}}[ ]{_PLACE_WORDS}\d{{1,4}}\b\.?(?=\s+(?:Apt|Suite|Unit|Flat)\b|\n)"
+_BLOCK = rf"\b\d{{1,6}} (?:\d{{1,5}} )?{_PLACE_WORDS}?[^\n?!]{{0,40}}(?:,? ?(?:Apt|Suite|Unit|Flat)\.? \d{{1,5}},?)?(?:\s*\n\s*[^\n?!]{{2,40}}){{1,3}}?[ \n]\s*\d{{4,6}}\b"
 _NIF = r"(?<![\w-])\d{8}[ -]?[A-HJ-NP-TV-Z](?![\w-])"
 _DE_SOCIAL = r"(?<!\w)\d{2} ?\d{6} ?[A-Z] ?\d{3}(?!\w)"
 _ACCOUNT_UK = r"(?<![\d-])\d{2}-\d{2}-\d{2}(?:,? (?:account|acct|a/c)(?: number| no\.?)?:? )?[ ,/]{0,2}\d{8}(?!\d)"
@@ -110,6 +114,7 @@ CONTEXT = {
     "PHONE_NUMBER": "phone telephone tel cell cellphone mobile call calling fax whatsapp sms ring dial telefon handy mobil rufnummer anrufen durchwahl teléfono telefono móvil movil llamar llama",
     "CREDIT_CARD": "card cards credit visa mastercard amex maestro debit kreditkarte karte tarjeta",
     "UK_BANK_ACCOUNT": "account sort bank bacs payee sortcode acct a/c",
+    "STREET_ADDRESS": "address addresses deliver delivery return send sent live lives billing shipping adresse dirección anschrift",
     "POSTCODE": "postcode address live lives home zip",
     "US_SSN": "ssn ssns social socialsecurity",
     "US_ITIN": "itin individual taxpayer",
@@ -293,7 +298,9 @@ def _contact() -> list[Any]:
         own("EMAIL_ADDRESS", 0.7, _EMAIL_SPELT),
         _Phone(context=_near("PHONE_NUMBER"), supported_regions=PHONE_REGIONS, leniency=phonenumbers.Leniency.VALID),
         own("STREET_ADDRESS", 0.65, _STREET_EN, _STREET_DE, _STREET_ES, flags=CASED),
-        own("STREET_ADDRESS", 0.6, _BOX, _UNIT, _STREET_INTERNATIONAL, flags=CASED),
+        own("STREET_ADDRESS", 0.6, _BOX, _UNIT, _STREET_INTERNATIONAL, _STREET_NUMBERED, flags=CASED),
+        own("STREET_ADDRESS", 0.65, _STREET_SAID, flags=CASED),
+        own("STREET_ADDRESS", 0.3, _BLOCK, context=_near("STREET_ADDRESS"), flags=CASED),
         own("POSTCODE", 0.65, _ZIP_SAID),
         own("POSTCODE", 0.3, _UK_POSTCODE, context=_near("POSTCODE"), flags=CASED),
         own("DATE_OF_BIRTH", 0.2, _DATE, context=_near("DATE_OF_BIRTH")),

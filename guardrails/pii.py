@@ -28,7 +28,7 @@ from typing import Any, Literal
 
 from core.errors import SettingsError
 from core.records import CLASSIFICATIONS, Action, Entity, Passage, Role, Verdict, clearance_rank
-from guardrails.entities import ENTITIES, SECRETS
+from guardrails.entities import ENTITIES, NAMES, SECRETS
 from guardrails.policy import Handling, PersonalDataSection, load_policy
 
 _FREE_MAIL = re.compile(
@@ -104,7 +104,10 @@ class Recognisers:
 
 
 def _resolved(found: Sequence[Entity]) -> tuple[Entity, ...]:
-    """One entity for each run of overlapping ones: the whole run's span, the type of the surest, then the longest."""
+    """One entity for each run of overlapping ones: the whole run's span, the type of the surest, then the longest.
+
+    A secret goes before everything, and a name or a place is the least: it stands in many an address or link.
+    """
     runs: list[list[Entity]] = []
     end = -1
     for entity in sorted(found, key=lambda e: (e.start, -e.end)):
@@ -117,7 +120,7 @@ def _resolved(found: Sequence[Entity]) -> tuple[Entity, ...]:
 
 
 def _merged(run: Sequence[Entity]) -> Entity:
-    best = max(run, key=lambda e: (e.type in SECRETS, e.score, e.end - e.start))
+    best = max(run, key=lambda e: (e.type in SECRETS, e.type not in NAMES, e.score, e.end - e.start))
     return Entity(best.type, min(e.start for e in run), max(e.end for e in run), best.score)
 
 

@@ -8,8 +8,10 @@ from urllib.parse import urlsplit
 
 from core.records import Role
 from core.settings import Settings
+from guardrails.classifier import OPERATING_POINT, InjectionClassifier, open_judge
 from guardrails.grounding import THRESHOLD, Grounding
 from guardrails.guard import Budgeted, Guard
+from guardrails.heads import Encoder
 from guardrails.injection import Injection
 from guardrails.leaks import Markup, PromptLeak
 from guardrails.pii import PersonalData, PersonalDataPolicy, Recognisers, chat_thresholds
@@ -61,13 +63,16 @@ class PersonalGuards:
         return PersonalDataPolicy(self.policy.personal_data, self.domains, frozenset(roles))
 
 
-def build_guards(settings: Settings, template_text: str, *, policy: Policy | None = None) -> Guards:
+def build_guards(
+    settings: Settings, template_text: str, *, policy: Policy | None = None, encoder: Encoder | None = None
+) -> Guards:
     """The rails that the policy switches on, each with its budget.
 
     Args:
         settings: the support contact's domain and the public address count as the organisation's own.
         template_text: the prompt template, which answers must not repeat.
         policy: the packaged one where none is given.
+        encoder: the embedder that also searches; without it the trained heads do not judge, and the rules stand alone.
 
     Raises:
         SettingsError: the policy names an entity that no recogniser finds.
@@ -77,11 +82,14 @@ def build_guards(settings: Settings, template_text: str, *, policy: Policy | Non
     section = policy.personal_data
     personal = PersonalGuards(policy, domains, Recognisers(chat_thresholds(section), section.allow))
     least_covered = policy.rail("grounding").threshold
+    judge, threshold = open_judge("injection", encoder), policy.rail("injection_classifier").threshold
+    classifier = InjectionClassifier(judge, OPERATING_POINT if threshold is None else threshold) if judge else None
     return Guards(
         input=_running(
             policy,
             injection_question=Injection("question"),
-            topics=Topics(policy.topics),
+            injection_classifier=classifier,
+            topics=Topics(policy.topics, open_judge("harm", encoder)),
             personal_data_question=personal.question(),
         ),
         passage=_running(policy, injection_passage=Injection("passage")),
@@ -96,12 +104,12 @@ def build_guards(settings: Settings, template_text: str, *, policy: Policy | Non
     )
 
 
-def _running(policy: Policy, **guards: Guard) -> tuple[Guard, ...]:
+def _running(policy: Policy, **guards: Guard | None) -> tuple[Guard, ...]:
     """The guards that the policy runs, in the order given, each stopped at its budget."""
     chosen = []
     for name, guard in guards.items():
         rail = policy.rails[_rail(name)]
-        if rail.run:
+        if rail.run and guard is not None:
             chosen.append(guard if isinstance(guard, Budgeted) else Budgeted(guard, rail.budget_ms))
     return tuple(chosen)
 

@@ -10,7 +10,7 @@ import yaml
 
 from guardrails.policy import BUILT_IN_TOPICS, load_policy, read_policy
 from guardrails.topics import Topics, topic_refusal
-from tests.guardrails.benign import ALARMING
+from training.harmless import ALARMING
 
 ROOT = Path(__file__).parents[2]
 topics = Topics(load_policy().topics)

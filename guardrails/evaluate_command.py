@@ -1,0 +1,198 @@
+"""The evaluate command: what the recognisers find, or the rails stop, in a labelled file.
+
+    python -m guardrails evaluate pii FILE          texts with spans, as presidio-research writes them
+    python -m guardrails evaluate injection FILE    lines of {text, label}; label 1, true or "injection" is an attempt
+
+Personal data are counted by words, as presidio-research does: a word in a labelled span is found where an entity of that
+kind covers it. The line `any` leaves kinds aside; `all` demands them. F2 counts a miss four times as much as a false alarm.
+Attempts are judged by the rails as they stand, by their rules alone and by the head alone, beside a list of keywords.
+
+JSON fields of pii: entity, words, found, missed, false, precision, recall, f2, texts, texts_per_second.
+JSON fields of injection: system, attacks, benign, recall, recall_low, recall_high, fpr, fpr_low, fpr_high, ms_p50, ms_p95.
+
+Exit codes: 0 done, 2 wrong input or policy.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from core.errors import BadInput
+from core.settings import load_settings
+from guardrails.check_command import NO_TEMPLATE, check, read_rows
+from guardrails.heads import Encoder
+from guardrails.injection import Injection
+from guardrails.measures import Rate, keywords_found, percentile
+from guardrails.pii import Recognisers
+from guardrails.policy import Policy, load_policy
+from guardrails.rails import build_guards
+
+OUR_NAME: Mapping[str, str] = {
+    "GPE": "LOCATION",
+    "LOC": "LOCATION",
+    "FAC": "LOCATION",
+    "ADDRESS": "STREET_ADDRESS",
+    "ZIP_CODE": "POSTCODE",
+    "NRP": "NATIONALITY",
+    "ORG": "ORGANIZATION",
+    "PER": "PERSON",
+    "DOMAIN_NAME": "WEB_ADDRESS",
+    "URL": "WEB_ADDRESS",
+    "PREFIX": "TITLE",
+    "DATE_TIME": "DATE_OF_BIRTH",
+    "US_PASSPORT": "PASSPORT",
+    "US_BANK_NUMBER": "BANK_ACCOUNT",
+}
+"""Names of other schemes for what our recognisers find."""
+_WORD = re.compile(r"\w+|[^\w\s]")
+_ATTACK = (1, True, "1", "injection", "attack", "jailbreak", "malicious")
+_BENIGN = (0, False, "0", "benign", "safe", "legitimate")
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = subparsers.add_parser(
+        "evaluate",
+        help="measure the rails on a labelled file",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("what", choices=("pii", "injection"))
+    parser.add_argument("file", metavar="FILE", help="lines of JSON, or one JSON list")
+    parser.add_argument(
+        "--stage", choices=("input", "passage", "any"), default="any", help="whose rails judge attempts; any: either"
+    )
+    parser.add_argument("--policy", type=Path, metavar="FILE", help="instead of the packaged policy")
+    parser.add_argument("--json", action="store_true", help="one JSON object a line")
+
+
+def run(args: argparse.Namespace, encoder: Encoder | None) -> int:
+    """Run the command; returns its exit code."""
+    policy = load_policy(args.policy)
+    if args.what == "pii":
+        rows = list(read_rows(args.file, {"full_text": str, "spans": list}))
+        lines = personal_data_lines(rows, Recognisers(policy.thresholds(), policy.personal_data.allow))
+    else:
+        rows = list(read_rows(args.file, {"text": str}))
+        lines = injection_lines(rows, policy, encoder, args.stage)
+    for line in lines:
+        sys.stdout.write(json.dumps(line) + "\n" if args.json else _readable(line))
+    return 0
+
+
+def personal_data_lines(rows: Sequence[Mapping[str, Any]], recognisers: Recognisers) -> Iterator[dict[str, Any]]:
+    """One line an entity that the file labels, then `all` and `any` over those."""
+    labelled = {_ours(s["entity_type"]) for row in rows for s in row["spans"]}
+    found: Counter[str] = Counter()
+    missed: Counter[str] = Counter()
+    false: Counter[str] = Counter()
+    began = time.perf_counter()
+    entities = [recognisers.find(row["full_text"]) for row in rows]
+    speed = len(rows) / (time.perf_counter() - began) if rows else 0.0
+    for row, ours in zip(rows, entities, strict=True):
+        theirs = [(_ours(s["entity_type"]), s["start_position"], s["end_position"]) for s in row["spans"]]
+        mine = [(e.type, e.start, e.end) for e in ours if e.type in labelled]
+        for word in _WORD.finditer(row["full_text"]):
+            true, said = _at(theirs, word), _at(mine, word)
+            if true and said:
+                found["any"] += 1
+            else:
+                missed["any"] += bool(true)
+                false["any"] += bool(said)
+            if true == said:
+                found[true] += bool(true)
+                continue
+            missed[true] += bool(true)
+            false[said] += bool(said)
+    for counts in (found, missed, false):
+        counts["all"] = sum(n for name, n in counts.items() if name not in ("any", "all", ""))
+    for entity in (*sorted(labelled), "all", "any"):
+        counted = {"found": found[entity], "missed": missed[entity], "false": false[entity]}
+        yield {
+            "entity": entity,
+            "words": found[entity] + missed[entity],
+            **counted,
+            **_f2(**counted),
+            "texts": len(rows),
+            "texts_per_second": round(speed, 1),
+        }
+
+
+def _ours(name: str) -> str:
+    return OUR_NAME.get(name, name)
+
+
+def _at(spans: Sequence[tuple[str, int, int]], word: re.Match[str]) -> str:
+    """The kind of the span that the word lies in, or nothing."""
+    return next((kind for kind, start, end in spans if start < word.end() and word.start() < end), "")
+
+
+def _f2(*, found: int, missed: int, false: int) -> dict[str, float]:
+    precision = found / (found + false) if found + false else 0.0
+    recall = found / (found + missed) if found + missed else 0.0
+    f2 = 5 * precision * recall / (4 * precision + recall) if precision + recall else 0.0
+    return {"precision": round(precision, 4), "recall": round(recall, 4), "f2": round(f2, 4)}
+
+
+def injection_lines(
+    rows: Sequence[Mapping[str, Any]], policy: Policy, encoder: Encoder | None, stage: str
+) -> Iterator[dict[str, Any]]:
+    """One line a system: the keywords, our rules, our head where there is an encoder, and the rails together."""
+    labels = [_is_attack(row.get("label"), place) for place, row in enumerate(rows, 1)]
+    texts = [row["text"] for row in rows]
+    guards = build_guards(load_settings(), NO_TEMPLATE, policy=policy, encoder=encoder)
+    steering = [g for g in guards.input if g.name.startswith("injection")]
+    stages = {"input": [steering], "passage": [guards.passage], "any": [steering, guards.passage]}[stage]
+    question, passage = Injection("question"), Injection("passage")
+    rules = {"input": [question], "passage": [passage], "any": [question, passage]}[stage]
+    systems: dict[str, Callable[[str], bool]] = {
+        "keywords": keywords_found,
+        "rules": lambda text: any(not rule.check(text).allowed for rule in rules),
+        "rails": lambda text: any(not check(s, text, ()).verdict.allowed for s in stages),
+    }
+    if heads := [g for g in steering if g.name == "injection_classifier"]:
+        systems["head"] = lambda text: not check(heads, text, ()).verdict.allowed
+    for system, stops in systems.items():
+        flagged, spent = [], []
+        for text in texts:
+            began = time.perf_counter()
+            flagged.append(stops(text))
+            spent.append((time.perf_counter() - began) * 1000)
+        yield _judged(system, labels, flagged, spent)
+
+
+def _is_attack(label: object, place: int) -> bool:
+    value = label.casefold() if isinstance(label, str) else label
+    if value in _ATTACK or value in _BENIGN:
+        return value in _ATTACK
+    raise BadInput(f"item {place}: `label` must be 1 or 0 (or injection or benign)")
+
+
+def _judged(system: str, labels: Sequence[bool], flagged: Sequence[bool], spent: Sequence[float]) -> dict[str, Any]:
+    caught = [f for f, attack in zip(flagged, labels, strict=True) if attack]
+    alarmed = [f for f, attack in zip(flagged, labels, strict=True) if not attack]
+    recall, fpr = Rate(sum(caught), len(caught)), Rate(sum(alarmed), len(alarmed))
+    return {
+        "system": system,
+        "attacks": recall.n,
+        "benign": fpr.n,
+        "recall": round(recall.value, 4),
+        "recall_low": round(recall.interval[0], 4),
+        "recall_high": round(recall.interval[1], 4),
+        "fpr": round(fpr.value, 4),
+        "fpr_low": round(fpr.interval[0], 4),
+        "fpr_high": round(fpr.interval[1], 4),
+        "ms_p50": round(percentile(spent, 0.5), 3),
+        "ms_p95": round(percentile(spent, 0.95), 3),
+    }
+
+
+def _readable(line: Mapping[str, Any]) -> str:
+    return "  ".join(f"{name} {value}" for name, value in line.items()) + "\n"
