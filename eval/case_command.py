@@ -21,7 +21,8 @@ import json
 import re
 import sys
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cache, partial
 from pathlib import Path
 
 import yaml
@@ -70,19 +71,20 @@ def run(args: argparse.Namespace) -> int:
     return 1 if stale or lost else 0
 
 
-def unfounded(suite: Suite) -> dict[str, tuple[str, ...]]:
+def unfounded(suite: Suite, read: Callable[[str], str] | None = None) -> dict[str, tuple[str, ...]]:
     """Case ids, each with the documents in which one of its evidence quotes does not stand.
+
+    Args:
+        read: gives a document's text by its name; by default `plain_text`, once for each document.
 
     Raises:
         DocumentError: a document of the cases cannot be converted.
     """
-    texts: dict[str, str] = {}
+    text = read or cache(partial(plain_text, suite))
     found: dict[str, tuple[str, ...]] = {}
     for case in suite.cases:
         for document in dict.fromkeys(one.document for one in case.evidence):
-            if document not in texts:
-                texts[document] = plain_text(suite, document)
-            if any(not holds(texts[document], e.quote) for e in case.evidence if e.document == document):
+            if any(not holds(text(document), e.quote) for e in case.evidence if e.document == document):
                 found[case.case_id] = (*found.get(case.case_id, ()), document)
     return found
 

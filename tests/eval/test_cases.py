@@ -6,9 +6,10 @@ import argparse
 import json
 import re
 from collections import Counter, defaultdict
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
-from functools import lru_cache
+from functools import cache, partial
 from pathlib import Path
 
 import pytest
@@ -16,13 +17,15 @@ import pytest
 from core.errors import BadInput
 from core.people import read_people_file
 from core.records import Document, Principal
-from eval.case_command import add_parser, run, unfounded, write_pins
+from eval.case_command import add_parser, plain_text, run, unfounded, write_pins
 from eval.casefile import CASE_KEYS
 from eval.cases import KINDS, Suite, load_suite
+from eval.scorers import holds as stands
 from retrieval.governance import Governance
 from retrieval.sources import Reader, find_sources
 from tests.eval.small import CASE, write_suite
 
+Read = Callable[[str], str]
 DEMO = Path(__file__).resolve().parents[2] / "eval" / "suites" / "demo"
 LEAST = {
     "answerable": 60,
@@ -61,6 +64,12 @@ def governed(demo: Suite) -> dict[str, Governance]:
     return found
 
 
+@pytest.fixture(scope="module")
+def read(demo: Suite) -> Read:
+    """A document's text as the assistant reads it, converted once."""
+    return cache(partial(plain_text, demo))
+
+
 def test_the_demo_suite_has_enough_cases_of_every_kind(demo: Suite) -> None:
     counts = Counter(case.kind for case in demo.cases)
     assert len(demo.cases) >= 330
@@ -69,8 +78,8 @@ def test_the_demo_suite_has_enough_cases_of_every_kind(demo: Suite) -> None:
     assert all(n >= 12 for n in Counter(case.language for case in demo.cases).values())
 
 
-def test_every_evidence_quote_stands_in_the_converted_document(demo: Suite) -> None:
-    assert unfounded(demo) == {}
+def test_every_evidence_quote_stands_in_the_converted_document(demo: Suite, read: Read) -> None:
+    assert unfounded(demo, read) == {}
 
 
 def test_no_case_of_the_demo_suite_is_stale(demo: Suite) -> None:
@@ -114,20 +123,19 @@ def test_every_access_group_asks_a_cleared_and_an_uncleared_person(demo: Suite) 
     assert {group for group, expects in groups.items() if expects != {"answer", "refuse"}} == set()
 
 
-def test_every_leak_that_an_access_case_looks_for_stands_in_the_hidden_document(demo: Suite) -> None:
-    @lru_cache
-    def digits_and_words(name: str) -> str:
-        from eval.case_command import plain_text
-
-        return _bare(plain_text(demo, name))
-
-    lost = [
-        case.case_id
-        for case in demo.cases
-        if case.kind == "access" and case.expect == "refuse"
-        if not any(_bare(leak) in digits_and_words(name) for leak in case.must_not_include for name in case.about)
-    ]
-    assert lost == []
+def test_every_leak_that_an_access_case_looks_for_is_the_hidden_documents_alone(
+    demo: Suite, governed: dict[str, Governance], read: Read
+) -> None:
+    people = {one.person_id: one for one in read_people_file(demo.people)[1]}
+    assert demo.today is not None
+    dead, common = [], []
+    for case in demo.cases:
+        if case.kind in ("access", "personal_data", "refusal") and case.expect == "refuse" and case.must_not_include:
+            open_to = [n for n, of in governed.items() if _answers(of, people[case.person], demo.today)]
+            if not any(stands(read(name), leak) for leak in case.must_not_include for name in case.about):
+                dead.append(case.case_id)
+            common += [(case.case_id, k, n) for k in case.must_not_include for n in open_to if stands(read(n), k)]
+    assert (dead, common) == ([], [])
 
 
 def test_pairs_and_paraphrases_are_whole(demo: Suite) -> None:
@@ -414,8 +422,3 @@ def _document(governance: Governance) -> Document:
         path="",
         language="en",
     )
-
-
-def _bare(text: str) -> str:
-    """Lower case, figures without thousands marks."""
-    return re.sub(r"(?<=\d),(?=\d{3})", "", text).lower()
