@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,10 +13,24 @@ from assistant.scripted import ScriptedModel, ScriptedServer
 from core.errors import BadInput, ModelUnavailable
 from core.settings import Settings
 from eval.calibrate import PAIRS, Labelled, balanced_accuracy, judged, leave_one_out, read_pairs, threshold
-from eval.cases import Evidence
+from eval.cases import Case, Evidence, load_suite
+from eval.evaluation import SUITES
 from eval.intervals import needed, paired_difference, wilson
 from eval.judge import open_judge
-from eval.scorers import CORRECT, Score, answer_f1, consistency, holds, judge, required, statements, token_f1
+from eval.scorers import (
+    CORRECT,
+    Outcome,
+    Score,
+    answer_f1,
+    completeness,
+    consistency,
+    correctness,
+    holds,
+    judge,
+    required,
+    statements,
+    token_f1,
+)
 from tests.assistant.passages import passage
 from tests.eval.conftest import SOURCE, make_case, make_outcome
 
@@ -46,6 +61,19 @@ def test_a_right_cited_answer_passes_every_scorer() -> None:
 )
 def test_a_wrong_answer_says_what_is_wrong(answer: str, failing: set[str]) -> None:
     assert {reason.partition(":")[0] for reason in judge(LEAVE, make_outcome(answer)).failures} == failing
+
+
+def test_named_facts_ask_for_less_likeness_and_a_bare_no_for_none() -> None:
+    row = make_outcome("| Own wedding or civil partnership | 2 [1] |")
+    case = make_case(acceptable=("2 paid days",))
+    assert not judge(case, row).scores["correctness"].passed
+    assert judge(replace(case, must_include=(("2",),)), row).scores["correctness"].passed
+    assert not judge(replace(case, must_include=(("3",),)), row).scores["correctness"].passed
+    assert (
+        judge(make_case(acceptable=("No",), must_include=(("E51",),)), make_outcome("E51 is none. [1]"))
+        .scores["correctness"]
+        .passed
+    )
 
 
 def test_refusing_what_the_documents_answer_fails() -> None:
@@ -178,6 +206,8 @@ def test_headings_and_intro_lines_are_no_statements() -> None:
         ("It costs 5.25 euros.", "5", False),
         ("It costs **€1,200**. [1]", "€1200", True),
         ("It costs 1.200 Euro.", "1,200", True),
+        ("It costs 1\u202f200 Euro.", "1,200", True),
+        ("Curlew N1, IEC 61672-3 295 euros", "295", True),
         ("Ask the *line\nmanager*.", "Line manager", True),
         ("See note [5].", "5", False),
         ("anything", "", False),
@@ -268,3 +298,28 @@ def test_a_paired_difference_is_resampled_over_cases() -> None:
     alike = paired_difference([1.0, 0.0] * 20, [0.0, 1.0] * 20, seed=1)
     assert alike.low < 0 < alike.high
     assert paired_difference([1.0] * 5, [1.0] * 5) == paired_difference([0.0] * 5, [0.0] * 5)
+
+
+def says_it(case: Case, quotes: Sequence[str]) -> bool:
+    """Whether these quotes would count as a right and complete answer to the case."""
+    outcome = Outcome("\n".join(" ".join(quote.split()) for quote in quotes), "answered")
+    found = (correctness(case, outcome), completeness(case, outcome))
+    return all(score is None or score.passed for score in found)
+
+
+def test_the_demo_cases_own_evidence_counts_as_an_answer_and_their_neighbours_does_not() -> None:
+    """Errors of the scorer itself, on answers whose worth is known: a case's evidence, and that of others on the same document."""
+    cases = [case for case in load_suite(SUITES / "demo").cases if case.expect == "answer" and case.evidence]
+    quotes = {case.case_id: [one.quote for one in case.evidence] for case in cases}
+    own = [says_it(case, quotes[case.case_id]) for case in cases]
+    assert sum(own) / len(own) >= 0.98
+    others = [
+        says_it(case, quotes[other.case_id])
+        for case in cases
+        for other in cases
+        if case.evidence[0].document == other.evidence[0].document
+        and not (case.group and case.group == other.group)
+        and not any(a in b or b in a for a in quotes[case.case_id] for b in quotes[other.case_id])
+    ]
+    assert len(others) > 2000
+    assert sum(others) / len(others) <= 0.03
