@@ -119,13 +119,13 @@ def _opened(folder: Path, top: Mapping[str, Item]) -> tuple[Reading, Suite]:
     problems += [f"{top['documents'].where}: documents: {path} is no folder" for path in documents if not path.is_dir()]
     if problems:
         raise BadInput("\n".join(problems))
-    people_file = (folder / text(top["people"])).resolve()
+    people_file = (folder / _said(top["people"], "people")).resolve()
     try:
         _, people = read_people_file(people_file)
     except OSError:
         raise BadInput(f"{top['people'].where}: people: {people_file} cannot be read") from None
     reading = Reading(Library(documents), frozenset(one.person_id for one in people), read_pins(folder))
-    reading.owner = text(top["owner"]) if "owner" in top else ""
+    reading.owner = _said(top["owner"], "owner") if "owner" in top else ""
     today = _day(top["today"]) if "today" in top else None
     return reading, Suite(folder.name, folder, (), documents, people_file, today)
 
@@ -133,7 +133,9 @@ def _opened(folder: Path, top: Mapping[str, Item]) -> tuple[Reading, Suite]:
 def read_pins(folder: Path) -> dict[str, str]:
     """Document and hash of documents.yaml; empty where there is none yet."""
     path = folder / PINS_FILE
-    return {name: text(item) for name, item in mapping(compose(path)).items()} if path.is_file() else {}
+    if not path.is_file():
+        return {}
+    return {name: _said(item, name) for name, item in mapping(compose(path)).items()}
 
 
 def _cases_of(path: Path, reading: Reading) -> Iterator[Case]:
@@ -407,6 +409,14 @@ def unknown(said: str, known: Sequence[str], kind: str = "field") -> str:
     return f"unknown {kind} {said[:60]!r}: {hint}"
 
 
+def _said(item: Item, key: str) -> str:
+    """The text of a suite's own setting; raises BadInput where it is none."""
+    try:
+        return text(item)
+    except ValueError as error:
+        raise BadInput(f"{item.where}: {key}: {error}") from None
+
+
 def _paths(item: Item | None) -> tuple[str, ...]:
     try:
         return texts(item) if item is not None else ()
@@ -416,6 +426,6 @@ def _paths(item: Item | None) -> tuple[str, ...]:
 
 def _day(item: Item) -> date:
     try:
-        return date.fromisoformat(text(item))
+        return date.fromisoformat(_said(item, "today"))
     except ValueError:
         raise BadInput(f"{item.where}: today: must be a date written 2026-01-31") from None

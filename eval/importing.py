@@ -366,7 +366,9 @@ def _write_documents(folder: Path, found: Imported, owner: str, language: str) -
 
 
 def _yaml(path: Path, value: object) -> None:
-    path.write_text(yaml.safe_dump(value, allow_unicode=True, sort_keys=False, width=120), encoding="utf-8")
+    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+    written = yaml.dump(value, Dumper=dumper, allow_unicode=True, sort_keys=False, width=120)
+    path.write_text(written, encoding="utf-8")
 
 
 def _json(path: Path) -> Any:

@@ -82,7 +82,7 @@ class Row:
             case_id=fields.get("id", identifier, "", needed=True),
             person=fields.get("person", text, "", needed=True),
             question=fields.get("question", text, "", needed=True),
-            answerable=fields.get("answerable", text, "", needed=True) == "true",
+            answerable=fields.get("answerable", _flag, False, needed=True),
             answer=fields.get("answer", _maybe, ""),
             evidence=fields.get("evidence", _maybe, ""),
             document=fields.get("document_id", text, ""),
@@ -148,6 +148,12 @@ class Row:
             owner=library.owner(first) or self.fields.reading.owner,
             where=self.fields.where,
         )
+
+
+def _flag(item: Item) -> bool:
+    if text(item) not in ("true", "false"):
+        raise ValueError("must be true or false")
+    return text(item) == "true"
 
 
 def _maybe(item: Item) -> str:

@@ -13,6 +13,8 @@ from functools import cache, partial
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from core.errors import BadInput
 from core.people import read_people_file
@@ -237,6 +239,19 @@ def test_a_case_that_does_not_fit_together_is_refused(tmp_path: Path, fields: st
         load_suite(write_suite(tmp_path, cases))
 
 
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_whatever_is_written_is_read_or_refused_with_the_file_named(tmp_path: Path, data: st.DataObject) -> None:
+    folder = tmp_path / "suite" if (tmp_path / "suite").exists() else write_suite(tmp_path)
+    lines = CASE.splitlines()
+    at = data.draw(st.integers(0, len(lines) - 1))
+    piece = st.sampled_from(["[", "]", "{a: b}", "- x", "? [k]: v", "&a", "*a", "~", "!!int x", "'", "id:", "\t", "%"])
+    lines[at] = data.draw(st.sampled_from(["", lines[at], "  "])) + data.draw(piece | st.text(max_size=12))
+    (folder / "cases.yaml").write_text("\n".join(lines), encoding="utf-8", errors="replace")
+    told = _problem(folder)
+    assert not told or "cases.yaml" in told or "holds no case" in told
+
+
 def test_an_owner_is_needed_where_no_document_gives_one(tmp_path: Path) -> None:
     cases = "cases:\n- {id: x, kind: refusal, person: ada, question: Q?}\n"
     with pytest.raises(BadInput, match="owner: is missing"):
@@ -282,6 +297,8 @@ def test_a_file_that_is_no_file_of_cases_is_refused(tmp_path: Path, written: str
         ("documents: nowhere\npeople: people.yaml\n", "suite.yaml:1: documents: .*nowhere is no folder"),
         ("documents: documents\npeople: nobody.yaml\n", "suite.yaml:2: people: .*nobody.yaml cannot be read"),
         ("documents: documents\npeople: people.yaml\ntoday: soon\n", "suite.yaml:3: today: must be a date"),
+        ("documents: documents\npeople: [a, b]\n", "suite.yaml:2: people: must be text"),
+        ("documents: {a: b}\npeople: people.yaml\n", "suite.yaml:1: must be a text or a list of texts"),
         ("documents: documents\npeople: people.yaml\npeple: x\n", "suite.yaml:3: unknown field 'peple'"),
         ("documents: documents\npeople: people.yaml\nquestions: q.yaml\n", "q.yaml: cannot be read"),
     ],
@@ -358,6 +375,11 @@ def test_question_files_become_cases_with_their_kind_group_and_documents(tmp_pat
         ("must_include: ['25']", "evidence_of: [leave, leave]", "evidence_of: names 2 documents for 1 lines"),
         ("question: Who built it?, ", "", "question: is missing"),
         ("person: bob", "person: zoe", "person: 'zoe' is nobody"),
+        (
+            "answerable: false, answer: '', evidence: '', document_id: null",
+            "answerable: maybe",
+            "answerable: must be true or false",
+        ),
     ],
 )
 def test_a_question_file_is_checked_as_cases_are(tmp_path: Path, old: str, new: str, problem: str) -> None:
@@ -392,6 +414,14 @@ def test_a_quote_that_is_not_in_its_document_is_told_and_never_accepted(
 def test_the_page_that_teaches_writing_cases_names_every_kind_and_field() -> None:
     page = (DEMO.parents[2] / "docs" / "writing-cases.md").read_text(encoding="utf-8")
     assert [name for name in (*KINDS, *CASE_KEYS) if f"`{name}`" not in page] == []
+
+
+def _problem(folder: Path) -> str:
+    try:
+        load_suite(folder)
+    except BadInput as error:
+        return str(error)
+    return ""
 
 
 def _args(words: list[str]) -> argparse.Namespace:
