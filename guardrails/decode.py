@@ -25,6 +25,10 @@ _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{16,}={0,2}")
 _BASE32 = re.compile(r"\b[A-Z2-7]{24,}={0,6}")
 _HEX = re.compile(r"(?:\b|\\x|0x)(?:[0-9a-fA-F]{2}(?:\s|\\x|,\s?0x|:)?){10,}")
 _SPACED = re.compile(r"\b(?:\w[ ._*\-|]{1,2}){7,}\w\b")
+_INTERLEAVED = re.compile(r".(?P<sign>[ ._*|+~-])(?:.(?P=sign)){9,}.", re.DOTALL)
+_SEPARATED = re.compile(r"\w+(?:(?:_+|\n|[ ]?[^\w\s.,;:!?'\"()\[\]{}<>|/@#&%+*=~^$\\-]+[ ]?)[^\W_]+){3,}")
+"""Words held apart by line ends, underscores or signs such as emoji."""
+_HELD_APART = re.compile(r"[_\s]+|[^\w\s.,;:!?'\"()/-]+")
 _LEET = str.maketrans("013457@$!|", "oieastasil")
 _MIXED = re.compile(r"\b(?=[A-Za-z]*[013457@$!|])(?=[013457@$!|]*[A-Za-z])[A-Za-z013457@$!|]{3,}")
 _HINTS = ("instru", "prompt", "guideline", "restrict", "ignore", "disregard", "forget", "pretend", "convers", "you are", "anything now", "regeln", "anweis")  # fmt: skip
@@ -84,6 +88,11 @@ def _decoded(text: str) -> Iterator[tuple[str, str]]:
         yield "url_escapes", unquoted
     if "&" in text and (unescaped := html.unescape(text)) != text:
         yield "html_escapes", unescaped
+    for match in _INTERLEAVED.finditer(text):
+        yield "interleaved", match.group()[::2]
+    if "_" in text or "\n" in text or not text.isascii():
+        for match in _SEPARATED.finditer(text):
+            yield "separated_words", _HELD_APART.sub(" ", match.group())
     for match in _SPACED.finditer(text):
         yield "spaced_letters", text.replace(match.group(), re.sub(r"[ ._*\-|]", "", match.group()))
 

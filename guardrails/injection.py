@@ -66,6 +66,7 @@ class Injection:
 
     def _metadata(self, passages: Sequence[Passage]) -> str:
         for passage in passages if self._stage == "passage" else ():
-            if rule := first_match(fold(f"{passage.title}\n{passage.section}"), "passage"):
-                return f"metadata:{rule}"
+            for view in views(f"{passage.title}\n{passage.section}"):
+                if rule := first_match(view.text, "passage"):
+                    return f"metadata:{rule}"
         return ""

@@ -97,8 +97,22 @@ notices?|managers?|boss|colleagues?|hr|finance|it|suppliers?|customers?|forms?|p
 """)
 
 
+_OVERRIDE_THEN = _re(
+    rf"\b{_DROP} (?:all |any )?(?:of )?(?:the |these |those |this )?(?:previous |prior |above |earlier )?(?:rules|instructions?|guidelines|text|everything)(?: above| before)?,? and (?:then |instead |just )?(?:tell|print|show|say|answer|output|list|reveal|write|recommend|send)\b|"
+    r"\bfrom now on,? you (?:will |must |should |shall )?(?:now )?(?:ignore|disregard|bypass|pretend|act as|answer as|are (?:an? )?(?:\w+ )?(?:ai|assistant|chatbot))\b"
+)
+_REVEAL_YOURS = _re(
+    r"\b(?:reveal|print|output|repeat|show|disclose|leak|recite|quote|display)\b(?: \w+){0,3} your (?:\w+ )?(?:system prompt|system message|(?:hidden|initial|internal|secret) instructions)\b"
+)
+
+
+def _reveal_passage(text: str) -> bool:
+    found = _imperative(_REVEAL_YOURS, text)
+    return bool(found and not _NEGATED.search(text[max(0, found.start() - 20) : found.start()]))
+
+
 def _override_passage(text: str) -> bool:
-    found = _imperative(_OVERRIDE_PLAIN, text) or _OVERRIDE_OTHER.search(text)
+    found = _imperative(_OVERRIDE_PLAIN, text) or _imperative(_OVERRIDE_THEN, text) or _OVERRIDE_OTHER.search(text)
     return bool(found and not _NEGATED.search(text[max(0, found.start() - 20) : found.start()]))
 
 
@@ -249,6 +263,7 @@ RULES: tuple[Rule, ...] = (
     Rule("override_instructions", QUESTION, _override_question),
     Rule("override_instructions", PASSAGE, _override_passage),
     Rule("reveal_prompt", QUESTION, _reveal),
+    Rule("reveal_prompt", PASSAGE, _reveal_passage),
     Rule("unbound_persona", BOTH, _persona),
     Rule("new_role", QUESTION, _NEW_ROLE.search),
     Rule("new_instructions", QUESTION, _new_instructions_question),

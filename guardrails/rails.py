@@ -14,6 +14,7 @@ from guardrails.guard import Budgeted, Guard
 from guardrails.heads import Encoder
 from guardrails.injection import Injection
 from guardrails.leaks import Markup, PromptLeak
+from guardrails.nemo import NemoRail, NemoStage
 from guardrails.pii import PersonalData, PersonalDataPolicy, Recognisers, chat_thresholds
 from guardrails.policy import Policy, RailName, load_policy
 from guardrails.topics import Topics
@@ -37,8 +38,10 @@ class Guards:
         """The same guards, with answers masked as the policy says for a person with these roles."""
         if self._personal is None or not self._personal.depends_on(roles):
             return self
-        own = self._personal.answer(roles)
-        return replace(self, output=tuple(own if guard.name == own.name else guard for guard in self.output))
+        policy = self._personal.policy
+        (own,) = _running(policy, "output", personal_data_answer=self._personal.answer(roles)) or (None,)
+        output = tuple(own if own and guard.name == own.name else guard for guard in self.output)
+        return replace(self, output=output)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +58,8 @@ class PersonalGuards:
     def question(self) -> PersonalData:
         return PersonalData("question", self._for(()), self.recognisers)
 
-    def answer(self, roles: Iterable[Role] = ()) -> Guard:
-        guard = PersonalData("answer", self._for(roles), self.recognisers)
-        return Budgeted(guard, self.policy.rail("personal_data_answer").budget_ms)
+    def answer(self, roles: Iterable[Role] = ()) -> PersonalData:
+        return PersonalData("answer", self._for(roles), self.recognisers)
 
     def _for(self, roles: Iterable[Role]) -> PersonalDataPolicy:
         return PersonalDataPolicy(self.policy.personal_data, self.domains, frozenset(roles))
@@ -87,14 +89,16 @@ def build_guards(
     return Guards(
         input=_running(
             policy,
+            "input",
             injection_question=Injection("question"),
             injection_classifier=classifier,
             topics=Topics(policy.topics, open_judge("harm", encoder)),
             personal_data_question=personal.question(),
         ),
-        passage=_running(policy, injection_passage=Injection("passage")),
+        passage=_running(policy, "passage", injection_passage=Injection("passage")),
         output=_running(
             policy,
+            "output",
             prompt_leak=PromptLeak(template_text),
             grounding=Grounding(THRESHOLD if least_covered is None else least_covered),
             markup=Markup(sorted(domains)),
@@ -104,14 +108,19 @@ def build_guards(
     )
 
 
-def _running(policy: Policy, **guards: Guard | None) -> tuple[Guard, ...]:
-    """The guards that the policy runs, in the order given, each stopped at its budget."""
-    chosen = []
-    for name, guard in guards.items():
-        rail = policy.rails[_rail(name)]
-        if rail.run and guard is not None:
-            chosen.append(guard if isinstance(guard, Budgeted) else Budgeted(guard, rail.budget_ms))
-    return tuple(chosen)
+def _running(policy: Policy, stage: NemoStage, **guards: Guard | None) -> tuple[Guard, ...]:
+    """The guards that the policy runs, in the order given, each stopped at its budget, and run by NeMo where it says so.
+
+    Answers and passages pass NeMo check by check, each under its own name, because the assistant treats some apart. Of a
+    question's checks, those that refuse share one call of NeMo, which is most of its cost.
+    """
+    kept = [(g, policy.rails[_rail(n)].budget_ms) for n, g in guards.items() if g and policy.rails[_rail(n)].run]
+    if not getattr(policy.nemo, stage):
+        return tuple(Budgeted(guard, ms) for guard, ms in kept)
+    together = [(g, ms) for g, ms in kept if stage == "input" and not g.name.startswith("personal_data")]
+    apart = [(g, ms) for g, ms in kept if (g, ms) not in together]
+    joined = [([g for g, _ in together], sum(ms for _, ms in together))] if together else []
+    return tuple(Budgeted(NemoRail(stage, g), ms) for g, ms in (*joined, *(([g], ms) for g, ms in apart)))
 
 
 def _rail(name: str) -> RailName:
