@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markdown_it import MarkdownIt
+from markupsafe import Markup
 
 from core.gate import GateReport
 from eval.cases import Case, Suite
@@ -68,6 +71,7 @@ def write_report(
         gate=gate,
         stale=stale or {},
         plots=_plots(run.summary, other.summary if other else None),
+        shown=_shown,
         latency=histogram([r.scores["latency"] for r in run.results], "ms"),
         failing=_rows(suite, run, other, compared),
         worse=[(key, d) for key, d in compared.differences.items() if d.high < 0] if compared else [],
@@ -78,6 +82,16 @@ def write_report(
     temporary = path.with_suffix(".tmp")
     temporary.write_text(html, encoding="utf-8")
     temporary.replace(path)
+
+
+def _shown(answer: str) -> Markup:
+    """An answer's markdown as HTML of ours alone: no HTML of its own, no link, no image."""
+    return Markup(_markdown().render(answer))  # noqa: S704 - the renderer escapes what it does not make itself
+
+
+@cache
+def _markdown() -> MarkdownIt:
+    return MarkdownIt("commonmark", {"html": False}).enable("table").disable(["image", "link", "autolink"])
 
 
 def _plots(ours: Summary, other: Summary | None) -> dict[str, str]:
