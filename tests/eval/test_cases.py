@@ -22,6 +22,7 @@ from core.records import Document, Principal
 from eval.case_command import add_parser, plain_text, run, unfounded, write_pins
 from eval.casefile import CASE_KEYS
 from eval.cases import KINDS, Suite, load_suite
+from eval.form import plain
 from eval.scorers import holds as stands
 from retrieval.governance import Governance
 from retrieval.sources import Reader, find_sources
@@ -130,13 +131,17 @@ def test_every_leak_that_an_access_case_looks_for_is_the_hidden_documents_alone(
 ) -> None:
     people = {one.person_id: one for one in read_people_file(demo.people)[1]}
     assert demo.today is not None
+    bare = cache(
+        lambda name: plain(read(name)).replace(",", "")
+    )  # most documents hold no such figure: a quick look first
     dead, common = [], []
     for case in demo.cases:
         if case.kind in ("access", "personal_data", "refusal") and case.expect == "refuse" and case.must_not_include:
             open_to = [n for n, of in governed.items() if _answers(of, people[case.person], demo.today)]
             if not any(stands(read(name), leak) for leak in case.must_not_include for name in case.about):
                 dead.append(case.case_id)
-            common += [(case.case_id, k, n) for k in case.must_not_include for n in open_to if stands(read(n), k)]
+            near = [(k, n) for k in case.must_not_include for n in open_to if plain(k).replace(",", "") in bare(n)]
+            common += [(case.case_id, leak, name) for leak, name in near if stands(read(name), leak)]
     assert (dead, common) == ([], [])
 
 
