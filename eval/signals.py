@@ -96,7 +96,8 @@ class Spread:
     def statistic(self, splits: Flags) -> Floats:
         windows = _windows(splits, self._counts)
         reference, current = (np.cumsum(_shares(window), axis=1) for window in windows)
-        return np.abs(current - reference).max(axis=1) * np.sqrt(_weight(*windows))
+        distance: Floats = np.abs(current - reference).max(axis=1)
+        return distance * np.sqrt(_weight(*windows))
 
     def size(self, split: Flags) -> float:
         old = self._values[~split[self._day]]

@@ -59,14 +59,14 @@ def simulate(world: World, tests: int, seed: int) -> Outcome:
     size = max(1, CHUNK_PERSONS // world.persons)
     seeds = np.random.SeedSequence(seed).spawn(-(-tests // size))
     chunks = [
-        _judged(world, _simulated(world, min(size, tests - number * size), np.random.default_rng(one)))
+        _judged(world, sums_by_look(world, min(size, tests - number * size), np.random.default_rng(one)))
         for number, one in enumerate(seeds)
     ]
     return Outcome(*(np.concatenate(values) for values in zip(*chunks, strict=True)))
 
 
-def _simulated(world: World, tests: int, random: np.random.Generator) -> Sums:
-    """The sums at each look, shape (tests, 2 arms, looks)."""
+def sums_by_look(world: World, tests: int, random: np.random.Generator) -> Sums:
+    """Both arms' sums at each look of some simulated experiments; shape (tests, 2, looks), control first."""
     persons, looks, every = world.persons, world.looks, world.peek_every
     treated = random.random(tests * persons) < world.real_share
     joined = np.tile(np.arange(persons), tests)

@@ -31,7 +31,7 @@ from eval.sequential import (
     persons_needed_without_peeking,
     smallest_effect,
 )
-from eval.simulation import World, proof, simulate
+from eval.simulation import World, proof, simulate, sums_by_look
 from tests.eval.traffic import BEGIN, a_turn, put
 
 EVEN = {"treatment": 0.5, "control": 0.5}
@@ -170,12 +170,26 @@ def test_turns_taken_for_persons_would_raise_false_alarms() -> None:
     assert false["persons"] <= 10 < 40 < false["turns"]
 
 
-def test_simulated_sums_are_those_of_the_persons() -> None:
-    world = World(replace(COARSE, icc=0.0), persons=400, peek_every=100, difference=0.0)
-    outcome = simulate(world, 3, seed=1)
-    assert [len(values) for values in (outcome.stopped, outcome.naive, outcome.covered, outcome.alarmed)] == [3] * 4
-    again = simulate(world, 3, seed=1)
-    assert (outcome.stopped == again.stopped).all() and (outcome.covered == again.covered).all()
+def test_simulated_persons_vary_as_the_variance_over_persons_says() -> None:
+    plan = replace(COARSE, icc=0.2, turns_per_person=6)
+    world = World(plan, persons=400, peek_every=50)
+    sums = sums_by_look(world, 300, np.random.default_rng(2))
+    ratio, variance = sums.ratio(binary=True)
+    assert ratio.shape == (300, 2, world.looks)
+    assert (np.diff(sums.persons.sum(axis=1), axis=-1) == 50).all()
+    assert sums.n[..., -1].sum() / sums.persons[..., -1].sum() == pytest.approx(6, rel=0.02)
+    for look in (1, 7):  # early, when hardly anybody has come back, and at the end
+        assert ratio[:, :, look].mean() == pytest.approx(0.3, abs=0.01)
+        assert variance[:, :, look].mean() == pytest.approx(ratio[:, :, look].var(), rel=0.2)
+    independent = 0.3 * 0.7 / sums.n[..., -1].mean()
+    assert variance[..., -1].mean() / independent == pytest.approx(plan.design_effect, rel=0.1)
+
+
+def test_a_simulation_is_repeated_by_its_seed() -> None:
+    world = World(COARSE, persons=400, peek_every=100)
+    once, again, other = (simulate(world, 20, seed) for seed in (1, 1, 2))
+    assert (once.covered == again.covered).all() and (once.stopped == again.stopped).all()
+    assert (once.naive != other.naive).any()
 
 
 # The calculator
