@@ -25,7 +25,7 @@ import time
 from collections.abc import Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from assistant.console import Opened, add_json, opened, say, table
 from core.errors import BadInput
@@ -34,10 +34,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from eval.evaluation import Chosen, Evaluator
+    from eval.intervals import Difference, Rate
     from eval.report import Run
-    from eval.summary import Compared
+    from eval.summary import Compared, Slice
 
 SYSTEMS = ("assistant", "retrieval", "langchain")
+HEAD = ("SLICE", "VALUE", "N", "PASSED", "INTERVAL", "AGAINST")
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -138,47 +140,50 @@ def finish(
 
 
 def _tell(args: argparse.Namespace, ours: Run, other: Run | None, compared: Compared | None) -> None:
+    """Every slice, every figure with its aim, and with --json every scorer's mean."""
     theirs = {(part.name, part.value): part.rate.rate for part in other.summary.slices} if other else {}
     differences = compared.differences if compared else {}
-    rows = [("SLICE", "VALUE", "N", "PASSED", "INTERVAL", "AGAINST")]
-    lines: list[dict[str, object]] = []
-    for part in ours.summary.slices:
-        key, rate = (part.name, part.value), part.rate
-        against, difference = theirs.get(key), differences.get(key)
-        rows.append((*key, str(rate.n), f"{rate.rate:.1%}", f"{rate.low:.1%} to {rate.high:.1%}", "" if against is None else f"{against:.1%}"))  # fmt: skip
-        lines.append(
-            {"slice": part.name, "value": part.value, "n": rate.n, "passed": rate.passed, "rate": round(rate.rate, 4)}
-            | {"low": round(rate.low, 4), "high": round(rate.high, 4)}
-            | {"against": None if against is None else round(against, 4)}
-            | {"difference": difference and round(difference.mean, 4)}
-            | {"difference_low": difference and round(difference.low, 4)}
-            | {"difference_high": difference and round(difference.high, 4)}
-        )
-    if not args.json:
-        sys.stdout.write(table(rows) + "\n\n")
-    for line in lines if args.json else ():
-        say(args, "", line)
+    lines = [
+        _slice_line(part, theirs.get((part.name, part.value)), differences.get((part.name, part.value)))
+        for part in ours.summary.slices
+    ]
+    if args.json:
+        for line in lines:
+            say(args, "", line)
+    else:
+        sys.stdout.write(table([HEAD, *map(_row, lines)]) + "\n\n")
     for figure in ours.summary.figures:
-        told = {
-            "figure": figure.name,
-            "n": figure.rate.n,
-            "rate": round(figure.rate.rate, 4),
-            "low": round(figure.rate.low, 4),
-        }
-        told |= {
-            "high": round(figure.rate.high, 4),
-            "aim": figure.aim,
-            "at_most": figure.at_most,
-            "reached": figure.reached,
-        }
-        sign = "at most" if figure.at_most else "at least"
-        say(
-            args,
-            f"{figure.name}: {figure.rate.rate:.1%} of {figure.rate.n} (aim {sign} {figure.aim:.0%}{'' if figure.reached else ', missed'})",
-            told,
-        )
+        missed = "" if figure.reached else ", missed"
+        aim = f"aim {'at most' if figure.at_most else 'at least'} {figure.aim:.0%}{missed}"
+        fields = {"figure": figure.name, "n": figure.rate.n, **_rounded(figure.rate)}
+        fields |= {"aim": figure.aim, "at_most": figure.at_most, "reached": figure.reached}
+        say(args, f"{figure.name}: {figure.rate.rate:.1%} of {figure.rate.n} ({aim})", fields)
     for mean in ours.summary.means if args.json else ():
         say(args, "", {"score": mean.name, "n": mean.n, "mean": mean.mean, "passed": mean.passed})
+
+
+def _slice_line(part: Slice, against: float | None, difference: Difference | None) -> dict[str, object]:
+    return {
+        "slice": part.name,
+        "value": part.value,
+        "n": part.rate.n,
+        "passed": part.rate.passed,
+        **_rounded(part.rate),
+        "against": None if against is None else round(against, 4),
+        "difference": difference and round(difference.mean, 4),
+        "difference_low": difference and round(difference.low, 4),
+        "difference_high": difference and round(difference.high, 4),
+    }
+
+
+def _row(line: Mapping[str, Any]) -> tuple[str, ...]:
+    against = "" if line["against"] is None else f"{line['against']:.1%}"
+    interval = f"{line['low']:.1%} to {line['high']:.1%}"
+    return (line["slice"], line["value"], str(line["n"]), f"{line['rate']:.1%}", interval, against)
+
+
+def _rounded(rate: Rate) -> dict[str, object]:
+    return {"rate": round(rate.rate, 4), "low": round(rate.low, 4), "high": round(rate.high, 4)}
 
 
 def cost_per_1000(run: Run, price_an_hour: float, workers: int) -> float:
@@ -199,9 +204,7 @@ def _last_line(ours: Run, compared: Compared | None, rest: Mapping[str, object])
         "adapter_sha256": lineage.adapter_sha256,
         "n": rate.n,
         "passed": rate.passed,
-        "rate": round(rate.rate, 4),
-        "low": round(rate.low, 4),
-        "high": round(rate.high, 4),
+        **_rounded(rate),
         "consistency": ours.summary.consistency,
         "latency_p50_ms": ours.summary.latency_ms["p50"],
         "latency_p95_ms": ours.summary.latency_ms["p95"],

@@ -274,6 +274,7 @@ def test_the_report_shows_failures_side_by_side_and_asks_nothing_of_any_server(
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # mlflow 3.17 asks SQLAlchemy 2.1 in ways that it gives up
 def test_a_run_is_kept_in_mlflow(tmp_path: Path, world: World, suite: Suite) -> None:
     lineage: Lineage = lineage_of(suite, world, open_system("assistant", world), seed=1)
     summary = summarise([make_result("a"), make_result("b", passed=False)])
