@@ -24,7 +24,7 @@ THRESHOLD = 0.7
 """Share of content words that must be covered. A quoted sentence has 1.0; tests/guardrails/test_grounding.py holds the cases."""
 
 _MARKER = re.compile(r"\[\d{1,3}(?:, ?\d{1,3})*\]")
-_LINK = re.compile(r"!?\[([^\]]*)\]\([^)]*\)|<?https?://\S+")
+_LINK = re.compile(r"!?\[([^\]]{0,500})\]\([^)]{0,500}\)|<?https?://\S+")
 _NUMBER = re.compile(
     r"(?P<sign>[£$€]|\b(?:gbp|eur|usd) ?)?(?<!\d)(?P<value>\d{1,3}(?:[.,' ]\d{3})+(?:[.,]\d{1,2})?(?!\d)|\d+(?:[.,]\d+)?)(?P<after> ?(?:%|£|\$|€)|(?:st|nd|rd|th)\b)?"
 )

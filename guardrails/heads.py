@@ -27,7 +27,7 @@ HeadName = Literal["injection", "harm"]
 Vectors = NDArray[np.float32]
 
 FOLDER = Path(__file__).with_name("heads")
-BUCKETS = 8192
+BUCKETS = 4096
 MAX_WORDS = 150
 """Words in a window: about what the packaged encoder reads at once (256 tokens)."""
 STEP = 100

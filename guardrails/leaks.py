@@ -45,9 +45,9 @@ _CODE = re.compile(
     r"<\s*(script|style|iframe|object|embed|svg|math|template|noscript)\b.*?(?:<\s*/\s*\1\s*>|\Z)", re.I | re.S
 )
 _TAG = re.compile(r"</?[a-zA-Z][a-zA-Z0-9-]*(?:\s[^<>]*)?/?>|<!--.*?(?:-->|\Z)|<!\w[^>]*>|<\?.*?(?:\?>|\Z)", re.S)
-_IMAGE = re.compile(r"!\[([^\]]*)\]\(\s*<?([^)\s>]*)>?[^)]*\)?")
-_LINK = re.compile(r"(?<!!)\[([^\]]*)\]\(\s*<?([^)\s>]*)>?[^)]*\)?")
-_REFERENCE = re.compile(r"^\s*\[([^\]]+)\]:\s*<?(\S+?)>?(?:\s.*)?$", re.M)
+_IMAGE = re.compile(r"!\[([^\]]{0,500})\]\(\s*<?([^)\s>]*)>?[^)]*\)?")
+_LINK = re.compile(r"(?<!!)\[([^\]]{0,500})\]\(\s*<?([^)\s>]*)>?[^)]*\)?")
+_REFERENCE = re.compile(r"^[ \t]{0,8}\[([^\]]{1,500})\]:\s*<?(\S+?)>?(?:\s.*)?$", re.M)
 _BARE = re.compile(
     r"<?((?:\b[a-z][a-z0-9+.-]{1,20}:)?//[^\s<>\"'`)\]]+|\bwww\.[^\s<>\"'`)\]]+|\b(?:javascript|data|vbscript|file|blob):[^\s<>\"'`)\]]+)>?",
     re.I,

@@ -31,7 +31,7 @@ _SAID = re.compile(
 )
 _ALONE = re.compile(
     rf"(?:^|[.!?\n\"”][ ]?)({_CAP})[ ](?:lives|lived|said|says|told|spent|was born|is from|grew up|has been on (?:sick )?leave)\b"
-    rf"|\b(?:(?:written|signed|approved|made|sent|song|story|book|report)[^.\n]{0, 20}[ ]by|said|says|assistant to|reports? to|calls? me|known as)[ ]({_CAP}(?:[ ](?:[A-Z]\.?[ ])?{_CAP})?)(?=[.,!?;\"”]|[ ](?:to|and|on|in|at)\b|$)",
+    rf"|\b(?:(?:written|signed|approved|made|sent|song|story|book|report)[^.\n]{{0,20}}[ ]by|said|says|assistant to|reports? to|calls? me|known as)[ ]({_CAP}(?:[ ](?:[A-Z]\.?[ ])?{_CAP})?)(?=[.,!?;\"”]|[ ](?:to|and|on|in|at)\b|$)",
     re.MULTILINE,
 )
 _BETWEEN = re.compile(r"[ ](?:[A-Z]\.?[ ])?|-")

@@ -10,7 +10,7 @@ from guardrails.rails import Guards, build_guards
 from tests.guardrails.mutations import Attempt, attempts
 from tests.guardrails.passages import passage
 
-MOST_SUCCESS = 0.12
+MOST_SUCCESS = 0.08
 """Share of all mutations that may pass the rules alone; measured on 2026-11-23: see docs/security.md."""
 
 

@@ -12,6 +12,7 @@ import pytest
 from core.records import Entity, Passage, Verdict
 from core.settings import Settings
 from guardrails.guard import HANGING, Budgeted, Guard, run_guard
+from guardrails.policy import load_policy, read_policy
 from guardrails.rails import Guards, build_guards
 from tests.guardrails.passages import passage
 
@@ -99,7 +100,9 @@ def test_error_crosses_the_budgets_thread_and_is_not_logged_with_its_text(caplog
 
 @pytest.fixture(scope="module")
 def guards() -> Guards:
-    return build_guards(Settings(), TEMPLATE)
+    """With a minute for each rail: a busy machine must not decide a test about text."""
+    patient = "\n".join(f"  {name}: {{budget_ms: 60000}}" for name in load_policy().rails)
+    return build_guards(Settings(), TEMPLATE, policy=read_policy(f"rails:\n{patient}\n"))
 
 
 def everyone(guards: Guards) -> list[Guard]:
@@ -123,9 +126,8 @@ def test_odd_text_gets_a_verdict_from_every_rail(guards: Guards, name: str) -> N
     text = ODD[name]
     for guard in everyone(guards):
         run = run_guard(guard, text, [passage("Employees have 27 days of leave.")])
-        assert run.ms < 10_000, guard.name
-        if name not in ("100 kB", "surrogates"):
-            assert run.verdict.rule != "guard_error", guard.name
+        assert run.ms < 30_000, guard.name
+        assert run.verdict.rule != "guard_error", guard.name
 
 
 LANGUAGES = """
