@@ -12,7 +12,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from functools import cached_property
@@ -34,6 +34,8 @@ from retrieval.sources import find_sources
 ACTOR = "eval"
 WHOLE = "whole.json"
 """Written last: a world without it was cut off while it was made."""
+KEPT = 4
+"""Worlds kept, the latest used: documents and code change, and each is as large as the index."""
 Key = tuple[str, int]
 
 
@@ -119,16 +121,32 @@ def opened_world(suite: Suite, settings: Settings, *, embedder: Embedder | None 
     folder = settings.models_folder / "evaluation" / _key(suite, hashes, embedder)[:16]
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     with _alone(folder):
+        _forget_old(folder.parent)
         if not (folder / "home" / WHOLE).exists():
             shutil.rmtree(folder / "home", ignore_errors=True)
         inside = {"home": folder / "home", "models": settings.models_folder, "database_url": "", "qdrant_url": ""}
         (folder / "home").mkdir(exist_ok=True)
+        _link(folder / "home" / "adapters", settings.home / "adapters")
         with build(settings.model_copy(update=inside | {"otlp_endpoint": ""}), embedder=embedder) as assistant:
             _furnish(assistant, suite, folder / "home" / WHOLE)
             names = {hashes[source.path]: _name(source.file, suite) for source in sources}
             documents = assistant.catalogue.documents()
             files = {(d.document_id, d.version): names.get(d.sha256, d.document_id) for d in documents}
             yield World(assistant, suite.today or datetime.now(UTC).date(), files)
+
+
+def _forget_old(worlds: Path) -> None:
+    """Remove the worlds that were not used for longest, but none that an evaluation has open."""
+    used = sorted(worlds.glob("*/run.lock"), key=lambda lock: lock.stat().st_mtime, reverse=True)
+    for folder in [lock.parent for lock in used[KEPT:]]:
+        with suppress(Conflict), _alone(folder):
+            shutil.rmtree(folder)
+
+
+def _link(place: Path, adapters: Path) -> None:
+    """The serving home's trained adapters, to be asked here, too."""
+    place.unlink(missing_ok=True)
+    place.symlink_to(adapters, target_is_directory=True)
 
 
 def _furnish(assistant: Assistant, suite: Suite, whole: Path) -> None:

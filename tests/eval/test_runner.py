@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import time
@@ -24,7 +25,7 @@ from eval.scorers import Outcome
 from eval.summary import compare, summarise
 from eval.systems import System, open_adapter, open_system
 from eval.tracking import log_run
-from eval.worlds import World, opened_world
+from eval.worlds import KEPT, World, opened_world
 from retrieval.embed import HashEmbedder
 from tests.eval.conftest import CASES, make_case, make_outcome, make_result, write_suite
 from tests.test_json_fields import GIVEN
@@ -179,6 +180,19 @@ def test_a_world_that_was_cut_off_is_made_again_and_a_whole_one_is_kept(tmp_path
     with opened_world(suite, settings, embedder=HashEmbedder()) as kept:
         assert (home / "whole.json").stat().st_mtime_ns == began
         assert kept.assistant.turns.conversations("emma.employee") == []
+
+
+def test_worlds_that_nobody_asked_for_longest_are_forgotten(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path / "home", models=tmp_path / "models", reader="quote", reranker="")
+    suite = load_suite(write_suite(tmp_path / "suite", CASES[:1]))
+    worlds = settings.models_folder / "evaluation"
+    for number in range(KEPT + 1):
+        (worlds / f"old-{number}").mkdir(parents=True)
+        (worlds / f"old-{number}" / "run.lock").touch()
+        os.utime(worlds / f"old-{number}" / "run.lock", (number, number))
+    with opened_world(suite, settings, embedder=HashEmbedder()) as world:
+        made = world.assistant.settings.home.parent.name
+    assert {folder.name for folder in worlds.iterdir()} == {made, *(f"old-{number}" for number in range(2, KEPT + 1))}
 
 
 def test_the_lineage_names_what_a_result_follows_from(world: World, suite: Suite) -> None:
