@@ -16,6 +16,7 @@ from core.settings import Settings
 from eval.cases import Suite
 from eval.systems import System
 from eval.worlds import World
+from retrieval.adapters import adapter_folder, open_adapter
 
 ROOT = Path(__file__).resolve().parents[1]
 CODE = ("assistant", "core", "eval", "guardrails", "retrieval")
@@ -71,6 +72,7 @@ class Lineage:
         cases: case id to its hash, of the cases asked.
         code_sha256: of the program's source, whether it is committed or not; `code_revision` is git's name for it.
         asked_on: the day that counts for effective and expiry dates.
+        reranker_sha256: of the adapter that orders what was found, "" for none.
         judge: the model whose opinion stands beside the scores, "" for none.
     """
 
@@ -90,6 +92,7 @@ class Lineage:
     packages: Mapping[str, str]
     seed: int
     asked_on: str
+    reranker_sha256: str = ""
     judge: str = ""
 
     @property
@@ -123,8 +126,15 @@ def lineage_of(suite: Suite, world: World, system: System, *, seed: int, judge: 
         packages=packages(),
         seed=seed,
         asked_on=world.today.isoformat(),
+        reranker_sha256=_reranker_sha256(world.assistant.settings),
         judge=judge,
     )
+
+
+def _reranker_sha256(settings: Settings) -> str:
+    if not settings.reranker:
+        return ""
+    return open_adapter(adapter_folder(settings.home, settings.reranker), "reranker").sha256
 
 
 @cache

@@ -10,6 +10,7 @@ import hashlib
 import inspect
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -24,6 +25,8 @@ from core.records import Passage, Principal, Question
 from eval.cases import Case
 from eval.scorers import Outcome
 from eval.worlds import Key, World
+from retrieval.adapters import adapter_folder
+from retrieval.adapters import open_adapter as open_adapter_folder
 from retrieval.catalogue import key_from, name, passage_of
 from retrieval.collection import CorpusDocument
 
@@ -60,8 +63,8 @@ def open_system(kind: SystemName, world: World, adapter: str = "") -> System:
     model = open_adapter(world, adapter)
     model.ready()
     if kind == "langchain":
-        return System(kind, model.adapter, adapter_sha256(model), model.name, _plain_chain(world, model))
-    return System(kind, model.adapter, adapter_sha256(model), model.name, _assistant(world, model))
+        return System(kind, model.adapter, adapter_sha256(world, model), model.name, _plain_chain(world, model))
+    return System(kind, model.adapter, adapter_sha256(world, model), model.name, _assistant(world, model))
 
 
 def open_adapter(world: World, adapter: str) -> AnswerModel:
@@ -77,14 +80,15 @@ def open_adapter(world: World, adapter: str) -> AnswerModel:
     return open_model(settings.model_copy(update=named), world.assistant.embedder)
 
 
-def adapter_sha256(model: AnswerModel) -> str:
-    """The content that answers: the adapter's own hash; of a model in code its code; of a served one its name, which is never reused."""
-    own = getattr(model, "sha256", "")
-    if own:
-        return str(own)
-    source = Path(inspect.getfile(type(model)))
-    if source.name == "served.py":
+def adapter_sha256(world: World, model: AnswerModel) -> str:
+    """The content that answers: a trained adapter's own hash, a served model's name (never reused), else the code's."""
+    settings = world.assistant.settings
+    if settings.model_url and model.adapter != QUOTING:
         return hashlib.sha256(f"served:{model.name}:{model.adapter}".encode()).hexdigest()
+    if model.adapter != QUOTING:
+        with suppress(NotFound):
+            return open_adapter_folder(adapter_folder(settings.home, model.adapter), "reader").sha256
+    source = Path(inspect.getfile(type(model)))
     text = b"".join(file.read_bytes() for file in sorted(source.parent.glob(f"{source.stem}*.py")))
     return hashlib.sha256(model.adapter.encode() + b"\0" + text).hexdigest()
 
@@ -119,7 +123,8 @@ def _assistant(world: World, model: AnswerModel) -> Callable[[Case], Outcome]:
 def _first_passage(world: World, case: Case) -> Outcome:
     """What a search box gives: the best passage, as the answer, cited. It keeps the access rules; it never refuses what it finds."""
     person, began = world.person(case), time.perf_counter()
-    found = world.retriever.retrieve(case.question, person, limit=world.assistant.settings.retrieve_limit)
+    limit, retriever = world.assistant.settings.retrieve_limit, world.retriever
+    found = retriever.retrieve(case.question, person, limit=limit, mode=retriever.best_mode)
     if not found.passages:
         return Outcome("", "no_answer", "no_passage", timings_ms=_since(began))
     first = found.passages[0]
