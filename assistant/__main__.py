@@ -33,6 +33,7 @@ class Command:
 COMMANDS = {
     "serve": Command("assistant.serve_command", "start the assistant: pages and API"),
     "ask": Command("assistant.ask_command", "put one question as a person"),
+    "read": Command("assistant.read_command", "read passages for questions, as JSON lines"),
     "users": Command("assistant.users_command", "people, groups and passwords"),
     "keys": Command("assistant.keys_command", "API keys"),
     "audit": Command("assistant.audit_command", "verify and read the audit log"),

@@ -182,7 +182,11 @@ class Answerer:
         """None where retrieval failed: it is said so, and nothing is answered."""
         try:
             return self._retriever.retrieve(
-                text, question.person, limit=self._settings.retrieve_limit, filters=question.filters
+                text,
+                question.person,
+                limit=self._settings.retrieve_limit,
+                mode=self._retriever.best_mode,
+                filters=question.filters,
             )
         except BadInput:
             raise  # the caller's filter

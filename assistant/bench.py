@@ -1,15 +1,17 @@
 """Times the answer path with every guard on and generation left out: per step, by index size, by number of users.
 
     python -m assistant bench --json
+    python -m assistant bench --models --json        the reader and the reranker alone, in every precision
     python -m assistant bench --passages 10000 --users 1 4 --seconds 5 --questions demo/questions-a.yaml
 
 The answer model is a script that quotes three passages at once, so what is timed is everything else: guards on question,
-passages and answer, follow-up, retrieval, prompt, citations and the stored turn. The index is made by
+passages and answer, follow-up, retrieval without the reranker, prompt, citations and the stored turn. The index is made by
 `retrieval/synthetic.py` from the demo's documents, once, and kept in --work.
 
 JSON fields of warm start: measure, passages, n, ready_seconds, first_answer_seconds, date, machine.
 JSON fields of answer path: measure, passages, n, p50_ms, p95_ms, steps_p50_ms, date, machine.
 JSON fields of throughput: measure, passages, users, n, failed, answers_per_second, p50_ms, p95_ms, date, machine.
+JSON fields of --models: measure, precision, n, p50_ms, p95_ms, probability_gap (mean difference to torch), process_mb, models_mb, date, machine.
 """
 
 from __future__ import annotations
@@ -76,6 +78,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--passages", type=int, nargs="+", default=[10_000, 100_000], metavar="N")
+    parser.add_argument(
+        "--models", action="store_true", help="time the reader and the reranker alone, and nothing else"
+    )
     parser.add_argument("--users", type=int, nargs="+", default=[1, 4, 16, 64], metavar="N")
     parser.add_argument("--count", type=int, default=200, help="questions timed one after the other")
     parser.add_argument("--seconds", type=float, default=10.0, help="length of each throughput run")
@@ -95,6 +100,13 @@ def run(args: argparse.Namespace) -> int:
     from retrieval.synthetic import build_home
 
     questions = read_questions(args.questions)
+    if args.models:
+        from assistant.bench_models import figures
+        from core.settings import load_settings
+
+        for line in figures(load_settings(), [args.documents], questions):
+            _say(args, line)
+        return 0
     for passages in args.passages:
         home = args.work / f"passages-{passages}"
         embedder = _embedder(args.work)
@@ -237,7 +249,7 @@ def quantile(values: Sequence[float], share: float) -> float:
 def _settings(home: Path) -> Settings:
     from core.settings import load_settings
 
-    return load_settings(home=home, evidence_threshold=0.0, low_evidence=0.0)
+    return load_settings(home=home, reranker="", evidence_threshold=0.0, low_evidence=0.0)
 
 
 def _embedder(work: Path) -> Any:

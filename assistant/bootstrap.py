@@ -24,11 +24,13 @@ from core.store import Store
 from core.turns import Turns
 from guardrails.pii import Recognisers
 from guardrails.rails import Guards, build_guards
+from retrieval.adapters import adapter_folder
 from retrieval.catalogue import Catalogue
 from retrieval.embed import Embedder, open_embedder
 from retrieval.index import Index, open_index
 from retrieval.ingest import Ingest
 from retrieval.originals import Originals
+from retrieval.rerank import open_reranker
 from retrieval.retriever import Retriever
 
 if TYPE_CHECKING:
@@ -88,7 +90,10 @@ def build(
         embedder = embedder or open_embedder(settings)
         index = open_index(settings, embedder.dimension, model=embedder.name)
         stack.callback(index.close)
-        retriever = Retriever(index, embedder, catalogue)
+        reranker = (
+            open_reranker(settings, adapter_folder(settings.home, settings.reranker)) if settings.reranker else None
+        )
+        retriever = Retriever(index, embedder, catalogue, reranker)
         ingest = Ingest(
             catalogue,
             index,

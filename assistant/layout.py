@@ -46,27 +46,27 @@ def lay_out(
     for nth, place in enumerate(order):
         passage, mark = passages[place], f"[{place + 1}]"
         picked = [unit for unit, of in chosen if of == place]
-        source = _source(passage, language)
+        source = source_line(passage, language)
         if source != before:  # the next passage of the same section needs no second introduction
             yield f"{source}\n\n" if not nth else f"\n\n{source}\n\n"
         else:
             yield "\n\n"
         before = source
-        whole = _with_neighbours(picked, read[place])
+        whole = with_neighbours(picked, read[place])
         blocks = [list(group) for _, group in groupby(whole, key=lambda u: (u.block, u.kind))]
         bullets = len(blocks) > 1 and all(block[0].kind == "sentence" for block in blocks)
         for at, block in enumerate(blocks):
             separator = "" if at == 0 else "\n" if bullets else "\n\n"
-            yield separator + _block(block, mark, bullet=bullets)
+            yield separator + block_text(block, mark, bullet=bullets)
 
 
-def _source(passage: Passage, language: Language) -> str:
+def source_line(passage: Passage, language: Language) -> str:
     last = re.split(r"\s*>\s*", passage.section)[-1] if passage.section else ""
     section = _SECTION[language].format(_plain(last)) if last and last.lower() != passage.title.lower() else ""
     return _SOURCE[language].format(title=_plain(passage.title), section=section)
 
 
-def _with_neighbours(picked: Sequence[Unit], known: Sequence[Unit]) -> list[Unit]:
+def with_neighbours(picked: Sequence[Unit], known: Sequence[Unit]) -> list[Unit]:
     """The chosen units in the passage's order, with what they lean on: the sentence before, the rest of a short list."""
     wanted = set(picked)
     for unit in picked:
@@ -80,7 +80,7 @@ def _with_neighbours(picked: Sequence[Unit], known: Sequence[Unit]) -> list[Unit
     return [unit for unit in dict.fromkeys(known) if unit in wanted]
 
 
-def _block(block: Sequence[Unit], mark: str, *, bullet: bool) -> str:
+def block_text(block: Sequence[Unit], mark: str, *, bullet: bool) -> str:
     """Units of one paragraph, list or table."""
     first = block[0]
     if first.kind == "item":

@@ -1,8 +1,9 @@
 """The seam of answer models, and the one that the settings name.
 
-embedded quoting model   assistant/quote.py     the default: no server, no download
-served model             assistant/served.py    MODEL_URL and MODEL: any OpenAI-compatible server, such as vLLM
-scripted model           assistant/scripted.py  for tests and timings
+embedded reader    assistant/embedded.py  the default: trained adapters on the shared encoder, no server, no download
+quoting model      assistant/quote.py     ASSISTANT_READER=quote: quotations chosen without a trained reader
+served model       assistant/served.py    MODEL_URL and MODEL: any OpenAI-compatible server, such as vLLM
+scripted model     assistant/scripted.py  for tests and timings
 """
 
 from __future__ import annotations
@@ -48,6 +49,11 @@ def open_model(settings: Settings, embedder: Embedder) -> AnswerModel:
         from assistant.served import ServedModel
 
         return ServedModel(settings)
-    from assistant.quote import QuotingModel
+    if settings.reader == "quote":
+        from assistant.quote import QuotingModel
 
-    return QuotingModel(embedder)
+        return QuotingModel(embedder)
+    from assistant.embedded import EmbeddedReader
+    from assistant.reader import Readers
+
+    return EmbeddedReader(Readers(settings), embedder)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,6 +34,10 @@ SAME = 0.7
 """Share of common words from which two units say the same thing."""
 KEPT = 4_000
 """Passages whose unit vectors are kept, about 15 kB each."""
+
+
+Place = tuple[Unit, int, int]
+"""A unit, its passage's place in the prompt, and its own place in the passage."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,30 +96,9 @@ class QuotingModel:
     def scored(self, question: str, passages: Sequence[Passage]) -> list[Scored]:
         """Every unit of the passages with its chance, best first."""
         places, values = self.measured(question, passages)
-        if not places:
-            return []
-        sums = values @ np.array([WEIGHTS[name] for name in SIGNALS])
-        chances = np.exp(sums - sums.max())
-        chances /= chances.sum()
-        closeness = values[:, SIGNALS.index("closeness")]
-        other = values[:, SIGNALS.index("other_row_named")] + values[:, SIGNALS.index("out_of_range")]
-        found = [
-            Scored(
-                unit,
-                passages[passage].document_id,
-                passage,
-                at,
-                float(closeness[i]),
-                float(chances[i]),
-                bool(other[i]),
-            )
-            for i, (unit, passage, at) in enumerate(places)
-        ]
-        return sorted(found, key=lambda s: (-s.chance, s.passage, s.place))
+        return rank(places, values, passages, WEIGHTS)
 
-    def measured(
-        self, question: str, passages: Sequence[Passage]
-    ) -> tuple[list[tuple[Unit, int, int]], NDArray[np.float64]]:
+    def measured(self, question: str, passages: Sequence[Passage]) -> tuple[list[Place], NDArray[np.float64]]:
         """Every unit with its passage's place and its own, and their signals, shape (units, signals)."""
         read = self._read(passages)
         places = [(unit, i, at) for i, one in enumerate(read) for at, unit in enumerate(one.units)]
@@ -156,6 +139,25 @@ class QuotingModel:
             while len(self._known) > KEPT:
                 self._known.popitem(last=False)
         return [known[k] for k in key]
+
+
+def rank(
+    places: Sequence[Place], values: NDArray[np.float64], passages: Sequence[Passage], weights: Mapping[str, float]
+) -> list[Scored]:
+    """Every unit with its chance, best first. `values` has shape (units, signals), in the order of `weights`."""
+    if not places:
+        return []
+    names = list(weights)
+    sums = values @ np.array(list(weights.values()))
+    chances = np.exp(sums - sums.max())
+    chances /= chances.sum()
+    closeness = values[:, names.index("closeness")]
+    other = values[:, names.index("other_row_named")] + values[:, names.index("out_of_range")]
+    found = [
+        Scored(unit, passages[place].document_id, place, at, float(closeness[i]), float(chances[i]), bool(other[i]))
+        for i, (unit, place, at) in enumerate(places)
+    ]
+    return sorted(found, key=lambda s: (-s.chance, s.passage, s.place))
 
 
 def choose(scored: Sequence[Scored]) -> list[Scored]:

@@ -19,6 +19,7 @@ _SEPARATOR = re.compile(r"\|?(?:\s*:?-{2,}:?\s*\|)+(?:\s*:?-{2,}:?)?\s*")
 _END = re.compile(r"""[.!?…]+["'”’»)\]*_]*(?:[ \t]*\[\d{1,3}(?:\s*,\s*\d{1,3})*\])*""")
 _MAYBE_MARKER = re.compile(r"\[(?:\d{1,3}(?:\s*,\s*\d{0,3})*)?")
 _BOLD_LINE = re.compile(r"\*\*[^*\n]+\*\*:?")
+_BOLD_LEAD = re.compile(r"\*\*[^*\n]+[.!?]\*\*")
 _SHORT_FORMS = frozenset(
     [
         "e.g",
@@ -167,6 +168,8 @@ class _Splitter:
 
 def _goes_on(said: str, following: str) -> bool:
     """Whether the full stop ends a short form or an ordinal number and not the sentence."""
+    if _BOLD_LEAD.fullmatch(said):
+        return True  # "**25 days.** After five years ...": the short answer belongs to the sentence that supports it
     if not said.endswith("."):
         return following[0].islower()
     last = said[:-1].rsplit(maxsplit=1)[-1].lower().lstrip("(") if said[:-1].split() else ""

@@ -73,6 +73,21 @@ def units(text: str) -> tuple[Unit, ...]:
     return tuple(found)
 
 
+def sentence_around(text: str, place: int) -> str:
+    """The sentence, list item or table row of a passage that holds the character at `place`; its line where none does."""
+    at = 0
+    for unit in units(text):
+        found = text.find(unit.text, at)
+        if found < 0:
+            continue  # its lines were joined
+        at = found
+        if found <= place < found + len(unit.text):
+            return unit.text
+    low = text.rfind("\n", 0, place) + 1
+    high = text.find("\n", place)
+    return text[low : high if high >= 0 else len(text)].strip()
+
+
 def _says(text: str) -> bool:
     return not NO_WORDS.fullmatch(text)
 

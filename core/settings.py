@@ -74,6 +74,14 @@ class Settings(BaseSettings):
         None,
         description="Folder of the prepared embedding models, which several homes may share; empty means models in the home folder.",
     )
+    reader: str = Field(
+        "quote",
+        description="Adapter of the embedded reader, such as reader-1; quote answers with quotations chosen without one.",
+    )
+    reranker: str = Field(
+        "",
+        description="Adapter of the reranker that orders what was found, such as reranker-1; empty searches without one.",
+    )
     retrieve_limit: int = Field(8, ge=1, le=50, description="Passages given to the answer model.")
     evidence_threshold: float = Field(0.35, ge=0, le=1, description="Below this evidence score nothing is answered.")
     low_evidence: float = Field(0.5, ge=0, le=1, description="Below this evidence score the answer carries a warning.")

@@ -15,13 +15,9 @@ import argparse
 import logging
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from core.errors import AssistantError
 from core.offline import go_quiet
-
-if TYPE_CHECKING:
-    from guardrails.heads import Encoder
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -42,10 +38,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if args.command == "policy":
             return policy_command.run(args)
         if args.command == "check":
-            judges = args.stage == "input"
-            return check_command.run(args, _encoder() if judges and not args.rules_only else None)
-        judges = args.what == "injection"
-        return evaluate_command.run(args, _encoder() if judges and not args.rules_only else None)
+            return check_command.run(args, None)  # the trained heads need the embedder, which only the assistant opens
+        return evaluate_command.run(args, None)
     except AssistantError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_code
@@ -54,13 +48,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         sys.stderr.close()  # the reader of our output has gone: nothing left to say
         return 0
-
-
-def _encoder() -> Encoder:
-    from core.settings import load_settings
-    from retrieval.embed import open_embedder
-
-    return open_embedder(load_settings())
 
 
 if __name__ == "__main__":

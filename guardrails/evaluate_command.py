@@ -149,7 +149,7 @@ def injection_lines(
     texts = [row["text"] for row in rows]
     guards = build_guards(load_settings(), NO_TEMPLATE, policy=policy, encoder=encoder)
     steering = [g for g in guards.input if g.name.startswith("injection")]
-    stages = {"input": [steering], "passage": [guards.passage], "any": [steering, guards.passage]}[stage]
+    stages: Any = {"input": [steering], "passage": [guards.passage], "any": [steering, guards.passage]}[stage]
     question, passage = Injection("question"), Injection("passage")
     rules = {"input": [question], "passage": [passage], "any": [question, passage]}[stage]
     systems: dict[str, Callable[[str], bool]] = {

@@ -61,20 +61,23 @@ class Head:
         """Probability per text, shape (texts,); 0.5 is the operating point."""
         w = self.weights
         inner = np.maximum(vectors @ w["hidden"] + w["hidden_bias"], 0.0) @ w["out"]
-        worded = np.array([word_features(text) @ w["words"] for text in texts], np.float32)
+        worded = np.array([word_score(text, w["words"]) for text in texts], np.float32)
         logits = np.clip(inner + worded + w["bias"][0], -30.0, 30.0)
         probabilities: NDArray[np.float32] = (1.0 / (1.0 + np.exp(-logits))).astype(np.float32)
         return probabilities
 
 
-def word_features(text: str) -> NDArray[np.float32]:
-    """Hashed words and word pairs of the folded text, length 1; shape (BUCKETS,)."""
-    found = np.zeros(BUCKETS, np.float32)
+def word_buckets(text: str) -> list[int]:
+    """The buckets of the folded text's words and word pairs, each once, in order."""
     words = _WORD.findall(fold(text))[: 2 * MAX_WORDS]
-    for gram in (*words, *(f"{a} {b}" for a, b in zip(["^", *words], [*words, "$"], strict=True))):
-        found[zlib.crc32(gram.encode()) % BUCKETS] = 1.0
-    length = float(np.sqrt(found.sum()))
-    return found / length if length else found
+    grams = (*words, *(f"{a} {b}" for a, b in zip(["^", *words], [*words, "$"], strict=True)))
+    return sorted({zlib.crc32(gram.encode()) % BUCKETS for gram in grams})
+
+
+def word_score(text: str, weights: NDArray[np.float32]) -> float:
+    """The sum of the weights of a text's buckets, over the root of their number."""
+    buckets = word_buckets(text)
+    return float(weights[buckets].sum() / np.sqrt(len(buckets)))
 
 
 def windows(text: str) -> Iterator[str]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+import warnings
 from collections.abc import Coroutine, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -117,9 +118,11 @@ def _build(stage: NemoStage, names: Sequence[str]) -> Any:
     """LLMRails with the flows of these checks alone, in the order of config.yml."""
     # NeMo logs every event with its text at INFO, and people's text is never logged.
     logging.getLogger("nemoguardrails").setLevel(logging.CRITICAL + 1)
-    from nemoguardrails import LLMRails, RailsConfig
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # NeMo's own configuration reads fields that it deprecates
+        from nemoguardrails import LLMRails, RailsConfig
 
-    config = RailsConfig.from_path(str(FOLDER))
+        config = RailsConfig.from_path(str(FOLDER))
     listed = getattr(config.rails, _FLOWS[stage]).flows
     flows = [flow for flow in listed if flow.replace(" ", "_") in names]
     if missing := {name.replace("_", " ") for name in names} - set(flows):

@@ -24,7 +24,7 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
-from core.errors import AdapterRefused
+from core.errors import AdapterRefused, NotFound
 
 AdapterKind = Literal["reader", "reranker"]
 BASE_NAME = "all-MiniLM-L6-v2"
@@ -56,6 +56,16 @@ def base_folder() -> Path:
 @lru_cache(maxsize=1)
 def base_sha256() -> str:
     return _sha256(base_folder() / "model.safetensors")
+
+
+def adapter_folder(home: Path, adapter_id: str) -> Path:
+    """Where an adapter lives: the home folder's `adapters/`, else among the shipped ones. Raises NotFound."""
+    if "/" not in adapter_id and adapter_id not in ("", ".", ".."):
+        for folder in (home / "adapters" / adapter_id, SHIPPED / adapter_id):
+            if (folder / MANIFEST).exists():
+                return folder
+    shipped = sorted(path.parent.name for path in SHIPPED.glob(f"*/{MANIFEST}"))
+    raise NotFound(f"There is no adapter {adapter_id[:60]!r}; shipped: {', '.join(shipped) or 'none'}.")
 
 
 def open_adapter(folder: Path, kind: AdapterKind) -> Adapter:

@@ -4,8 +4,8 @@
 
 Each question is asked as its person over a temporary index. It counts as supported where the passages hold its evidence,
 as unsupported where it is marked unanswerable; and each answerable one is judged once more with its documents withheld.
-Prints retrieval figures by mode, the fitted coefficients for `retrieval/evidence.py`, and how they separate the two in
-cross-validation. It changes nothing.
+Prints retrieval figures by mode; then, without and with the reranker, the fitted coefficients for `retrieval/evidence.py` and
+how they separate the two in cross-validation (a question and its withheld twin are judged by the same fold). It changes nothing.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import astuple, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from datetime import date
 from pathlib import Path
 
@@ -31,10 +31,11 @@ from retrieval.access import AccessFilter, AnyOf
 from retrieval.bm25 import Terms
 from retrieval.catalogue import Catalogue
 from retrieval.embed import Embedder, Vectors, open_embedder
-from retrieval.evidence import Signals
+from retrieval.evidence import Signals, values
 from retrieval.index import Hit, Index, SearchMode
 from retrieval.metrics import reciprocal_rank
-from retrieval.retriever import Mode, Retriever, today_utc
+from retrieval.rerank import open_reranker
+from retrieval.retriever import MODES, Mode, Reranker, Retriever, today_utc
 
 LIMIT = 8
 HELD_SHARE = 0.8
@@ -61,10 +62,16 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One row of the fit."""
+    """One row of the fit, or of its judgement alone: `supported` is None where an answerable question's evidence was not found.
 
+    `asked` tells a question as people asked it from its twin with the documents withheld.
+    """
+
+    question: int
     signals: Signals
-    supported: bool
+    supported: bool | None
+    answerable: bool
+    asked: bool
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -83,20 +90,29 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def run(args: argparse.Namespace) -> int:
     """Run the command; returns its exit code."""
     judged = [one for path in args.questions for one in read_questions(path)]
-    embedder = open_embedder(load_settings())
-    with demo_index(args.documents, args.people, embedder, args.today or today_utc()) as demo:
+    settings = load_settings()
+    reranker = open_reranker(settings)
+    with demo_index(args.documents, args.people, open_embedder(settings), args.today or today_utc(), reranker) as demo:
         _require_people(judged, demo.people)
-        for mode in ("dense", "sparse", "hybrid"):
+        for mode in MODES:
             sys.stdout.write(f"{mode:<8}{_retrieval_figures(demo, judged, mode)}\n")
-        examples = [one for judgement in judged for one in _examples(demo, judgement)]
-    features = np.array([astuple(one.signals) for one in examples])
-    supported = np.array([one.supported for one in examples])
-    sys.stdout.write(f"{len(examples)} examples, {int(supported.sum())} supported\n")
-    intercept, weights = fit(features, supported)
-    names = ", ".join(f"{f.name}={w:.2f}" for f, w in zip(fields(Signals), weights, strict=True))
-    sys.stdout.write(f"INTERCEPT = {intercept:.2f}\nWEIGHTS = Signals({names})\n")
-    sys.stdout.write(_separation(features, supported))
+        for mode in MODES[2:]:
+            examples = [one for number, j in enumerate(judged) for one in _examples(demo, number, j, mode)]
+            sys.stdout.write(f"\nevidence with mode {mode}\n{_fitted(examples)}")
     return 0
+
+
+def _fitted(examples: Sequence[Example]) -> str:
+    """The coefficients, and what they are worth."""
+    known = [one for one in examples if one.supported is not None]
+    features = np.array([values(one.signals) for one in known])
+    supported = np.array([bool(one.supported) for one in known])
+    intercept, weights = fit(features, supported)
+    names = ", ".join(f"{f.name}={w:.2f}" for f, w in zip(fields(Signals), weights, strict=False))
+    return (
+        f"{len(known)} examples, {int(supported.sum())} supported\n"
+        f"INTERCEPT = {intercept:.2f}\nWEIGHTS = Signals({names})\n{_separation(examples)}"
+    )
 
 
 def read_questions(path: Path) -> list[Judged]:
@@ -136,10 +152,18 @@ class Demo:
     catalogue: Catalogue
     people: dict[str, Principal]
     today: Callable[[], date]
+    reranker: Reranker | None
+
+    def retriever(self, without: frozenset[str] = frozenset()) -> Retriever:
+        """Over all documents, or as it would be without some of them."""
+        index = Withholding(self.index, without) if without else self.index
+        return Retriever(index, self.embedder, self.catalogue, self.reranker, today=self.today)
 
 
 @contextmanager
-def demo_index(documents: Path, people_file: Path, embedder: Embedder, today: date) -> Iterator[Demo]:
+def demo_index(
+    documents: Path, people_file: Path, embedder: Embedder, today: date, reranker: Reranker | None = None
+) -> Iterator[Demo]:
     """The documents, ingested in a temporary home."""
     from core.audit import Audit
     from core.people import People, read_people_file
@@ -168,7 +192,7 @@ def demo_index(documents: Path, people_file: Path, embedder: Embedder, today: da
         for result in ingest.run([documents], actor="calibrate"):
             if result.status == "failed":
                 sys.stderr.write(f"failed: {result.path}: {result.reason}\n")
-        yield Demo(index, embedder, catalogue, {one.person_id: one for one in people}, lambda: today)
+        yield Demo(index, embedder, catalogue, {one.person_id: one for one in people}, lambda: today, reranker)
 
 
 def holds(passage: Passage, evidence: str) -> bool:
@@ -224,39 +248,53 @@ def _chance(linear: Matrix) -> Matrix:
     return result
 
 
-def _separation(features: Matrix, supported: NDArray[np.bool_]) -> str:
-    """Area under the ROC curve and the shares at some thresholds, in cross-validation."""
-    folds = np.random.default_rng(0).permutation(len(features)) % FOLDS
-    chances = np.zeros(len(features))
+def _separation(examples: Sequence[Example]) -> str:
+    """Area under the ROC curve, and what some thresholds keep and refuse, in cross-validation."""
+    features = np.array([values(one.signals) for one in examples])
+    known = np.array([one.supported is not None for one in examples])
+    supported = np.array([bool(one.supported) for one in examples])
+    fold_of = np.random.default_rng(0).permutation(1 + max(one.question for one in examples)) % FOLDS
+    folds = np.array([fold_of[one.question] for one in examples])
+    chances = np.zeros(len(examples))
     for fold in range(FOLDS):
-        intercept, weights = fit(features[folds != fold], supported[folds != fold])
+        others = known & (folds != fold)
+        intercept, weights = fit(features[others], supported[others])
         chances[folds == fold] = _chance(intercept + features[folds == fold] @ weights)
-    higher = chances[supported][:, None] - chances[~supported][None, :]
+    held, missing = chances[known & supported], chances[known & ~supported]
+    higher = held[:, None] - missing[None, :]
     area = float((higher > 0).mean() + 0.5 * (higher == 0).mean())
+    answerable = np.array([one.answerable and one.asked for one in examples])
+    never = np.array([not one.answerable for one in examples])
     lines = [f"cross-validated AUROC {area:.3f}"]
     for threshold in (0.2, 0.3, 0.35, 0.4, 0.5, 0.6):
-        kept, refused = (chances[supported] >= threshold).mean(), (chances[~supported] < threshold).mean()
-        lines.append(f"threshold {threshold}: answers {kept:.1%} of the supported, refuses {refused:.1%} of the others")
+        kept, refused = chances >= threshold, chances < threshold
+        lines.append(
+            f"threshold {threshold}: answers {kept[known & supported].mean():.1%} of the supported, refuses "
+            f"{refused[known & ~supported].mean():.1%} of the others; of the questions as asked, keeps "
+            f"{kept[answerable].sum()} of {answerable.sum()} answerable, refuses {refused[never].sum()} of {never.sum()} unanswerable"
+        )
     return "\n".join(lines) + "\n"
 
 
-def _examples(demo: Demo, judged: Judged) -> Iterator[Example]:
+def _examples(demo: Demo, number: int, judged: Judged, mode: Mode) -> Iterator[Example]:
     person = demo.people[judged.person]
-    whole = Retriever(demo.index, demo.embedder, demo.catalogue, today=demo.today)
-    found = whole.retrieve(judged.question, person, limit=LIMIT).passages
-    supported = judged.answerable and any(holds(passage, judged.evidence) for passage in found)
-    if found and (supported or not judged.answerable):
-        yield Example(whole.signals(judged.question, person, found), supported)
+    whole = demo.retriever()
+    found = whole.retrieve(judged.question, person, limit=LIMIT, mode=mode).passages
+    held = judged.answerable and any(holds(passage, judged.evidence) for passage in found)
+    if found:
+        supported = None if judged.answerable and not held else held
+        signals = whole.signals(judged.question, person, found)
+        yield Example(number, signals, supported, judged.answerable, asked=True)
     if not judged.answerable:
         return
-    rest = Retriever(Withholding(demo.index, judged.documents), demo.embedder, demo.catalogue, today=demo.today)
-    others = rest.retrieve(judged.question, person, limit=LIMIT).passages
+    rest = demo.retriever(judged.documents)
+    others = rest.retrieve(judged.question, person, limit=LIMIT, mode=mode).passages
     if others and not any(holds(passage, judged.evidence) for passage in others):
-        yield Example(rest.signals(judged.question, person, others), False)
+        yield Example(number, rest.signals(judged.question, person, others), False, judged.answerable, asked=False)
 
 
 def _retrieval_figures(demo: Demo, judged: Sequence[Judged], mode: Mode) -> str:
-    retriever = Retriever(demo.index, demo.embedder, demo.catalogue, today=demo.today)
+    retriever = demo.retriever()
     ranks = []
     for one in (j for j in judged if j.answerable):
         passages = retriever.retrieve(one.question, demo.people[one.person], limit=10, mode=mode).passages

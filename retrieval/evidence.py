@@ -26,12 +26,14 @@ class Signals:
     coverage: share of the question's content words, weighted by rarity, that the best single passage holds.
     agreement: fused score of the first passage, 1 where meaning and words both put it first.
     focus: share of the best passages that are of the first one's document.
+    answer: the reranker's highest probability that a passage answers; None where none has read them.
     """
 
     cosine: float
     coverage: float
     agreement: float
     focus: float
+    answer: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,7 @@ class Found:
     terms: frozenset[int]
     cosine: float | None
     score: float
+    answer: float | None = None
 
 
 UNKNOWN = Signals(cosine=0.55, coverage=0.6, agreement=0.9, focus=0.67)
@@ -49,6 +52,8 @@ UNKNOWN = Signals(cosine=0.55, coverage=0.6, agreement=0.9, focus=0.67)
 
 INTERCEPT = -8.04
 WEIGHTS = Signals(cosine=7.92, coverage=3.00, agreement=3.05, focus=2.19)
+RERANKED_INTERCEPT = -8.04
+RERANKED_WEIGHTS = Signals(cosine=7.92, coverage=3.00, agreement=3.05, focus=2.19, answer=0.0)
 
 
 def signals(weights: Terms, found: Sequence[Found], *, fused: bool) -> Signals:
@@ -61,18 +66,27 @@ def signals(weights: Terms, found: Sequence[Found], *, fused: bool) -> Signals:
     cosines = [one.cosine for one in best if one.cosine is not None]
     total = sum(weights.values())
     shares = [_share(weights, one.terms, total) for one in best]
+    answers = [one.answer for one in best if one.answer is not None]
     return Signals(
         cosine=max(cosines) if cosines else UNKNOWN.cosine,
         coverage=max(shares, default=0.0) if total else UNKNOWN.coverage,
         agreement=best[0].score if fused and best else UNKNOWN.agreement,
         focus=sum(one.document_id == best[0].document_id for one in best) / len(best) if best else UNKNOWN.focus,
+        answer=max(answers, default=None),
     )
 
 
 def evidence(found: Signals) -> float:
-    """The logistic model."""
-    linear = INTERCEPT + sum(w * x for w, x in zip(astuple(WEIGHTS), astuple(found), strict=True))
+    """The logistic model: one for signals with a reranker's answer, one for those without."""
+    plain = found.answer is None
+    intercept, weights = (INTERCEPT, WEIGHTS) if plain else (RERANKED_INTERCEPT, RERANKED_WEIGHTS)
+    linear = intercept + sum(w * x for w, x in zip(values(weights), values(found), strict=True))
     return 1.0 / (1.0 + math.exp(-linear))
+
+
+def values(found: Signals) -> tuple[float, ...]:
+    """The signals as numbers, in the order of their fields; without `answer` where there is none."""
+    return tuple(value for value in astuple(found) if value is not None)
 
 
 def _share(weights: Terms, held: frozenset[int], total: float) -> float:

@@ -12,6 +12,7 @@ import logging
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from core.settings import Settings
-from retrieval.adapters import Adapter
+from retrieval.adapters import Adapter, AdapterKind, open_adapter
 from retrieval.compile import Compiled, Precision, Run, read_compiled
 from retrieval.preparing import prepare_once
 from retrieval.windows import Logits, Tokens, Window, collate, length_batches, open_tokenizer
@@ -100,14 +101,20 @@ class Network:
 
 
 def open_network(adapter: Adapter, settings: Settings) -> Network:
-    """The adapter, compiled for this processor; torch where OpenVINO cannot be used."""
-    compiled, folder = compile_once(adapter, settings.models_folder)
+    """The adapter, compiled for this processor; torch where OpenVINO cannot be used. One network serves all who ask for it."""
+    return _resident(adapter.folder, adapter.kind, adapter.sha256, settings.models_folder)
+
+
+@lru_cache(maxsize=32)
+def _resident(folder: Path, kind: AdapterKind, sha256: str, models: Path) -> Network:  # noqa: ARG001 - sha256 is part of the key
+    adapter = open_adapter(folder, kind)
+    compiled, networks = compile_once(adapter, models)
     precision = compiled.fastest() if compiled else "torch"
     if compiled is None:
-        log.warning("%s: compilation failed, torch is used instead; see %s", adapter.adapter_id, folder / "prepare.log")
+        log.warning("%s: not compiled, torch is used instead; see %s", adapter.adapter_id, networks / "prepare.log")
     else:
         log.info("%s: %s, %s", adapter.adapter_id, precision, compiled.measured[precision])
-    return Network(adapter, run_of(adapter, folder, precision), precision)
+    return Network(adapter, run_of(adapter, networks, precision), precision)
 
 
 def compile_once(adapter: Adapter, models: Path) -> tuple[Compiled | None, Path]:

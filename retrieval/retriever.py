@@ -23,14 +23,13 @@ from retrieval.chunk import searched_text
 from retrieval.embed import Embedder, Vectors
 from retrieval.evidence import BEST, Found, Signals, evidence, signals
 from retrieval.index import Hit, SearchMode
+from retrieval.rerank import RERANKED, rank_score
 
 Mode = Literal["dense", "sparse", "hybrid", "rerank"]
 MODES: tuple[Mode, ...] = get_args(Mode)
 MAX_LIMIT = 100
 SPARE = 8
 """Hits fetched beyond twice the limit: room for what the second check and the duplicate removal take away."""
-RERANKED = 40
-"""Candidates that a reranker reads."""
 SAME_WORDS = 0.9
 """Two passages are duplicates where this share of the smaller one's words stands in the other."""
 
@@ -52,7 +51,12 @@ class Searchable(Protocol):
 
 
 class Reranker(Protocol):
-    """Reads question and passage together; `score` gives one number in [0, 1] a passage, in their order."""
+    """Reads question and passage together; `score` gives one number in [0, 1] a passage, in their order.
+
+    `fused_weight` says how much the first stage's score counts beside it, see `retrieval.rerank.rank_score`.
+    """
+
+    fused_weight: float
 
     def score(self, question: str, passages: Sequence[Passage]) -> list[float]: ...
 
@@ -90,6 +94,11 @@ class Retriever:
         self._today = today
         self._bm25 = Bm25()
 
+    @property
+    def best_mode(self) -> Mode:
+        """What a question is answered with: rerank where there is a reranker."""
+        return "rerank" if self._reranker else "hybrid"
+
     def retrieve(
         self,
         question: str,
@@ -114,12 +123,14 @@ class Retriever:
             vector = None if mode == "sparse" else self._embedder.encode([question])[0]
         with clock("search"):
             engine_mode: SearchMode = "hybrid" if mode == "rerank" else mode
-            wanted = 2 * limit + SPARE if mode != "rerank" else max(RERANKED, 2 * limit)
-            hits = self._index.search(dense=vector, text=question, access=access, limit=wanted, mode=engine_mode)
+            kept = max(RERANKED, limit) if mode == "rerank" else limit
+            hits = self._index.search(
+                dense=vector, text=question, access=access, limit=2 * kept + SPARE, mode=engine_mode
+            )
         with clock("check"):
             answerable = self._catalogue.answerable([hit.passage_id for hit in hits], person, today)
             candidates = [_scored(answerable[hit.passage_id], hit) for hit in hits if hit.passage_id in answerable]
-            candidates = _without_duplicates(candidates, limit=RERANKED if mode == "rerank" else limit)
+            candidates = _without_duplicates(candidates, limit=kept)
         if mode == "rerank":
             with clock("rerank"):
                 candidates = self._reranked(question, candidates)
@@ -138,8 +149,9 @@ class Retriever:
 
     def _found(self, passage: Passage) -> Found:
         terms = frozenset(self._bm25.document(searched_text(passage.title, passage.section, passage.text)))
+        scores = passage.scores
         return Found(
-            passage.document_id, terms, passage.scores.get("dense"), passage.scores.get("fused", passage.score)
+            passage.document_id, terms, scores.get("dense"), scores.get("fused", passage.score), scores.get("rerank")
         )
 
     def _check(self, limit: int, mode: str) -> None:
@@ -152,10 +164,10 @@ class Retriever:
 
     def _reranked(self, question: str, candidates: list[Passage]) -> list[Passage]:
         assert self._reranker is not None  # _check has seen to it
-        scores = self._reranker.score(question, candidates)
+        weight = self._reranker.fused_weight
         rated = [
-            replace(p, score=score, scores={**p.scores, "rerank": score})
-            for p, score in zip(candidates, scores, strict=True)
+            replace(p, score=rank_score(answers, p.score, weight), scores={**p.scores, "rerank": answers})
+            for p, answers in zip(candidates, self._reranker.score(question, candidates), strict=True)
         ]
         return sorted(rated, key=lambda p: -p.score)
 

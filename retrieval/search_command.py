@@ -100,6 +100,7 @@ def _here(settings: Settings, args: argparse.Namespace, filters: Mapping[str, st
     from retrieval.catalogue import Catalogue
     from retrieval.embed import open_embedder
     from retrieval.index import open_index
+    from retrieval.rerank import open_reranker
     from retrieval.retriever import Retriever
 
     with ExitStack() as stack:
@@ -109,7 +110,8 @@ def _here(settings: Settings, args: argparse.Namespace, filters: Mapping[str, st
         embedder = open_embedder(settings)
         index = open_index(settings, embedder.dimension, model=embedder.name)
         stack.callback(index.close)
-        retriever = Retriever(index, embedder, Catalogue(store, audit))
+        reranker = open_reranker(settings) if args.mode == "rerank" else None
+        retriever = Retriever(index, embedder, Catalogue(store, audit), reranker)
         found = retriever.retrieve(args.query, person, limit=args.limit, mode=args.mode, filters=filters)
     yield from (result_row(rank, passage) for rank, passage in enumerate(found.passages, 1))
 

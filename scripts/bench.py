@@ -23,13 +23,14 @@ ROOT = Path(__file__).resolve().parents[1]
 LINES = ROOT / "docs" / "figures.jsonl"
 PAGE = ROOT / "docs" / "figures.md"
 GOVERN = "owner=handbook@example.com,classification=internal,allowed_groups=everyone"
-NFCORPUS = ("dense", "sparse", "hybrid", "langchain")
+NFCORPUS = ("dense", "sparse", "hybrid", "rerank", "langchain")
 Line = dict[str, Any]
 
 
 def command(arguments: Sequence[str], home: Path) -> tuple[list[Line], int]:
     """The JSON lines of one of the product's commands on a home folder of its own, and its peak memory in MB."""
-    environment = os.environ | {"ASSISTANT_HOME": str(home)}
+    models = os.environ.get("ASSISTANT_MODELS", str(ROOT / ".run" / "bench" / "models"))
+    environment = os.environ | {"ASSISTANT_HOME": str(home), "ASSISTANT_MODELS": models}
     running = subprocess.Popen(
         [sys.executable, "-m", *arguments], env=environment, cwd=ROOT, stdout=subprocess.PIPE, text=True
     )
@@ -47,6 +48,12 @@ def answer_path() -> Iterator[Line]:
     """Every step but generation, by index size and number of users; and the warm start."""
     with tempfile.TemporaryDirectory() as home:
         yield from command(["assistant", "bench", "--json", "--work", str(ROOT / ".run" / "bench")], Path(home))[0]
+
+
+def models() -> Iterator[Line]:
+    """The reader and the reranker alone, in every precision, and what all models take in memory."""
+    with tempfile.TemporaryDirectory() as home:
+        yield from command(["assistant", "bench", "--models", "--json"], Path(home))[0]
 
 
 def ingestion(folder: Path) -> Iterator[Line]:
@@ -80,6 +87,8 @@ def retrieval(folder: Path) -> Iterator[Line]:
 def measure(data: Path | None, part: str) -> Iterator[Line]:
     if part in ("all", "answers"):
         yield from answer_path()
+    if part in ("all", "models"):
+        yield from models()
     if data is not None and part in ("all", "ingestion"):
         yield from ingestion(data / "documents" / "handbook-18f")
     if data is not None and part in ("all", "retrieval"):
@@ -115,7 +124,7 @@ def main() -> int:
     parser.add_argument("--data", type=Path, help="folder with documents/handbook-18f and retrieval/nfcorpus")
     parser.add_argument(
         "--part",
-        choices=("all", "answers", "ingestion", "retrieval"),
+        choices=("all", "answers", "models", "ingestion", "retrieval"),
         default="all",
         help="measure only this; the other figures stay as they are",
     )

@@ -1,6 +1,9 @@
-"""Fits the quoting model's weights (assistant/quote_signals.py) on question files and says how well they do.
+"""Fits the weights of the signals that choose what an answer quotes, on question files, and says how well they do.
 
     python scripts/fit_quote.py --home FOLDER demo/questions-a.yaml demo/questions-b.yaml
+    python scripts/fit_quote.py --home FOLDER --model quote demo/questions-a.yaml demo/questions-b.yaml
+
+The weights are those of the embedded reader (assistant/embedded.py) or of the quoting model (assistant/quote_signals.py).
 
 FOLDER is the home of an assistant that has the questions' documents and people. With two files the measure is on each
 file with the weights fitted on the other; the weights printed are fitted on both.
@@ -23,8 +26,10 @@ from numpy.typing import NDArray
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from assistant.bootstrap import Assistant, build
+from assistant.embedded import READER_WEIGHTS, EmbeddedReader
 from assistant.quote import QuotingModel
-from assistant.quote_signals import SIGNALS, WEIGHTS
+from assistant.quote_signals import WEIGHTS
+from assistant.reader import Readers
 from assistant.units import Unit
 from core.offline import go_quiet
 from core.settings import load_settings
@@ -55,13 +60,13 @@ def holds(unit: Unit, line: str) -> bool:
     return all(cell in said for cell in cells)
 
 
-def read_cases(assistant: Assistant, model: QuotingModel, path: Path) -> tuple[list[Case], int]:
+def read_cases(assistant: Assistant, model: QuotingModel | EmbeddedReader, path: Path) -> tuple[list[Case], int]:
     """The answerable questions whose evidence was retrieved, and how many answerable ones there are."""
     cases, asked = [], [q for q in yaml.safe_load(path.read_text(encoding="utf-8")) if q["answerable"]]
     for question in asked:
         person = assistant.people.get(question["person"])
         found = assistant.retriever.retrieve(question["question"], person, limit=assistant.settings.retrieve_limit)
-        places, values = model.measured(question["question"], found.passages)
+        places, values = model.measured(question["question"], found.passages)[:2]
         lines = [
             {i for i, (u, _, _) in enumerate(places) if holds(u, line)} for line in question["evidence"].split("\n")
         ]
@@ -72,7 +77,7 @@ def read_cases(assistant: Assistant, model: QuotingModel, path: Path) -> tuple[l
 
 def fit(cases: list[Case]) -> NDArray[np.float64]:
     """Weights that make the units with the evidence likely under a softmax over each question's units."""
-    weights = torch.zeros(len(SIGNALS), dtype=torch.float64, requires_grad=True)
+    weights = torch.zeros(cases[0].values.shape[1], dtype=torch.float64, requires_grad=True)
     optimizer = torch.optim.LBFGS([weights], max_iter=300)
     data = [(torch.tensor(case.values), torch.tensor(case.right)) for case in cases]
 
@@ -110,12 +115,16 @@ def main() -> None:
     go_quiet()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--home", type=Path, required=True)
+    parser.add_argument("--model", choices=("reader", "quote"), default="reader")
     parser.add_argument("questions", type=Path, nargs="+")
     args = parser.parse_args()
     with build(load_settings(home=args.home)) as assistant:
-        model = QuotingModel(assistant.embedder)
+        model: QuotingModel | EmbeddedReader = QuotingModel(assistant.embedder)
+        if args.model == "reader":
+            model = EmbeddedReader(Readers(assistant.settings), assistant.embedder)
         files = [read_cases(assistant, model, path) for path in args.questions]
-    now = np.array([WEIGHTS[name] for name in SIGNALS])
+    weights_now = READER_WEIGHTS if args.model == "reader" else WEIGHTS
+    now = np.array(list(weights_now.values()))
     for path, (cases, asked) in zip(args.questions, files, strict=True):
         others = [case for other, _ in files if other is not cases for case in other]
         print(f"{path}: evidence retrieved for {len(cases)} of {asked}")
@@ -125,7 +134,7 @@ def main() -> None:
     together = [case for cases, _ in files for case in cases]
     weights = fit(together)
     print(f"fitted on all: {measure(weights, together)}")
-    for name, weight in zip(SIGNALS, weights, strict=True):
+    for name, weight in zip(weights_now, weights, strict=True):
         print(f'    "{name}": {weight:.1f},')
 
 

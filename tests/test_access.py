@@ -160,7 +160,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     for canary, document in documents.items():
         file = folder / "documents" / f"{document.document_id}-{document.version}.md"
         file.write_text(text_of(document, canary, chance))
-    settings = Settings(home=folder / "home", evidence_threshold=0, low_evidence=0, retrieve_limit=50)
+    settings = Settings(home=folder / "home", reranker="", evidence_threshold=0, low_evidence=0, retrieve_limit=50)
     settings.home.mkdir()
     with build(settings, answer_model=ScriptedModel([repeat_everything]), embedder=HashEmbedder()) as assistant:
         assistant.people.add_groups(dict.fromkeys(GROUPS, ""), actor="test")

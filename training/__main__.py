@@ -1,6 +1,7 @@
 """Training on the command line.
 
     python -m training reader --data DIR --out DIR
+    python -m training reranker --data DIR --out DIR
 
 Exit codes: 0 done, 2 wrong input, 130 interrupted (the same command goes on from the last checkpoint).
 """
@@ -19,13 +20,14 @@ from core.offline import go_quiet
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code."""
     go_quiet()
-    from training import reader
+    from training import injection, reader, reranker
 
     parser = argparse.ArgumentParser(
         prog="python -m training", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    reader.add_parser(subparsers)
+    for recipe in (reader, reranker, injection):
+        recipe.add_parser(subparsers)
     arguments = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
     try:

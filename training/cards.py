@@ -19,7 +19,9 @@ LICENCES = {
 
 def reader_card(adapter: str, command: str, seed: int, minutes: float, scores: Mapping[str, Mapping[str, Any]]) -> str:
     """Markdown. `scores` maps each variant to what `training.reading_scores.score` gave for it."""
-    best = next((s for name, s in reversed(list(scores.items())) if name.startswith("published, torch")), {})
+    judged: Mapping[str, Any] = next(
+        (s["half unanswerable"] for s in reversed(list(scores.values())) if "half unanswerable" in s), {}
+    )
     return (
         "\n\n".join(
             [
@@ -36,8 +38,8 @@ def reader_card(adapter: str, command: str, seed: int, minutes: float, scores: M
                 "Half of the questions answerable, the other half in equal parts of every kind of unanswerable question; a "
                 "right refusal counts 1, a wrong one 0; the decision is calibrated on the other half of the articles.",
                 _table(("variant", "n", "F1", "AUROC"), _half_rows(scores)),
-                "AUROC by kind, as published: "
-                + ", ".join(f"{k} {v}" for k, v in best.get("half unanswerable", {}).get("auroc_by_kind", {}).items())
+                "AUROC by kind, as it is served: "
+                + ", ".join(f"{k} {v}" for k, v in judged.get("auroc_by_kind", {}).items())
                 + ".",
                 "## Limits\n\nIt copies spans and writes nothing of its own. It reads English; other languages as far as the "
                 "encoder carries. Questions whose words were changed by one name or figure are its hardest ones: see the kinds.",

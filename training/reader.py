@@ -82,6 +82,8 @@ SOURCE_WEIGHT = {
 """How often an epoch meets a question of each set: Wikipedia and policy text are nearest to what the assistant reads."""
 
 
+VARIANT_QUESTIONS = 500
+"""Held-out questions of each set for the variants that are compared; what is published is scored on all."""
 LINEAR_LAYERS = ["query", "key", "value", "attention.output.dense", "intermediate.dense", "output.dense"]
 
 
@@ -258,7 +260,8 @@ def _report(curve: Path, name: str, seen: int, total: int, losses: list[float], 
     speed = (seen - since[1]) / (time.monotonic() - since[0])
     left = (total - seen) / speed / 60
     loss = sum(losses) / len(losses)
-    line = {"stage": name, "examples": seen, "loss": round(loss, 4), "per_second": round(speed, 1)}
+    seconds = round(time.monotonic() - since[0])
+    line = {"stage": name, "examples": seen, "loss": round(loss, 4), "per_second": round(speed, 1), "seconds": seconds}
     with curve.open("a", encoding="utf-8") as file:
         file.write(json.dumps(line) + "\n")
     log.info("%s: %d of %d examples, loss %.3f, %.1f/s, %.0f min left", name, seen, total, loss, speed, left)
@@ -374,7 +377,8 @@ def main(arguments: argparse.Namespace) -> int:
     full = fine_tune(recipe, folder, data)
     _keep(scores, "full", torch_run(full), data, folder)
     for rank in sorted({32, 128, recipe.rank}):
-        _keep(scores, f"cut to rank {rank}", torch_run(low_rank(full, new_net()[0], rank)), data, folder)
+        run = torch_run(low_rank(full, new_net()[0], rank))
+        _keep(scores, f"cut to rank {rank}", run, data, folder, limit=VARIANT_QUESTIONS)
     net, tokenizer = low_rank(full, new_net()[0], recipe.rank), open_tokenizer()
     recover(net, tokenizer, recipe, folder, data)
     _keep(scores, f"rank {recipe.rank}, recovered", torch_run(net), data, folder)
@@ -389,9 +393,11 @@ def publish_reader(net: ReaderNet, recipe: Recipe, folder: Path, data: Data, sco
     publish(net, target, adapter_id=recipe.adapter, kind="reader", settings=settings, card="")
     adapter = open_adapter(target, "reader")
     compiled, networks = compile_once(adapter, folder)
-    for precision, measured in compiled.measured.items() if compiled else ():
+    assert compiled, f"the adapter could not be compiled: see {networks / 'prepare.log'}"
+    for precision, measured in compiled.measured.items():
         name = f"published, {precision}, {measured.windows_per_second} windows/s"
-        _keep(scores, name, run_of(adapter, networks, precision), data, folder)
+        limit = None if precision == compiled.fastest() else VARIANT_QUESTIONS
+        _keep(scores, name, run_of(adapter, networks, precision), data, folder, limit=limit)
     minutes = sum(_minutes(folder / f"{stage}.loss.jsonl") for stage in ("full", "recovery"))
     command = (
         f"python -m training reader --data DIR --out DIR --examples {recipe.examples} "
@@ -402,16 +408,19 @@ def publish_reader(net: ReaderNet, recipe: Recipe, folder: Path, data: Data, sco
     log.info("%s written, sha256 %s, %.0f minutes of training", target, sha256, minutes)
 
 
-def _keep(scores: Scores, name: str, run: Run, data: Data, folder: Path) -> None:
-    scores[name] = score(run, open_tokenizer(), data.held_out)
+def _keep(scores: Scores, name: str, run: Run, data: Data, folder: Path, *, limit: int | None = None) -> None:
+    """Score a variant on all held-out questions, or on `limit` answerable ones of each set."""
+    held = data.held_out if limit is None else [e for e in data.held_out if e.kind == "answerable"]
+    scores[name] = score(run, open_tokenizer(), held, limit or 10_000)
     (folder / "scores.json").write_text(json.dumps(scores, indent=2) + "\n")
-    log.info("scored: %s", name)
+    log.info("scored: %s: %s", name, scores[name].get("new_wiki"))
 
 
 def _minutes(curve: Path) -> float:
-    """Training time of a stage: its last line's examples at their mean speed."""
-    last = json.loads(curve.read_text(encoding="utf-8").splitlines()[-1])
-    return float(last["examples"] / last["per_second"] / 60)
+    """Training time of a stage: each run of it, up to where it was stopped."""
+    seconds = [json.loads(line)["seconds"] for line in curve.read_text(encoding="utf-8").splitlines()]
+    ends = [now for now, after in zip(seconds, [*seconds[1:], 0], strict=True) if after < now]
+    return float(sum(ends)) / 60
 
 
 def add_parser(subparsers: Any) -> None:

@@ -101,7 +101,9 @@ def furnished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home folder with the people and the documents, to be copied: ingesting for each test would take seconds."""
     folder = tmp_path_factory.mktemp("furnished")
     (folder / "home").mkdir()
-    with build(Settings(home=folder / "home"), answer_model=ScriptedModel(), embedder=HashEmbedder()) as assistant:
+    with build(
+        Settings(home=folder / "home", reranker=""), answer_model=ScriptedModel(), embedder=HashEmbedder()
+    ) as assistant:
         assistant.people.add_groups(dict.fromkeys(GROUPS, ""), actor="test")
         for who in PEOPLE:
             assistant.people.add(who, actor="test")
@@ -118,7 +120,12 @@ def make_desk(furnished: Path, tmp_path: Path) -> Iterator[MakeDesk]:
     with ExitStack() as stack:
 
         def make(scripts: Sequence[Script] = (), *, says: AnswerModel | None = None, **settings: object) -> Desk:
-            values: dict[str, object] = {"home": home, "evidence_threshold": 0.0, "low_evidence": 0.0} | settings
+            values: dict[str, object] = {
+                "home": home,
+                "reranker": "",
+                "evidence_threshold": 0.0,
+                "low_evidence": 0.0,
+            } | settings
             chosen = says or (None if values.get("model_url") else ScriptedModel(scripts))
             assistant = build(Settings(**values), answer_model=chosen, embedder=HashEmbedder())  # type: ignore[arg-type]
             stack.callback(assistant.close)

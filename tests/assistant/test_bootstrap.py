@@ -9,10 +9,11 @@ import pytest
 
 from assistant.__main__ import main
 from assistant.bootstrap import build
+from assistant.embedded import EmbeddedReader
 from assistant.quote import QuotingModel
 from assistant.scripted import ScriptedModel
 from assistant.served import ServedModel
-from core.errors import IndexUnavailable
+from core.errors import IndexUnavailable, NotFound
 from core.settings import Settings
 from retrieval.embed import HashEmbedder
 from tests.assistant.conftest import MakeDesk
@@ -25,13 +26,22 @@ def test_the_settings_choose_the_answer_model(make_desk: MakeDesk) -> None:
     assert isinstance(make_desk(model_url="http://127.0.0.1:9/v1", model="m").model, ServedModel)
 
 
-def test_without_a_server_the_embedded_model_quotes(home: Path) -> None:
+def test_without_a_server_the_embedded_model_quotes_and_a_setting_makes_it_read(home: Path) -> None:
+    with build(Settings(home=home, reader="reader-1", reranker="reranker-1"), embedder=HashEmbedder()) as assistant:
+        assert isinstance(assistant.answerer.model, EmbeddedReader)
+        assert assistant.retriever.best_mode == "rerank"
     with build(Settings(home=home), embedder=HashEmbedder()) as assistant:
         assert isinstance(assistant.answerer.model, QuotingModel)
+        assert assistant.retriever.best_mode == "hybrid"
+
+
+def test_an_adapter_that_is_not_there_stops_the_start_with_its_name(home: Path) -> None:
+    with pytest.raises(NotFound, match="no adapter 'reader-9'"):
+        build(Settings(home=home, reader="reader-9"), embedder=HashEmbedder())
 
 
 def test_a_second_opener_of_the_index_is_told_what_to_do_and_leaves_nothing_open(home: Path) -> None:
-    settings = Settings(home=home)
+    settings = Settings(home=home, reranker="")
     with build(settings, answer_model=ScriptedModel(), embedder=HashEmbedder()):
         with pytest.raises(IndexUnavailable):
             build(settings, answer_model=ScriptedModel(), embedder=HashEmbedder())
@@ -39,7 +49,7 @@ def test_a_second_opener_of_the_index_is_told_what_to_do_and_leaves_nothing_open
 
 
 def test_closing_twice_does_nothing(home: Path) -> None:
-    assistant = build(Settings(home=home), answer_model=ScriptedModel(), embedder=HashEmbedder())
+    assistant = build(Settings(home=home, reranker=""), answer_model=ScriptedModel(), embedder=HashEmbedder())
     assistant.close()
     assistant.close()
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from guardrails.classifier import InjectionClassifier, Judge, open_judge
-from guardrails.heads import BUCKETS, MAX_WINDOWS, MAX_WORDS, Head, Vectors, windows, word_features
+from guardrails.heads import BUCKETS, MAX_WINDOWS, MAX_WORDS, Head, Vectors, windows, word_buckets
 
 
 class Words:
@@ -68,11 +68,11 @@ def test_windows_hold_the_first_and_the_last_words_and_are_few(count: int) -> No
     assert len(found) <= MAX_WINDOWS
 
 
-def test_word_features_fold_disguises_and_keep_word_order() -> None:
-    assert np.allclose(word_features("Ignore it"), word_features("іgnоrе IT"))
-    assert not np.allclose(word_features("ignore the boss"), word_features("the boss ignore"))
-    assert np.isclose(np.linalg.norm(word_features("How many days?")), 1.0)
-    assert not word_features("").any()
+def test_words_fold_disguises_and_keep_word_order() -> None:
+    assert word_buckets("Ignore it") == word_buckets("іgnоrе IT")
+    assert word_buckets("ignore the boss") != word_buckets("the boss ignore")
+    assert max(word_buckets("How many days?")) < BUCKETS
+    assert len(word_buckets("")) == 1
 
 
 def test_head_of_another_encoder_stays_silent_and_says_so(caplog: pytest.LogCaptureFixture) -> None:

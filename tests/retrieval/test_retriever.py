@@ -167,6 +167,8 @@ def test_rerank_without_a_reranker_says_that_none_is_installed(retriever: Retrie
 class ByLength:
     """A reranker that prefers short passages: enough to see that its order is the one that counts."""
 
+    fused_weight = 0.0
+
     def score(self, question: str, passages: Sequence[Passage]) -> list[float]:
         return [1 / len(p.text) for p in passages]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from core.errors import BadInput, MissingExtra
+from core.errors import BadInput
 from retrieval.collection import read_collection
 from retrieval.embed import HashEmbedder
 from retrieval.evaluate import _modes, evaluate
@@ -91,8 +91,6 @@ def test_files_of_two_collections_are_noticed(tmp_path: Path) -> None:
 
 def test_modes_are_checked_before_anything_is_indexed() -> None:
     assert _modes([]) == ["hybrid"]
-    assert _modes(["dense,sparse", "hybrid"]) == ["dense", "sparse", "hybrid"]
+    assert _modes(["dense,sparse", "hybrid", "rerank"]) == ["dense", "sparse", "hybrid", "rerank"]
     with pytest.raises(BadInput, match="dense, sparse, hybrid, rerank, langchain"):
         _modes(["fuzzy"])
-    with pytest.raises(MissingExtra, match="none is installed yet"):
-        _modes(["rerank"])

@@ -107,6 +107,7 @@ def add_everybody(people: People, password_hash: str) -> None:
 def running_site(home: Path, model: ScriptedModel | None = None, **settings: object) -> Iterator[Site]:
     chosen = Settings(
         home=home,
+        reranker="",
         evidence_threshold=0,
         low_evidence=0,
         sign_in_per_minute=1000,

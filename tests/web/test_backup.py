@@ -198,7 +198,7 @@ def test_a_restored_assistant_answers_as_before_with_an_index_made_anew(
         emma = site.assistant.people.get("emma.employee")
         before = site.assistant.answerer.answer(Question(question, emma))
         write_backup(site.assistant.settings, site.assistant.store, tmp_path / "b.tar.gz")
-    chosen = Settings(home=empty, evidence_threshold=0, low_evidence=0)
+    chosen = Settings(home=empty, reranker="", evidence_threshold=0, low_evidence=0)
     restore(chosen, tmp_path / "b.tar.gz")
     with build(chosen, answer_model=ScriptedModel(), embedder=HashEmbedder()) as again:
         after = again.answerer.answer(Question(question, again.people.get("emma.employee")))

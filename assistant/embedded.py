@@ -1,0 +1,110 @@
+"""The embedded answer model: a trained reader finds the answer, and the documents' own sentences say it.
+
+It chooses up to three units (sentences, list items, table rows) of up to three passages from the reader's spans and the
+quoting model's signals, leads with the short answer, and says nothing that does not stand in a passage.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from assistant.compose import compose
+from assistant.prompt import NO_ANSWER, Prompt
+from assistant.quote import Place, QuotingModel, Scored, choose, rank
+from assistant.quote_signals import WEIGHTS
+from assistant.readable import Readable, plain, readable
+from assistant.reader import PassageReading, Readers
+from core.records import Passage
+from retrieval.adapters import BASE_NAME
+from retrieval.embed import Embedder
+
+READ = 5
+"""Passages that are read, the retriever's best."""
+LEAST_PROBABILITY = 0.2
+"""Where no passage answers with this probability, nothing is answered."""
+UNREAD = -10.0
+READER_WEIGHTS: Mapping[str, float] = {**WEIGHTS, "span": 1.0, "answers": 1.0}
+"""As `quote_signals.WEIGHTS`, with the log of the unit's share of all spans and its passage's probability."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What was read for one question: units best first, the span of each read unit, and the best passage's probability."""
+
+    scored: list[Scored]
+    spans: Mapping[tuple[int, int], tuple[float, str]]
+    probability: float
+
+
+class EmbeddedReader:
+    """Reads. Safe to use from several threads."""
+
+    def __init__(self, readers: Readers, embedder: Embedder) -> None:
+        self.name = BASE_NAME
+        self._readers = readers
+        self._quoting = QuotingModel(embedder)
+
+    @property
+    def adapter(self) -> str:
+        return self._readers.production
+
+    def ready(self) -> None:
+        """It lives in this process: it always is."""
+
+    def stream(self, prompt: Prompt) -> Iterator[str]:
+        found = self.find(prompt.question, prompt.passages)
+        chosen = choose(found.scored) if found.probability >= LEAST_PROBABILITY else []
+        if not chosen:
+            yield NO_ANSWER
+            return
+        spans = [found.spans.get((s.passage, s.place)) for s in chosen]
+        yield from compose(
+            prompt.question,
+            [(s.unit, s.passage) for s in chosen],
+            prompt.passages,
+            span=spans[0],
+        )
+
+    def find(self, question: str, passages: Sequence[Passage]) -> Found:
+        """Every unit of the passages with its chance to hold the answer, best first."""
+        places, values, spans, probability = self.measured(question, passages)
+        scored = rank(places, values, passages, READER_WEIGHTS)
+        return Found(scored, spans, probability)
+
+    def measured(
+        self, question: str, passages: Sequence[Passage]
+    ) -> tuple[list[Place], NDArray[np.float64], dict[tuple[int, int], tuple[float, str]], float]:
+        """Every unit with its signals, shape (units, READER_WEIGHTS), the spans read, and the best probability."""
+        places, values = self._quoting.measured(question, passages)
+        texts = [readable(p) for p in passages[:READ]]
+        readings = self._readers.read(question, [t.text for t in texts], ranges=[t.places for t in texts])
+        spans = _spans(readings, texts)
+        answers = {r.passage: r.probability for r in readings}
+        chances = _log_shares({at: margin for at, (margin, _) in spans.items()})
+        extra = [(chances.get((passage, place), UNREAD), answers.get(passage, 0.0)) for _, passage, place in places]
+        probability = max(answers.values(), default=0.0)
+        return places, np.hstack([values, np.array(extra, np.float64).reshape(len(places), 2)]), spans, probability
+
+
+def _spans(readings: Sequence[PassageReading], texts: Sequence[Readable]) -> dict[tuple[int, int], tuple[float, str]]:
+    """Passage and unit to the margin and the words of the unit's best span."""
+    return {
+        (reading.passage, place): (span[0], plain(texts[reading.passage].text[span[1] : span[2]]))
+        for reading in readings
+        for place, span in enumerate(reading.best_within)
+        if span is not None
+    }
+
+
+def _log_shares(margins: Mapping[tuple[int, int], float]) -> dict[tuple[int, int], float]:
+    """Log of each unit's share of the likelihood of all spans, at least UNREAD."""
+    if not margins:
+        return {}
+    logits = np.array(list(margins.values()))
+    top = float(logits.max())
+    logs = logits - top - np.log(np.exp(logits - top).sum())
+    return {at: max(UNREAD, float(log)) for at, log in zip(margins, logs, strict=True)}

@@ -1,0 +1,165 @@
+"""The embedded reader: finds the answer to a question in passages, and says how likely they hold it.
+
+    readers = Readers(settings)
+    readers.read("How many days of leave?", ["Full-time employees receive 25 days of leave."])
+
+Several adapters stay resident, and each call names the one that it wants. An adapter that does not pass the checks is
+refused and changes nothing: those that are resident go on.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from core.errors import BadInput, NotFound, TooLarge
+from core.settings import Settings
+from retrieval.adapters import Adapter, adapter_folder, open_adapter
+from retrieval.network import Network, open_network
+from retrieval.windows import Logits, Reading, Window, build_windows, decode
+
+MAX_QUESTION_CHARS = 4_000
+MAX_PASSAGE_CHARS = 120_000
+"""About 20,000 words: some 90 windows."""
+MAX_PASSAGES = 100
+DEFAULT = "reader-1"
+"""The shipped adapter."""
+THRESHOLD = 0.5
+"""A passage answers a question from this calibrated probability on."""
+
+
+@dataclass(frozen=True, slots=True)
+class PassageReading:
+    """What one passage says to a question.
+
+    Attributes:
+        probability: calibrated, that the passage answers it.
+        start, end: its best span, in characters.
+        margin: logit of that span above the null span's.
+        best_within: margin of the best span inside each asked range, and where it stands; None where no token lies in it.
+    """
+
+    passage: int
+    probability: float
+    start: int
+    end: int
+    margin: float
+    best_within: tuple[tuple[float, int, int] | None, ...] = ()
+
+
+class Readers:
+    """The resident reader adapters. Safe to use from several threads."""
+
+    def __init__(self, settings: Settings, *adapter_ids: str) -> None:
+        self._settings = settings
+        self._resident: dict[str, Network] = {}
+        self._lock = threading.Lock()
+        chosen = adapter_ids or (DEFAULT if settings.reader == "quote" else settings.reader,)
+        for adapter_id in chosen:
+            self.admit(adapter_folder(settings.home, adapter_id))
+        self.production = chosen[0]
+
+    def admit(self, folder: Path) -> Adapter:
+        """Verify, compile and keep the adapter of a folder; one of the same id is replaced when the new one is ready.
+
+        Raises:
+            AdapterRefused: the folder's files are damaged, unsafe or of another base. Nothing has changed.
+        """
+        adapter = open_adapter(folder, "reader")
+        network = open_network(adapter, self._settings)
+        with self._lock:
+            self._resident[adapter.adapter_id] = network
+        return adapter
+
+    def network(self, adapter_id: str = "") -> Network:
+        """The resident network of an adapter; raises NotFound."""
+        with self._lock:
+            network = self._resident.get(adapter_id or self.production)
+            known = sorted(self._resident)
+        if network is None:
+            raise NotFound(f"There is no reader adapter {adapter_id[:60]!r}; resident: {', '.join(known)}.")
+        return network
+
+    def read(
+        self,
+        question: str,
+        passages: Sequence[str],
+        *,
+        adapter_id: str = "",
+        ranges: Sequence[Sequence[tuple[int, int]]] = (),
+    ) -> list[PassageReading]:
+        """What every passage says, the most likely one first.
+
+        Args:
+            ranges: for each passage, character ranges whose own best spans are wanted too, such as its sentences.
+
+        Raises:
+            BadInput: no question, no passage, or more text than a person would ask with.
+            NotFound: the adapter is not resident.
+        """
+        check_input(question, passages)
+        network = self.network(adapter_id)
+        windows = build_windows(network.tokenizer, question, passages)
+        outputs = network.run(windows)
+        found = []
+        for reading in decode(windows, outputs):
+            mine = [(w, o) for w, o in zip(windows, outputs, strict=True) if w.passage == reading.passage]
+            within = tuple(_best_within(mine, span) for span in ranges[reading.passage]) if ranges else ()
+            probability = _probability(network.adapter, reading)
+            found.append(
+                PassageReading(reading.passage, probability, reading.start, reading.end, reading.margin, within)
+            )
+        return sorted(found, key=lambda r: -r.probability)
+
+
+def check_input(question: str, passages: Sequence[str]) -> None:
+    """Raises BadInput or TooLarge with what to change."""
+    if not any(c.isalnum() for c in question):
+        raise BadInput("The question is empty: write one.")
+    if len(question) > MAX_QUESTION_CHARS:
+        raise TooLarge(f"The question has {len(question):,} characters; at most {MAX_QUESTION_CHARS:,} are read.")
+    if not any(any(c.isalnum() for c in passage) for passage in passages):
+        raise BadInput("There is no passage to read: give at least one with words in it.")
+    if len(passages) > MAX_PASSAGES:
+        raise TooLarge(f"{len(passages)} passages are too many to read at once; give at most {MAX_PASSAGES}.")
+    for number, passage in enumerate(passages):
+        if len(passage) > MAX_PASSAGE_CHARS:
+            raise TooLarge(
+                f"Passage {number} has {len(passage):,} characters; at most {MAX_PASSAGE_CHARS:,} are read: cut it first."
+            )
+
+
+def _probability(adapter: Adapter, reading: Reading) -> float:
+    """Platt's scaling of the two logits, with the weights fitted on held-out questions."""
+    weights = adapter.settings
+    logit = (
+        weights.get("margin", 0.0) * reading.margin
+        + weights.get("answerable", 1.0) * reading.answerable
+        + weights.get("offset", 0.0)
+    )
+    return 1 / (1 + math.exp(-max(-30.0, min(30.0, logit))))
+
+
+def _best_within(
+    windows: Sequence[tuple[Window, tuple[Logits, ...]]], span: tuple[int, int]
+) -> tuple[float, int, int] | None:
+    """Margin and characters of the best span whose tokens all lie in a range; None where no token does."""
+    best: tuple[float, int, int] | None = None
+    for window, (start, end, _) in windows:
+        inside = [i for i, (a, b) in enumerate(window.offsets) if span[0] <= a and b <= span[1] and a < b]
+        if not inside:
+            continue
+        low, high = window.first + inside[0], window.first + inside[-1] + 1
+        scores = np.triu(start[low:high, None] + end[None, low:high]) + np.tril(
+            np.full((high - low, high - low), -1e9, np.float32), -1
+        )
+        i, j = divmod(int(scores.argmax()), high - low)
+        margin = float(scores[i, j] - start[0] - end[0])
+        if best is None or margin > best[0]:
+            best = (margin, window.offsets[inside[0] + i][0], window.offsets[inside[0] + j][1])
+    return best

@@ -1,0 +1,75 @@
+"""How a read answer looks: the short answer first, then the sentence, list or table that says it."""
+
+from __future__ import annotations
+
+import pytest
+
+from assistant.compose import compose
+from assistant.sentences import pieces
+from assistant.units import Unit, units
+from assistant.yes_no import asks_yes_or_no, lead_of
+from tests.assistant.passages import passage
+
+
+def composed(question: str, text: str, pick: list[int], span: tuple[float, str] | None = None) -> str:
+    one = passage(text)
+    found = units(text)
+    return "".join(compose(question, [(found[i], 0) for i in pick], [one], span=span))
+
+
+def test_short_answer_leads_and_shares_the_sentence_s_marker() -> None:
+    text = "After five years of service an employee receives 27 days of annual leave in each calendar year."
+    answer = composed("How many days after five years?", text, [0], (4.0, "27 days"))
+    assert answer == f"**27 days.** {text} [1]"
+    assert [p.kind for p in pieces([answer])] == ["sentence"]  # one piece: it is checked and cited as a whole
+
+
+@pytest.mark.parametrize(
+    "span",
+    [
+        None,
+        (-1.0, "27 days"),  # the reader prefers "no answer here"
+        (3.0, "of the"),  # says nothing
+        (3.0, "An employee receives 27 days of leave in each year"),  # the whole sentence
+    ],
+)
+def test_no_lead_where_the_span_adds_nothing(span: tuple[float, str] | None) -> None:
+    text = "An employee receives 27 days of leave in each year."
+    assert composed("How many days?", text, [0], span) == f"{text} [1]"
+
+
+def test_row_is_shown_as_a_table_under_the_short_answer() -> None:
+    text = "| City | Limit |\n|---|---|\n| London | £190 |\n| Hamburg | £140 |"
+    answer = composed("What may a hotel in London cost?", text, [0], (5.0, "£190"))
+    assert answer == "**£190.**\n\n| City | Limit |\n|---|---|\n| London | £190 [1] |"
+
+
+def test_list_keeps_its_intro_and_is_given_whole() -> None:
+    text = "Bring the following:\n\n- passport\n- signed contract\n- bank details"
+    answer = composed("What do I bring on the first day?", text, [0, 1])
+    assert answer == "Bring the following:\n\n- passport [1]\n- signed contract [1]\n- bank details [1]"
+
+
+YES_NO = [
+    ("Can I carry over unused leave?", "Employees may carry over unused leave.", "Yes."),
+    ("Can I claim alcohol as an expense?", "Alcohol is never claimed as an expense.", "No."),
+    ("May contractors use the gym?", "Contractors may use the gym only with a sponsor.", "Under conditions."),
+    ("Do I have to submit receipts?", "Receipts are not required below £10, so nobody has to submit receipts.", "No."),
+    ("Do I need a visitor badge?", "Every visitor needs a visitor badge.", "Yes."),
+    ("¿Puedo trasladar vacaciones?", "Las vacaciones no se pueden trasladar.", "No."),
+    ("Darf ich Urlaub übertragen?", "Urlaub darf nicht übertragen werden.", "Nein."),
+]
+
+
+@pytest.mark.parametrize(("question", "sentence", "lead"), YES_NO)
+def test_yes_or_no_leads_where_the_sentence_is_plain(question: str, sentence: str, lead: str) -> None:
+    from assistant.words import language_of
+
+    assert lead_of(question, Unit("sentence", sentence, "", 0), language_of(question)) == lead
+
+
+def test_no_yes_or_no_for_other_questions_or_other_matters() -> None:
+    unit = Unit("sentence", "Employees may carry over unused leave.", "", 0)
+    assert not asks_yes_or_no("How much leave can I carry over?")
+    assert not asks_yes_or_no("Is it 25 or 27 days?")
+    assert lead_of("Can I bring my dog to the office?", unit, "en") == ""
