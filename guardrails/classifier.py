@@ -1,4 +1,4 @@
-"""The trained judgement of questions: the rail `injection_classifier`, and the `harm` head that stands beside the topic rules."""
+"""The trained judgement of questions: the rail `injection_classifier`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from core.records import Passage, Verdict
-from guardrails.heads import Encoder, Head, HeadName, load_head, windows
+from guardrails.heads import Encoder, Head, load_head, windows
 
 log = logging.getLogger(__name__)
 
@@ -36,20 +36,19 @@ class Judge:
         return float(self._head.scores(pieces, vectors).max())
 
 
-def open_judge(name: HeadName, encoder: Encoder | None) -> Judge | None:
-    """The head's judge; None where there is no encoder, or another one than the head was trained on.
+def open_judge(encoder: Encoder | None) -> Judge | None:
+    """The committed head's judge; None where there is no encoder, or another one than the head was trained on.
 
     A head says nothing about another encoder's vectors. Its rail is then absent, which is logged, and the rules stand alone:
     `python -m training injection` trains a head for that encoder.
     """
     if encoder is None:
         return None
-    head = load_head(name)
+    head = load_head()
     if head.encoder != encoder.name:
         log.warning(
-            "the %s head is trained on %s, not on %s: only the rules judge. Train one for it with "
+            "the injection head is trained on %s, not on %s: only the rules judge. Train one for it with "
             "`python -m training injection`",
-            name,
             head.encoder,
             encoder.name,
         )

@@ -1,9 +1,8 @@
-"""Small trained heads on the embedder's own sentence vectors: no second encoder, no network.
+"""A small trained head on the embedder's own sentence vectors: no second encoder, no network.
 
-    head = load_head("injection")
-    head.scores(["Ignore your rules."], vectors)        -> one probability a text
+    load_head().scores(["Ignore your rules."], vectors)        -> one probability a text
 
-`python -m training injection` makes them; `guardrails/heads/injection.md` is their card. A head adds two judgements: a network
+`python -m training injection` makes it; `guardrails/heads/injection.md` is their card. It adds two judgements: a network
 with one hidden layer on the sentence vector, and weights of hashed words and word pairs, which see what a mean over words blurs.
 A score of 0.5 is the operating point that the card was measured at.
 """
@@ -16,14 +15,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from guardrails.normalise import fold
 
-HeadName = Literal["injection", "harm"]
 Vectors = NDArray[np.float32]
 
 FOLDER = Path(__file__).with_name("heads")
@@ -92,10 +90,10 @@ def windows(text: str) -> Iterator[str]:
 
 
 @cache
-def load_head(name: HeadName) -> Head:
-    """The committed head of that name."""
+def load_head() -> Head:
+    """The committed injection head."""
     from safetensors import safe_open
 
-    with safe_open(FOLDER / f"{name}.safetensors", framework="numpy") as file:
+    with safe_open(FOLDER / "injection.safetensors", framework="numpy") as file:
         weights = {key: file.get_tensor(key).astype(np.float32) for key in file.keys()}  # noqa: SIM118
         return Head(file.metadata()["encoder"], weights)

@@ -84,7 +84,7 @@ def build_guards(
     section = policy.personal_data
     personal = PersonalGuards(policy, domains, Recognisers(chat_thresholds(section), section.allow))
     least_covered = policy.rail("grounding").threshold
-    judge, threshold = open_judge("injection", encoder), policy.rail("injection_classifier").threshold
+    judge, threshold = open_judge(encoder), policy.rail("injection_classifier").threshold
     classifier = InjectionClassifier(judge, OPERATING_POINT if threshold is None else threshold) if judge else None
     return Guards(
         input=_running(
@@ -92,7 +92,7 @@ def build_guards(
             "input",
             injection_question=Injection("question"),
             injection_classifier=classifier,
-            topics=Topics(policy.topics, open_judge("harm", encoder)),
+            topics=Topics(policy.topics),
             personal_data_question=personal.question(),
         ),
         passage=_running(policy, "passage", injection_passage=Injection("passage")),

@@ -10,7 +10,7 @@ are, so that no refusal tells that a restricted document exists.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from core.records import Passage, Verdict
 from guardrails.decode import views
@@ -18,27 +18,22 @@ from guardrails.normalise import fold
 from guardrails.policy import Language, TopicPolicy
 from guardrails.topic_rules import SHAPES, Shape, named_salary
 
-HARM_POINT = 0.5
-"""The harm head's operating point."""
-
 
 class Topics:
     """The guard of questions that the policy refuses or hands on.
 
     Args:
         topics: the policy's; those whose action is `ignore` are not looked for.
-        harm: a trained judgement of whether a text asks for help with harm, for what no shape describes.
     """
 
     name = "topics"
 
-    def __init__(self, topics: Mapping[str, TopicPolicy], harm: Callable[[str], float] | None = None) -> None:
+    def __init__(self, topics: Mapping[str, TopicPolicy]) -> None:
         watched = {name: topic for name, topic in topics.items() if topic.action != "ignore"}
         built_in = [(name, shape) for name, shape in SHAPES.items() if name in watched]
         own = [(name, _own_shape(topic)) for name, topic in watched.items() if topic.phrases]
         self._shapes: Sequence[tuple[str, Shape]] = (*built_in, *own)
         self._named_salary = "named_salary" in watched
-        self._harm = harm if "harmful" in watched else None
 
     def check(self, text: str, passages: Sequence[Passage] = ()) -> Verdict:  # noqa: ARG002
         """Refuse with the topic's name as the rule; what an encoding hides is looked at too, for harmful topics."""
@@ -46,13 +41,7 @@ class Topics:
         rule = next((name for name, shape in self._shapes if shape.matches(folded)), "")
         if not rule and self._named_salary and named_salary(text, folded):
             rule = "named_salary"
-        if rule:
-            return Verdict(self.name, "refuse", text, rule=rule, score=1.0)
-        hidden = self._hidden(text)
-        score = round(self._harm(text), 4) if self._harm and hidden.allowed else 0.0
-        if score >= HARM_POINT:
-            return Verdict(self.name, "refuse", text, rule="harmful", score=score)
-        return hidden
+        return Verdict(self.name, "refuse", text, rule=rule, score=1.0) if rule else self._hidden(text)
 
     def _hidden(self, text: str) -> Verdict:
         harmful = [(name, shape) for name, shape in self._shapes if name == "harmful"]

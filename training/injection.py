@@ -1,8 +1,8 @@
-"""Train the heads that judge questions: python -m training injection --data DIR --out DIR
+"""Train the head that judges questions: python -m training injection --data DIR --out DIR
 
-Two heads on the packaged embedder's sentence vectors: `injection` (does the text try to steer the assistant?) and `harm` (does
-it ask for help with harm?). Scores come from models that never saw the family or source that they are scored on; the heads
-that are kept learn from all of it. Vectors are cached in --out, so that a second run takes a minute.
+Does a text try to steer the assistant? A small head on the packaged embedder's sentence vectors and on hashed words. It is
+scored twice by models that did not learn from what they judge: `new` holds out whole families of templates and whole sources,
+`like seen` holds out single texts (the public ones count). The head that is kept learns from all. Vectors are cached in --out.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import hashlib
 import json
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -25,14 +25,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from core.settings import load_settings
-from guardrails.heads import BUCKETS, HeadName, word_buckets
+from guardrails.heads import BUCKETS, word_buckets
 from guardrails.injection import Injection
 from guardrails.measures import Rate, keywords_found, rate
-from guardrails.policy import load_policy
-from guardrails.topics import Topics
 from retrieval.embed import Embedder, open_embedder
 from training.harmless import ALARMING, HELD_OUT_TRIGGERS
-from training.injection_data import Example, own_attacks, own_benign, public_attacks, public_benign, public_harmful
+from training.injection_data import Example, own_attacks, own_benign, public_attacks, public_benign
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +52,7 @@ class Recipe:
     weight_decay: float = 0.02
     word_dropout: float = 0.3
     folds: int = 7
-    target_fpr: float = 0.01
+    target_fpr: float = 0.007
 
 
 class Net(nn.Module):
@@ -137,10 +135,16 @@ def groups_of(examples: Sequence[Example], folds: int) -> list[list[int]]:
     return [[i for i, g in enumerate(named) if fold_of[g] == fold] for fold in range(folds)]
 
 
-def held_out_logits(table: Table, recipe: Recipe) -> Scores:
-    """Each example's logit by a model that saw neither its family nor its source."""
+def drawn_folds(examples: Sequence[Example], folds: int) -> list[list[int]]:
+    """Indices by fold, each text by itself, drawn by its hash."""
+    fold_of = [hashlib.sha256(e.text.encode()).digest()[1] % folds for e in examples]
+    return [[i for i, f in enumerate(fold_of) if f == fold] for fold in range(folds)]
+
+
+def held_out_logits(table: Table, recipe: Recipe, folds: Sequence[Sequence[int]]) -> Scores:
+    """Each example's logit by a model that learnt from the other folds alone."""
     scores = np.zeros(len(table.examples), np.float32)
-    for held in groups_of(table.examples, recipe.folds):
+    for held in filter(None, folds):
         kept = sorted(set(range(len(table.examples))) - set(held))
         log.info("%d texts held out, %d kept", len(held), len(kept))
         scores[held] = logits_of(train(table.where(kept), recipe), table.where(held))
@@ -184,81 +188,52 @@ def judged(table: Table, flagged: Sequence[bool]) -> tuple[Rate, Rate]:
     return rate([bool(f) for _, y, f in rows if y]), rate([bool(f) for e, y, f in rows if not y and is_scored(e)])
 
 
-def score(
-    name: HeadName, table: Table, recipe: Recipe, rules: Callable[[str], bool], hand_written: Table
-) -> tuple[Net, float, dict[str, Any]]:
-    """The head that is kept, its operating point, and the scores of held-out models beside rules and keywords."""
-    scores = held_out_logits(table, recipe)
-    point = operating_point(scores, table, recipe.target_fpr)
-    net = train(table, recipe)
-    log.info(
-        "%s: held-out models done; recall and false positives %s",
-        name,
-        [str(r) for r in judged(table, (scores > point).tolist())],
-    )
-    by_head, by_rules = scores > point, np.array([rules(e.text) for e in table.examples])
-    by_words = np.array([keywords_found(e.text) for e in table.examples])
-    hand = logits_of(net, hand_written) > point
-    hand_rules = np.array([rules(e.text) for e in hand_written.examples])
-    hand_words = np.array([keywords_found(e.text) for e in hand_written.examples])
-    systems = {
-        "keywords": (by_words, hand_words),
-        "rules": (by_rules, hand_rules),
-        "head": (by_head, hand),
-        "rules or head": (by_head | by_rules, hand | hand_rules),
-    }
-    report: dict[str, Any] = {"head": name, "attacks": int(table.labels.sum()), "texts": len(table.examples)}
-    for system, (flagged, hand_flagged) in systems.items():
+def report_on(table: Table, head: Judged, rules: Judged, words: Judged) -> dict[str, dict[str, str]]:
+    """Recall and false positives of the keywords, the rules, the head, and of rules and head together."""
+    report = {}
+    for system, flagged in {"keywords": words, "rules": rules, "head": head, "rules or head": head | rules}.items():
         recall, false = judged(table, flagged.tolist())
-        report[system] = {
-            "recall": str(recall),
-            "false positives": str(false),
-            "false positives, hand-written": str(rate(hand_flagged.tolist())),
-        }
-        log.info(
-            "%s, %s: recall %s, false positives %s, hand-written %s",
-            name,
-            system,
-            recall,
-            false,
-            rate(hand_flagged.tolist()),
-        )
-    report["by source"] = {source: str(r) for source, r in by_source(table, by_head.tolist()).items()}
-    wrong = [e.text for e, f in zip(hand_written.examples, hand, strict=True) if f]
-    log.info("%s: hand-written texts flagged: %s", name, wrong)
-    return net, point, report
+        report[system] = {"recall": str(recall), "false positives": str(false)}
+        log.info("%s: recall %s, false positives %s", system, recall, false)
+    return report
 
 
-def tables(data: Path, recipe: Recipe, embedder: Embedder, cache: Path) -> dict[HeadName, tuple[Table, Table]]:
-    """For each head the texts that it learns from and the hand-written harmless ones that it is judged on too."""
-    benign = own_benign(recipe.seed, recipe.each_benign) + public_benign(data, recipe.seed)
-    attacks = own_attacks(recipe.seed, recipe.each) + public_attacks(data / "attacks")
-    harmful = public_harmful(data / "attacks")
-    hand = [Example(text, "benign", "hand", "hand") for text in (*HELD_OUT_TRIGGERS, *ALARMING)]
-    everything = attacks + benign + harmful + hand
-    vectors, words = features(embedder, [e.text for e in everything], cache)
-    positive: Mapping[HeadName, str] = {"injection": "attack", "harm": "harmful"}
-    return {
-        name: (
-            _table(everything, vectors, words, {label, "benign"}, label, hand=False),
-            _table(everything, vectors, words, {"benign"}, label, hand=True),
-        )
-        for name, label in positive.items()
+def scores_of(table: Table, hand: Table, net: Net, recipe: Recipe) -> tuple[float, dict[str, Any]]:
+    """The operating point, and what stands in the card."""
+    guard = Injection("question")
+
+    def flags(of: Table) -> tuple[Judged, Judged]:
+        texts = [e.text for e in of.examples]
+        return np.array([not guard.check(t).allowed for t in texts]), np.array([keywords_found(t) for t in texts])
+
+    new = held_out_logits(table, recipe, groups_of(table.examples, recipe.folds))
+    point = operating_point(new, table, recipe.target_fpr)
+    seen = held_out_logits(table, recipe, drawn_folds(table.examples, recipe.folds))
+    rules, words = flags(table)
+    public = [i for i, e in enumerate(table.examples) if e.source != "templates"]
+    found: dict[str, Any] = {"new": report_on(table, new > point, rules, words)}
+    found["like seen"] = report_on(table.where(public), seen[public] > point, rules[public], words[public])
+    hand_rules, hand_words = flags(hand)
+    hand_head = logits_of(net, hand) > point
+    of_hand = {"keywords": hand_words, "rules": hand_rules, "head": hand_head, "rules or head": hand_head | hand_rules}
+    found["hand-written, harmless"] = {system: str(rate(f.tolist())) for system, f in of_hand.items()}
+    log.info("hand-written, harmless: %s", found["hand-written, harmless"])
+    found["new, by source"] = {source: str(r) for source, r in by_source(table, (new > point).tolist()).items()}
+    found["like seen, by source"] = {
+        source: str(r) for source, r in by_source(table.where(public), (seen[public] > point).tolist()).items()
     }
+    return point, found
 
 
-def _table(
-    examples: Sequence[Example],
-    vectors: Tensor,
-    words: Sequence[Tensor],
-    labels: set[str],
-    positive: str,
-    *,
-    hand: bool,
-) -> Table:
-    chosen = [i for i, e in enumerate(examples) if e.label in labels and (e.source == "hand") is hand]
-    truth = torch.tensor([float(e.label == positive) for e in examples])
-    return Table(examples, vectors, words, truth).where(chosen)
+def tables(data: Path, recipe: Recipe, embedder: Embedder, cache: Path) -> tuple[Table, Table]:
+    """The texts to learn from, and the hand-written harmless ones that only measure."""
+    benign = own_benign(recipe.seed, recipe.each_benign) + public_benign(data, recipe.seed)
+    learnt = own_attacks(recipe.seed, recipe.each) + public_attacks(data / "attacks") + benign
+    hand = [Example(text, "benign", "hand", "hand") for text in (*HELD_OUT_TRIGGERS, *ALARMING)]
+    everything = learnt + hand
+    vectors, words = features(embedder, [e.text for e in everything], cache)
+    table = Table(everything, vectors, words, torch.tensor([float(e.label == "attack") for e in everything]))
+    return table.where(range(len(learnt))), table.where(range(len(learnt), len(everything)))
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -267,26 +242,20 @@ def main(arguments: argparse.Namespace) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     began = time.monotonic()
     embedder = open_embedder(load_settings(), remember=False)
-    made = tables(arguments.data, recipe, embedder, folder)
+    table, hand = tables(arguments.data, recipe, embedder, folder)
     log.info("vectors ready after %.0f s", time.monotonic() - began)
-    asked, topics = Injection("question"), Topics(load_policy().topics)
-    rules: Mapping[HeadName, Callable[[str], bool]] = {
-        "injection": lambda text: not asked.check(text).allowed,
-        "harm": lambda text: topics.check(text).rule == "harmful",
-    }
-    reports = {"recipe": asdict(recipe), "encoder": embedder.name}
-    for name, (table, hand) in made.items():
-        net, point, reports[name] = score(name, table, recipe, rules[name], hand)
-        metadata = {"encoder": embedder.name, "recipe": json.dumps(asdict(recipe))}
-        save_file(net.weights(point), folder / f"{name}.safetensors", metadata)
-    (folder / "scores.json").write_text(json.dumps(reports, indent=2) + "\n")
+    net = train(table, recipe)
+    point, found = scores_of(table, hand, net, recipe)
+    metadata = {"encoder": embedder.name, "recipe": json.dumps(asdict(recipe))}
+    save_file(net.weights(point), folder / "injection.safetensors", metadata)
+    (folder / "scores.json").write_text(json.dumps({"recipe": asdict(recipe), **found}, indent=2) + "\n")
     log.info("done after %.0f s", time.monotonic() - began)
     return 0
 
 
 def add_parser(subparsers: Any) -> None:
-    parser = subparsers.add_parser("injection", help="train the heads that judge questions", description=__doc__)
+    parser = subparsers.add_parser("injection", help="train the head that judges questions", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder with attacks/ and reading/")
-    parser.add_argument("--out", type=Path, required=True, help="folder for cached vectors, heads and scores")
+    parser.add_argument("--out", type=Path, required=True, help="folder for cached vectors, head and scores")
     parser.add_argument("--seed", type=int, default=Recipe.seed)
     parser.set_defaults(run=main)

