@@ -232,7 +232,7 @@ def judged_collection(folder: Path, embedder: Embedder, reranker: CrossEncoder) 
 def latency(reranker: CrossEncoder, held: Sequence[ReadingExample]) -> dict[str, Any]:
     """Milliseconds for RERANKED passages of about 200 words."""
     words = " ".join(dict.fromkeys(e.passage for e in held if e.source == "new_wiki")).split()
-    passages = [("", " ".join(words[low : low + 200])) for low in range(0, len(words) - 200, 200)]
+    passages = [("", " ".join(words[low : low + 200])) for low in range(0, max(1, len(words) - 199), 200)]
     questions = [e.question for e in held]
     spent = []
     for number in range(LATENCY_ROUNDS + 3):
