@@ -18,7 +18,7 @@ from assistant.models import AnswerModel
 from assistant.passage_check import PassageCheck
 from assistant.prompt import Prompt, build_prompt
 from assistant.refusals import refusal
-from assistant.release import GUARD_ERROR, Release, run_guards
+from assistant.release import GUARD_ERROR, TOPIC, Release, run_guards
 from assistant.sentences import pieces
 from assistant.trace import Trace
 from assistant.words import language_of
@@ -27,6 +27,7 @@ from core.records import Answer, Message, Question, TurnStatus
 from core.settings import Settings
 from core.turns import Turns
 from guardrails.rails import Guards
+from guardrails.topics import topic_refusal
 from retrieval.retriever import Retrieval, Retriever
 
 log = logging.getLogger(__name__)
@@ -132,7 +133,7 @@ class Answerer:
         with trace.step("prompt"):
             prompt = build_prompt(trace.standalone, trace.passages, history)
         # 7. generate and release; 8. markers resolve to the passages given
-        release = Release(prompt.passages, self._guards.output, trace)
+        release = Release(prompt.passages, self._guards.for_roles(question.person.roles).output, trace)
         failed = yield from self._generate(prompt, release, trace)
         with trace.step("cite"):
             trace.citations = release.citations()
@@ -216,9 +217,18 @@ class Answerer:
     def _refuse(self, trace: Trace, status: TurnStatus, reason: str) -> str:
         """End the question with a reason; returns what the person reads."""
         trace.end(status, reason)
+        language = language_of(trace.question.text[:2000])
+        if reason.startswith(TOPIC):
+            return topic_refusal(
+                reason.removeprefix(TOPIC),
+                language,
+                self._guards.topics,
+                organisation=self._settings.organisation,
+                support_contact=self._settings.support_contact,
+            )
         text = refusal(
             reason,
-            language_of(trace.question.text[:2000]),
+            language,
             organisation=self._settings.organisation,
             support_contact=self._settings.support_contact,
             nearest=() if status == "refused" else trace.passages,

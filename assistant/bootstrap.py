@@ -23,6 +23,7 @@ from core.settings import Settings
 from core.store import Store
 from core.turns import Turns
 from guardrails.pii import Recognisers
+from guardrails.policy import load_policy
 from guardrails.rails import Guards, build_guards
 from retrieval.adapters import adapter_folder
 from retrieval.catalogue import Catalogue
@@ -103,7 +104,7 @@ def build(
             known_groups=people.groups,
         )
         ingest.recover()
-        guards = build_guards(settings, TEMPLATE_TEXT)
+        guards = build_guards(settings, TEMPLATE_TEXT, policy=load_policy(settings.policy))
         model = answer_model or open_model(settings, embedder)
         answerer = Answerer(settings, turns, retriever=retriever, guards=guards, model=model)
         return Assistant(

@@ -13,6 +13,8 @@ from core.records import Citation, Passage, Verdict
 from guardrails.guard import Guard, run_guard
 
 GUARD_ERROR = "guard_error"
+TOPIC = "topic:"
+"""How the reason of a question refused by its topic begins; the policy's name of the topic follows."""
 _OUTRANKED_BY = {"heading": ("heading", "intro", "table_head"), "intro": ("intro", "table_head")}
 
 
@@ -20,6 +22,8 @@ def reason_of(verdict: Verdict) -> str:
     """The stable code that a Turn carries for a guard's no."""
     if verdict.rule == GUARD_ERROR:
         return GUARD_ERROR
+    if verdict.guard == "topics":
+        return f"{TOPIC}{verdict.rule}"
     for stem, reason in (("injection", "injection"), ("personal_data", "personal_data"), ("grounding", "ungrounded")):
         if verdict.guard.startswith(stem):
             return reason

@@ -82,6 +82,10 @@ class Settings(BaseSettings):
         "",
         description="Adapter of the reranker that orders what was found, such as reranker-1; empty searches without one.",
     )
+    policy: Path | None = Field(
+        None,
+        description="File of a company's own guard policy, read over the packaged one; python -m guardrails policy checks it.",
+    )
     retrieve_limit: int = Field(8, ge=1, le=50, description="Passages given to the answer model.")
     evidence_threshold: float = Field(0.35, ge=0, le=1, description="Below this evidence score nothing is answered.")
     low_evidence: float = Field(0.5, ge=0, le=1, description="Below this evidence score the answer carries a warning.")
@@ -124,7 +128,7 @@ class Settings(BaseSettings):
         description="Provider group to clearance, as staff=internal,board=restricted; empty means internal, otherwise people without such a group read public documents.",
     )
 
-    @field_validator("home", "models", mode="after")
+    @field_validator("home", "models", "policy", mode="after")
     @classmethod
     def _expand(cls, value: Path | None) -> Path | None:
         return value and value.expanduser().resolve()

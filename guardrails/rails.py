@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from urllib.parse import urlsplit
 
 from core.records import Role
@@ -16,7 +16,7 @@ from guardrails.injection import Injection
 from guardrails.leaks import Markup, PromptLeak
 from guardrails.nemo import NemoRail, NemoStage
 from guardrails.pii import PersonalData, PersonalDataPolicy, Recognisers, chat_thresholds
-from guardrails.policy import Policy, RailName, load_policy
+from guardrails.policy import Policy, RailName, TopicPolicy, load_policy
 from guardrails.topics import Topics
 
 
@@ -32,6 +32,8 @@ class Guards:
     input: tuple[Guard, ...]
     passage: tuple[Guard, ...]
     output: tuple[Guard, ...]
+    topics: Mapping[str, TopicPolicy] = field(default_factory=dict)
+    """What the policy refuses by topic, with the texts that say so."""
     _personal: PersonalGuards | None = None
 
     def for_roles(self, roles: Iterable[Role]) -> Guards:
@@ -104,6 +106,7 @@ def build_guards(
             markup=Markup(sorted(domains)),
             personal_data_answer=personal.answer(),
         ),
+        topics=policy.topics,
         _personal=personal,
     )
 
