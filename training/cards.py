@@ -30,14 +30,14 @@ def reader_card(adapter: str, command: str, seed: int, minutes: float, scores: M
                 "all-MiniLM-L6-v2 (Apache-2.0) with a span head and an answerability head; float16, English.",
                 f"## Made by\n\n```\n{command}\n```\n\nSeed {seed}; {minutes:.0f} minutes of training on two cores; "
                 f"{datetime.now(UTC).date().isoformat()}.",
-                "## Data\n\n" + _table(("set", "licence that its source states"), list(LICENCES.items())),
+                "## Data\n\n" + markdown_table(("set", "licence that its source states"), list(LICENCES.items())),
                 "A third of what it saw was made unanswerable: a neighbouring passage, the passage without the answering "
                 "sentence, the question with another name, figure, negation or opposite word (`training/unanswerable.py`).",
                 "## Scores\n\nHeld out by article and by site; never trained on. 95 % intervals: bootstrap for F1, Wilson for EM.",
-                _table(("variant", "set", "n", "F1", "EM"), _answerable_rows(scores)),
+                markdown_table(("variant", "set", "n", "F1", "EM"), _answerable_rows(scores)),
                 "Half of the questions answerable, the other half in equal parts of every kind of unanswerable question; a "
                 "right refusal counts 1, a wrong one 0; the decision is calibrated on the other half of the articles.",
-                _table(("variant", "n", "F1", "AUROC"), _half_rows(scores)),
+                markdown_table(("variant", "n", "F1", "AUROC"), _half_rows(scores)),
                 "AUROC by kind, as it is served: "
                 + ", ".join(f"{k} {v}" for k, v in judged.get("auroc_by_kind", {}).items())
                 + ".",
@@ -51,7 +51,7 @@ def reader_card(adapter: str, command: str, seed: int, minutes: float, scores: M
 
 def _answerable_rows(scores: Mapping[str, Mapping[str, Any]]) -> list[tuple[object, ...]]:
     return [
-        (name, source, s["n"], f"{s['f1']} {_interval(s['f1_interval'])}", f"{s['em']} {_interval(s['em_interval'])}")
+        (name, source, s["n"], f"{s['f1']} {interval(s['f1_interval'])}", f"{s['em']} {interval(s['em_interval'])}")
         for name, sets in scores.items()
         for source, s in sets.items()
         if isinstance(s, dict) and "em" in s
@@ -60,16 +60,18 @@ def _answerable_rows(scores: Mapping[str, Mapping[str, Any]]) -> list[tuple[obje
 
 def _half_rows(scores: Mapping[str, Mapping[str, Any]]) -> list[tuple[object, ...]]:
     return [
-        (name, half["n"], f"{half['f1']} {_interval(half['f1_interval'])}", half["auroc"])
+        (name, half["n"], f"{half['f1']} {interval(half['f1_interval'])}", half["auroc"])
         for name, sets in scores.items()
         if (half := sets.get("half unanswerable"))
     ]
 
 
-def _interval(bounds: Sequence[float]) -> str:
+def interval(bounds: Sequence[float]) -> str:
+    """`(low–high)`, as a card shows it."""
     return f"({bounds[0]}–{bounds[1]})"
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+def markdown_table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """A markdown table."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)

@@ -11,7 +11,6 @@ import argparse
 import json
 import logging
 import random
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -19,7 +18,7 @@ from typing import Any
 
 import torch
 from tokenizers import Tokenizer
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from retrieval.adapters import open_adapter
@@ -36,6 +35,7 @@ from retrieval.windows import (
     question_tokens,
 )
 from training.cards import reader_card
+from training.loop import Stage, cut_to_rank, fit, minutes_of, trainable_linear_layers
 from training.publish import publish
 from training.reading_data import Kind, ReadingExample, Span, load, split
 from training.reading_scores import score
@@ -82,9 +82,9 @@ SOURCE_WEIGHT = {
 """How often an epoch meets a question of each set: Wikipedia and policy text are nearest to what the assistant reads."""
 
 
+CHECKPOINT_EVERY = 250
 VARIANT_QUESTIONS = 500
 """Held-out questions of each set for the variants that are compared; what is published is scored on all."""
-LINEAR_LAYERS = ["query", "key", "value", "attention.output.dense", "intermediate.dense", "output.dense"]
 
 
 @dataclass(frozen=True)
@@ -171,7 +171,7 @@ def batches(rows: Iterator[Row], size: int, *, pool: int = 24) -> Iterator[list[
         yield from cut
 
 
-def loss_of(net: ReaderNet, rows: Sequence[Row], answerable_weight: float, precision: torch.dtype) -> Tensor:
+def loss_of(net: ReaderNet, rows: Sequence[Row], precision: torch.dtype, answerable_weight: float) -> Tensor:
     """Marginal likelihood of all annotated spans, plus the answerability loss."""
     device = net.span.weight.device
     with torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision is torch.bfloat16):
@@ -185,102 +185,6 @@ def loss_of(net: ReaderNet, rows: Sequence[Row], answerable_weight: float, preci
     labels = torch.tensor([float(row.spans != ((0, 0),)) for row in rows], device=device)
     judged = functional.binary_cross_entropy_with_logits(answerable, labels)
     return -torch.stack(marginal).mean() / 2 + answerable_weight * judged
-
-
-def fastest_precision(net: ReaderNet, rows: Sequence[Row]) -> torch.dtype:
-    """bfloat16 or float32, whichever takes two training steps in less time here.
-
-    Neither is always the faster: a processor may have bfloat16 instructions and still multiply float32 twice as fast.
-    """
-    seconds: dict[torch.dtype, float] = {}
-    for precision in (torch.bfloat16, torch.float32):
-        for _ in range(2):  # the first one also pays for the kernels being chosen
-            began = time.perf_counter()
-            loss_of(net, rows, 1.0, precision).backward()  # type: ignore[no-untyped-call]
-            seconds[precision] = time.perf_counter() - began
-    net.zero_grad(set_to_none=True)
-    return min(seconds, key=lambda p: seconds[p])
-
-
-def train(
-    net: ReaderNet,
-    stream: Iterator[list[Row]],
-    recipe: Recipe,
-    *,
-    folder: Path,
-    name: str,
-    rates: tuple[float, float],
-    total: int,
-) -> None:
-    """AdamW with warm-up and linear decay to 0; the weights kept are an exponential average of the run's."""
-    encoder = [p for p in net.encoder.parameters() if p.requires_grad]
-    heads = [*net.span.parameters(), *net.answerable.parameters()]
-    groups = [{"params": encoder, "lr": rates[0], "top": rates[0]}, {"params": heads, "lr": rates[1], "top": rates[1]}]
-    optimiser = torch.optim.AdamW(groups, weight_decay=0.01, fused=True)
-    average = {k: p.detach().clone() for k, p in net.named_parameters() if p.requires_grad}
-    checkpoint = folder / f"{name}.checkpoint.pt"
-    seen = _resume(checkpoint, net, optimiser, average) if checkpoint.exists() else 0
-    curve = folder / f"{name}.loss.jsonl"
-    began, drawn, losses = time.monotonic(), 0, []
-    precision = None
-    for rows in stream:
-        drawn += len(rows)
-        if drawn <= seen:
-            continue  # a resumed run draws the same stream and passes over what it has learnt from
-        progress = drawn / total
-        for group in optimiser.param_groups:
-            group["lr"] = group["top"] * min(1.0, progress / recipe.warmup) * max(0.0, 1 - progress)
-        if precision is None:
-            precision = fastest_precision(net, rows)
-            log.info("%s: training in %s on %s", name, precision, net.span.weight.device)
-        loss = loss_of(net, rows, recipe.answerable_weight, precision)
-        loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_([*encoder, *heads], 1.0)
-        optimiser.step()
-        optimiser.zero_grad(set_to_none=True)
-        losses.append(float(loss.detach()))
-        _move_average(average, net, min(recipe.average_decay, len(losses) / (len(losses) + 10)))
-        if len(losses) % 50 == 0 or drawn >= total:
-            _report(curve, name, drawn, total, losses[-50:], (began, seen))
-        if len(losses) % 250 == 0:
-            _save_checkpoint(checkpoint, net, optimiser, average, drawn)
-        if drawn >= total:
-            break
-    net.load_state_dict(average, strict=False)
-    checkpoint.unlink(missing_ok=True)
-
-
-def _move_average(average: dict[str, Tensor], net: ReaderNet, decay: float) -> None:
-    with torch.no_grad():
-        now = [p.detach() for _, p in net.named_parameters() if p.requires_grad]
-        torch._foreach_lerp_(list(average.values()), now, 1 - decay)
-
-
-def _report(curve: Path, name: str, seen: int, total: int, losses: list[float], since: tuple[float, int]) -> None:
-    speed = (seen - since[1]) / (time.monotonic() - since[0])
-    left = (total - seen) / speed / 60
-    loss = sum(losses) / len(losses)
-    seconds = round(time.monotonic() - since[0])
-    line = {"stage": name, "examples": seen, "loss": round(loss, 4), "per_second": round(speed, 1), "seconds": seconds}
-    with curve.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(line) + "\n")
-    log.info("%s: %d of %d examples, loss %.3f, %.1f/s, %.0f min left", name, seen, total, loss, speed, left)
-
-
-def _save_checkpoint(path: Path, net: ReaderNet, optimiser: Any, average: dict[str, Tensor], seen: int) -> None:
-    state = {"net": net.state_dict(), "optimiser": optimiser.state_dict(), "average": average, "seen": seen}
-    temporary = path.with_suffix(".tmp")
-    torch.save(state, temporary)
-    temporary.replace(path)
-
-
-def _resume(path: Path, net: ReaderNet, optimiser: Any, average: dict[str, Tensor]) -> int:
-    state = torch.load(path, weights_only=True, map_location=net.span.weight.device)
-    net.load_state_dict(state["net"])
-    optimiser.load_state_dict(state["optimiser"])
-    average.update(state["average"])
-    log.info("going on from %s: %d examples seen", path.name, state["seen"])
-    return int(state["seen"])
 
 
 def stream_of(
@@ -305,35 +209,36 @@ def stream_of(
 def new_net() -> tuple[ReaderNet, Tokenizer]:
     """The encoder of the packaged embedder with fresh heads; word embeddings, biases and norms stay as they are."""
     encoder = new_encoder()
-    for name, parameter in encoder.named_parameters():
-        parameter.requires_grad_("embeddings" not in name and name.endswith("weight") and "LayerNorm" not in name)
+    trainable_linear_layers(encoder)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     return ReaderNet(encoder, encoder.config.hidden_size).to(device), open_tokenizer()
 
 
-def low_rank(net: ReaderNet, base: ReaderNet, rank: int) -> Any:
-    """The base encoder with a LoRA adapter (peft) that holds the best rank-`rank` cut of the trained change, by SVD.
-
-    The heads are the trained ones. Scaling is 1 (alpha = rank), so that `lora_B @ lora_A` is the change itself.
-    """
-    from peft import LoraConfig, get_peft_model
-
-    trained = dict(net.encoder.named_parameters())
-    frozen = {name: p.detach().clone() for name, p in base.encoder.named_parameters()}
-    config = LoraConfig(r=rank, lora_alpha=rank, target_modules=LINEAR_LAYERS, lora_dropout=0.0, bias="none")
-    adapted = get_peft_model(base.encoder, config)
-    layers: list[tuple[str, Any]] = [m for m in adapted.named_modules() if hasattr(m[1], "lora_A")]
-    for full_name, module in layers:
-        name = full_name.removeprefix("base_model.model.")
-        change = trained[f"{name}.weight"].detach() - frozen[f"{name}.weight"]
-        u, s, v = torch.linalg.svd(change, full_matrices=False)
-        root = s[:rank].sqrt()
-        module.lora_A["default"].weight.data = root[:, None] * v[:rank]
-        module.lora_B["default"].weight.data = u[:, :rank] * root
-    base.encoder = adapted
+def low_rank(net: ReaderNet, base: ReaderNet, rank: int) -> ReaderNet:
+    """Stage 2: the base encoder with the best rank-`rank` adapter for what was learnt, and the heads as they are."""
+    base.encoder = cut_to_rank(net.encoder, base.encoder, rank)
     base.span.load_state_dict(net.span.state_dict())
     base.answerable.load_state_dict(net.answerable.state_dict())
     return base
+
+
+def train(net: ReaderNet, stream: Iterator[list[Row]], recipe: Recipe, stage: Stage) -> None:
+    """One stage on the reader's loss."""
+
+    def loss(net: ReaderNet, rows: Sequence[Row], precision: torch.dtype) -> Tensor:
+        return loss_of(net, rows, precision, recipe.answerable_weight)
+
+    fit(net, stream, loss, stage)
+
+
+def stage_of(recipe: Recipe, folder: Path, name: str) -> Stage:
+    """The stage `full` or `recovery` of a recipe, as it runs in a folder."""
+    if name == "full":
+        total, rates = recipe.examples, (recipe.learning_rate, recipe.head_learning_rate)
+    else:
+        total, rates = recipe.recovery_examples, (recipe.recovery_learning_rate, recipe.recovery_learning_rate)
+    kept = {"warmup": recipe.warmup, "average_decay": recipe.average_decay}
+    return Stage(name, folder, total, *rates, **kept, checkpoint_every=CHECKPOINT_EVERY)
 
 
 def fine_tune(recipe: Recipe, folder: Path, data: Data) -> ReaderNet:
@@ -344,8 +249,7 @@ def fine_tune(recipe: Recipe, folder: Path, data: Data) -> ReaderNet:
         net.load_state_dict(torch.load(kept, weights_only=True, map_location=net.span.weight.device))
         return net
     stream = stream_of(tokenizer, sample_order(data.training, data.unanswerable, recipe), recipe, recipe.examples)
-    rates = (recipe.learning_rate, recipe.head_learning_rate)
-    train(net, stream, recipe, folder=folder, name="full", rates=rates, total=recipe.examples)
+    train(net, stream, recipe, stage_of(recipe, folder, "full"))
     torch.save(net.state_dict(), kept)
     return net
 
@@ -353,10 +257,9 @@ def fine_tune(recipe: Recipe, folder: Path, data: Data) -> ReaderNet:
 def recover(net: ReaderNet, tokenizer: Tokenizer, recipe: Recipe, folder: Path, data: Data) -> None:
     """Stage 3: a short run of the low-rank matrices and the heads alone, on questions in another order."""
     again = replace(recipe, seed=recipe.seed + 100, short_share=0.3)
-    total = recipe.recovery_examples
-    stream = stream_of(tokenizer, sample_order(data.training, data.unanswerable, again), again, total)
-    rate = recipe.recovery_learning_rate
-    train(net, stream, again, folder=folder, name="recovery", rates=(rate, rate), total=total)
+    order = sample_order(data.training, data.unanswerable, again)
+    stream = stream_of(tokenizer, order, again, recipe.recovery_examples)
+    train(net, stream, again, stage_of(again, folder, "recovery"))
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -398,7 +301,7 @@ def publish_reader(net: ReaderNet, recipe: Recipe, folder: Path, data: Data, sco
         name = f"published, {precision}, {measured.windows_per_second} windows/s"
         limit = None if precision == compiled.fastest() else VARIANT_QUESTIONS
         _keep(scores, name, run_of(adapter, networks, precision), data, folder, limit=limit)
-    minutes = sum(_minutes(folder / f"{stage}.loss.jsonl") for stage in ("full", "recovery"))
+    minutes = sum(minutes_of(stage_of(recipe, folder, name)) for name in ("full", "recovery"))
     command = (
         f"python -m training reader --data DIR --out DIR --examples {recipe.examples} "
         f"--recovery {recipe.recovery_examples} --rank {recipe.rank} --seed {recipe.seed}"
@@ -414,13 +317,6 @@ def _keep(scores: Scores, name: str, run: Run, data: Data, folder: Path, *, limi
     scores[name] = score(run, open_tokenizer(), held, limit or 10_000)
     (folder / "scores.json").write_text(json.dumps(scores, indent=2) + "\n")
     log.info("scored: %s: %s", name, scores[name].get("new_wiki"))
-
-
-def _minutes(curve: Path) -> float:
-    """Training time of a stage: each run of it, up to where it was stopped."""
-    seconds = [json.loads(line)["seconds"] for line in curve.read_text(encoding="utf-8").splitlines()]
-    ends = [now for now, after in zip(seconds, [*seconds[1:], 0], strict=True) if after < now]
-    return float(sum(ends)) / 60
 
 
 def add_parser(subparsers: Any) -> None:

@@ -143,7 +143,7 @@ def fit_logistic(x: NDArray[np.float64], y: NDArray[np.bool_], steps: int = 50) 
     """Newton's method with a small ridge; the last column of x is the constant. Returns the weights."""
     weights = np.zeros(x.shape[1])
     for _ in range(steps):
-        p = 1 / (1 + np.exp(-np.clip(x @ weights, -30, 30)))
+        p = sigmoid(x @ weights)
         gradient = x.T @ (p - y) + 1e-3 * weights
         hessian = (x * (p * (1 - p))[:, None]).T @ x + 1e-3 * np.eye(x.shape[1])
         weights -= np.linalg.solve(hessian, gradient)
@@ -152,14 +152,23 @@ def fit_logistic(x: NDArray[np.float64], y: NDArray[np.bool_], steps: int = 50) 
 
 def cross_calibrated(predictions: Sequence[Prediction]) -> NDArray[np.float64]:
     """Probability of "answerable", each article judged by a fit on the other half of the articles."""
-    articles = sorted({p.example.article for p in predictions})
-    even = np.array([articles.index(p.example.article) % 2 == 0 for p in predictions])
-    x, y = features(predictions), np.array([p.example.kind == "answerable" for p in predictions])
-    out = np.zeros(len(predictions))
+    answers = np.array([p.example.kind == "answerable" for p in predictions])
+    return cross_fitted(features(predictions), answers, [p.example.article for p in predictions])
+
+
+def cross_fitted(x: NDArray[np.float64], y: NDArray[np.bool_], groups: Sequence[Any]) -> NDArray[np.float64]:
+    """Probability of each row, by a logistic fit on the other half of the groups (articles), which are halved by their order."""
+    number = {group: n for n, group in enumerate(sorted(set(groups)))}
+    even = np.array([number[group] % 2 == 0 for group in groups])
+    out = np.zeros(len(groups))
     for fold in (even, ~even):
-        weights = fit_logistic(x[~fold], y[~fold])
-        out[fold] = 1 / (1 + np.exp(-np.clip(x[fold] @ weights, -30, 30)))
+        out[fold] = sigmoid(x[fold] @ fit_logistic(x[~fold], y[~fold]))
     return out
+
+
+def sigmoid(x: NDArray[np.float64]) -> NDArray[np.float64]:
+    found: NDArray[np.float64] = 1 / (1 + np.exp(-np.clip(x, -30, 30)))
+    return found
 
 
 def auroc(scores: NDArray[np.float64], labels: NDArray[np.bool_]) -> float:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from training.cards import LICENCES
+from training.cards import LICENCES, interval, markdown_table
 from training.reading_scores import ALTERED
 
 FURTHER = {
@@ -34,7 +34,7 @@ def reranker_card(recipe: Mapping[str, Any], training: Mapping[str, Any], figure
         f"## Made by\n\n```\n{command}\n```\n\nSeed {recipe['seed']}; {training['minutes']:.0f} minutes of training on two cores"
         + (", from the reader's fully fine-tuned encoder" if start else "")
         + f"; {datetime.now(UTC).date().isoformat()}.",
-        "## Data\n\n" + _table(("set", "licence that its source states"), list((LICENCES | FURTHER).items())),
+        "## Data\n\n" + markdown_table(("set", "licence that its source states"), list((LICENCES | FURTHER).items())),
         "Groups of four pairs: the right passage; where there is one, an altered question or passage that looks answerable and is "
         "not; and the nearest wrong passages by words and by meaning. Softmax over the group, and a loss for each pair's "
         "answerability (not for NFCorpus, whose labels say relevant and not answered).",
@@ -53,9 +53,9 @@ def _sections(figures: Mapping[str, Any]) -> list[str]:
     judged, answers = figures.get("nfcorpus dev"), figures["answerability"]
     sections = []
     if judged:
-        rows = [(m, f"{v['ndcg@10']} {_interval(v['interval'])}") for m, v in judged.items() if isinstance(v, dict)]
+        rows = [(m, f"{v['ndcg@10']} {interval(v['interval'])}") for m, v in judged.items() if isinstance(v, dict)]
         sections.append(f"NFCorpus dev, {judged['n']} queries, {judged['documents']} documents:")
-        sections.append(_table(("mode", "nDCG@10"), rows))
+        sections.append(markdown_table(("mode", "nDCG@10"), rows))
         gain = judged["rerank"]["gain_over_hybrid_interval"]
         sections.append(f"Gain over hybrid, paired: {gain[0]:+} to {gain[1]:+}.")
     found_rows = [
@@ -63,21 +63,23 @@ def _sections(figures: Mapping[str, Any]) -> list[str]:
             source,
             found["n"],
             mode,
-            f"{found[mode]['hit@1']} {_interval(found[mode]['hit@1_interval'])}",
-            f"{found[mode]['mrr@10']} {_interval(found[mode]['mrr@10_interval'])}",
+            f"{found[mode]['hit@1']} {interval(found[mode]['hit@1_interval'])}",
+            f"{found[mode]['mrr@10']} {interval(found[mode]['mrr@10_interval'])}",
         )
         for source, found in figures["paragraphs"].items()
         for mode in ("dense", "sparse", "hybrid", "rerank")
     ]
     sections.append("Each held-out question against all paragraphs of its set:")
-    sections.append(_table(("set", "n", "mode", "hit@1", "mrr@10"), found_rows))
+    sections.append(markdown_table(("set", "n", "mode", "hit@1", "mrr@10"), found_rows))
     sections.append(f"Half of {answers['n']} questions answerable, {answers['each_kind']} of each unanswerable kind:")
     kinds = [("all", answers["auroc"], answers["interval"])]
     kinds += [(k, answers["by_kind"][k]["auroc"], answers["by_kind"][k]["interval"]) for k in ALTERED]
-    sections.append(_table(("kind", "AUROC"), [(kind, f"{area} {_interval(bounds)}") for kind, area, bounds in kinds]))
+    sections.append(
+        markdown_table(("kind", "AUROC"), [(kind, f"{area} {interval(bounds)}") for kind, area, bounds in kinds])
+    )
     sections.append("Calibration, each article by a fit on the other half of the articles:")
     bins = [(b["n"], b["stated"], b["observed"]) for b in answers["calibration"]]
-    sections.append(_table(("pairs", "stated", "observed"), bins))
+    sections.append(markdown_table(("pairs", "stated", "observed"), bins))
     time, weight = figures["latency"], figures["weight"]
     sections.append(
         f"{time['passages']} passages of {time['words']} words: p50 {time['p50_ms']} ms, p95 {time['p95_ms']} ms ({time['n']} rounds)."
@@ -91,12 +93,3 @@ def _sections(figures: Mapping[str, Any]) -> list[str]:
 
 def _inline(values: Mapping[str, Any]) -> str:
     return ", ".join(f"{name} {value}" for name, value in values.items())
-
-
-def _interval(bounds: Sequence[float]) -> str:
-    return f"({bounds[0]}–{bounds[1]})"
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)

@@ -30,8 +30,8 @@ from retrieval.rerank import RERANKED, CrossEncoder, Reads, best_logits, pair_wi
 from retrieval.windows import Logits, Window, collate, length_batches, open_tokenizer
 from training.hard_negatives import Candidates, Text, load_candidates
 from training.publish import publish
-from training.reading_data import ReadingExample, by_article
-from training.reading_scores import ALTERED, auroc, bootstrap, calibration, fit_logistic, wilson
+from training.reading_data import ReadingExample
+from training.reading_scores import ALTERED, auroc, bootstrap, calibration, cross_fitted, fit_logistic, wilson
 from training.reranker_card import reranker_card
 from training.unanswerable import make_unanswerable
 
@@ -108,11 +108,7 @@ def answerability(network: Reads, held: Sequence[ReadingExample]) -> tuple[dict[
     answers = np.array([e.kind == "answerable" for e in examples])
     kinds = np.array([e.kind for e in examples])
     x = np.column_stack([logits, np.ones(len(logits))])
-    number = {article: n for n, article in enumerate(sorted(by_article(examples)))}
-    even = np.array([number[e.source, e.article] % 2 == 0 for e in examples])
-    stated = np.zeros(len(examples))
-    for fold in (even, ~even):
-        stated[fold] = _sigmoid(x[fold] @ fit_logistic(x[~fold], answers[~fold]))
+    stated = cross_fitted(x, answers, [(e.source, e.article) for e in examples])
     by_kind = {}
     for kind in ALTERED:
         mine = answers | (kinds == kind)
@@ -301,8 +297,3 @@ def _area_interval(area: float, labels: NDArray[np.bool_]) -> list[float]:
 
 def _rounded(bounds: tuple[float, float], digits: int = 3) -> list[float]:
     return [round(x, digits) for x in bounds]
-
-
-def _sigmoid(x: Floats) -> Floats:
-    found: Floats = 1 / (1 + np.exp(-np.clip(x, -30, 30)))
-    return found

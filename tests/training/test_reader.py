@@ -14,6 +14,7 @@ from retrieval.heads import load_net
 from retrieval.network import torch_run
 from retrieval.windows import Window, build_windows, collate, decode, open_tokenizer
 from training.__main__ import main as command
+from training.loop import Stage
 from training.reader import Recipe, Row, low_rank, new_net, train
 from training.reading_scores import auroc, fit_logistic, normalise, token_f1, wilson
 
@@ -33,7 +34,7 @@ def test_training_moves_the_encoder_and_reads_what_it_was_taught(tmp_path: Path)
     torch.manual_seed(1)
     net, tokenizer = new_net()
     before = {name: p.detach().clone() for name, p in net.named_parameters()}
-    train(net, rows(tokenizer), Recipe(data=""), folder=tmp_path, name="tiny", rates=(4e-4, 1e-3), total=60)
+    train(net, rows(tokenizer), Recipe(data=""), Stage("tiny", tmp_path, 60, 4e-4, 1e-3))
     changed = {name for name, p in net.named_parameters() if not torch.equal(p, before[name])}
     assert "encoder.encoder.layer.0.attention.self.query.weight" in changed
     assert not any("embeddings" in name for name in changed)
