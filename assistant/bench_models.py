@@ -8,9 +8,9 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from statistics import median
 from typing import Any
 
+from assistant.bench import quantile
 from assistant.reader import DEFAULT
 from core.errors import BadInput
 from core.settings import Settings
@@ -54,7 +54,7 @@ def figures(settings: Settings, documents: Sequence[Path], questions: Sequence[s
             network = Network(adapter, run_of(adapter, folder, precision), precision)
             timed = _times(_ask(network, kind, passages[:count]), questions)
             line = {"measure": f"{kind}, {count} passages of {WORDS} words", "precision": precision, "n": len(timed)}
-            line |= {"p50_ms": round(median(timed), 1), "p95_ms": round(sorted(timed)[int(0.95 * len(timed))], 1)}
+            line |= {"p50_ms": quantile(timed, 0.5), "p95_ms": quantile(timed, 0.95)}
             yield line | ({"probability_gap": compiled.measured[precision].probability_gap} if compiled else {})
     done = subprocess.run([sys.executable, "-c", OPEN_ALL], capture_output=True, text=True, check=True)
     before, after = map(float, done.stdout.split())

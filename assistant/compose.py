@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from itertools import groupby
 
-from assistant.layout import block_text, source_line, with_neighbours
+from assistant.layout import part_text, source_line
 from assistant.units import Unit, units
 from assistant.words import content_words, language_of
 from assistant.yes_no import lead_of
@@ -38,24 +37,12 @@ def compose(
         if nth:
             other = passage.document_id != first.document_id
             yield f"\n\n{source_line(passage, language)}\n\n" if other else "\n\n"
-        yield _part(group, units(passage.text), mark, lead=lead if not nth else "")
+        yield part_text(group, units(passage.text), mark, lead=lead if not nth else "")
 
 
 def _by_passage(chosen: Sequence[tuple[Unit, int]]) -> list[tuple[int, list[Unit]]]:
     order = list(dict.fromkeys(place for _, place in chosen))
     return [(place, [unit for unit, of in chosen if of == place]) for place in order]
-
-
-def _part(picked: Sequence[Unit], known: Sequence[Unit], mark: str, *, lead: str) -> str:
-    """The chosen units of one passage, under the lead."""
-    whole = with_neighbours(picked, known)
-    blocks = [list(group) for _, group in groupby(whole, key=lambda u: (u.block, u.kind))]
-    bullets = len(blocks) > 1 and all(block[0].kind == "sentence" for block in blocks)
-    texts = [block_text(block, mark, bullet=bullets) for block in blocks]
-    body = ("\n" if bullets else "\n\n").join(texts)
-    if not lead:
-        return body
-    return f"**{lead}** {body}" if blocks[0][0].kind == "sentence" and not bullets else f"**{lead}**\n\n{body}"
 
 
 def _short_answer(question: str, unit: Unit, span: tuple[float, str] | None) -> str:

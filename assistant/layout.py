@@ -52,12 +52,18 @@ def lay_out(
         else:
             yield "\n\n"
         before = source
-        whole = with_neighbours(picked, read[place])
-        blocks = [list(group) for _, group in groupby(whole, key=lambda u: (u.block, u.kind))]
-        bullets = len(blocks) > 1 and all(block[0].kind == "sentence" for block in blocks)
-        for at, block in enumerate(blocks):
-            separator = "" if at == 0 else "\n" if bullets else "\n\n"
-            yield separator + block_text(block, mark, bullet=bullets)
+        yield part_text(picked, read[place], mark)
+
+
+def part_text(picked: Sequence[Unit], known: Sequence[Unit], mark: str, *, lead: str = "") -> str:
+    """The chosen units of one passage with what they lean on, and above them the short answer where there is one."""
+    whole = _with_neighbours(picked, known)
+    blocks = [list(group) for _, group in groupby(whole, key=lambda u: (u.block, u.kind))]
+    bullets = len(blocks) > 1 and all(block[0].kind == "sentence" for block in blocks)
+    body = ("\n" if bullets else "\n\n").join(_block_text(block, mark, bullet=bullets) for block in blocks)
+    if not lead:
+        return body
+    return f"**{lead}** {body}" if blocks[0][0].kind == "sentence" and not bullets else f"**{lead}**\n\n{body}"
 
 
 def source_line(passage: Passage, language: Language) -> str:
@@ -66,7 +72,7 @@ def source_line(passage: Passage, language: Language) -> str:
     return _SOURCE[language].format(title=_plain(passage.title), section=section)
 
 
-def with_neighbours(picked: Sequence[Unit], known: Sequence[Unit]) -> list[Unit]:
+def _with_neighbours(picked: Sequence[Unit], known: Sequence[Unit]) -> list[Unit]:
     """The chosen units in the passage's order, with what they lean on: the sentence before, the rest of a short list."""
     wanted = set(picked)
     for unit in picked:
@@ -80,7 +86,7 @@ def with_neighbours(picked: Sequence[Unit], known: Sequence[Unit]) -> list[Unit]
     return [unit for unit in dict.fromkeys(known) if unit in wanted]
 
 
-def block_text(block: Sequence[Unit], mark: str, *, bullet: bool) -> str:
+def _block_text(block: Sequence[Unit], mark: str, *, bullet: bool) -> str:
     """Units of one paragraph, list or table."""
     first = block[0]
     if first.kind == "item":

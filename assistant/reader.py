@@ -9,7 +9,6 @@ refused and changes nothing: those that are resident go on.
 
 from __future__ import annotations
 
-import math
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from core.errors import BadInput, NotFound, TooLarge
 from core.settings import Settings
 from retrieval.adapters import Adapter, adapter_folder, open_adapter
 from retrieval.network import Network, open_network
+from retrieval.rerank import probability
 from retrieval.windows import Logits, Reading, Window, build_windows, decode
 
 MAX_QUESTION_CHARS = 4_000
@@ -110,10 +110,8 @@ class Readers:
         for reading in decode(windows, outputs):
             mine = [(w, o) for w, o in zip(windows, outputs, strict=True) if w.passage == reading.passage]
             within = tuple(_best_within(mine, span) for span in ranges[reading.passage]) if ranges else ()
-            probability = _probability(network.adapter, reading)
-            found.append(
-                PassageReading(reading.passage, probability, reading.start, reading.end, reading.margin, within)
-            )
+            chance = _calibrated(network.adapter, reading)
+            found.append(PassageReading(reading.passage, chance, reading.start, reading.end, reading.margin, within))
         return sorted(found, key=lambda r: -r.probability)
 
 
@@ -134,7 +132,7 @@ def check_input(question: str, passages: Sequence[str]) -> None:
             )
 
 
-def _probability(adapter: Adapter, reading: Reading) -> float:
+def _calibrated(adapter: Adapter, reading: Reading) -> float:
     """Platt's scaling of the two logits, with the weights fitted on held-out questions."""
     weights = adapter.settings
     logit = (
@@ -142,7 +140,7 @@ def _probability(adapter: Adapter, reading: Reading) -> float:
         + weights.get("answerable", 1.0) * reading.answerable
         + weights.get("offset", 0.0)
     )
-    return 1 / (1 + math.exp(-max(-30.0, min(30.0, logit))))
+    return probability(logit)
 
 
 def _best_within(

@@ -6,7 +6,6 @@ folder lies with the prepared models, named by the hash of all that goes into it
 
 from __future__ import annotations
 
-import copy
 import fcntl
 import hashlib
 import json
@@ -60,9 +59,7 @@ class World:
     @cached_property
     def retriever(self) -> Retriever:
         """The assistant's own, asked as on the suite's day."""
-        dated = copy.copy(self.assistant.retriever)
-        dated._today = lambda: self.today
-        return dated
+        return self.assistant.retriever.on(self.today)
 
     @cached_property
     def index_version(self) -> str:

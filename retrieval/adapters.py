@@ -15,7 +15,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -43,7 +43,7 @@ class Adapter:
     folder: Path
     sha256: str
     scaling: float
-    settings: Mapping[str, float]
+    settings: Mapping[str, float] = field(hash=False)
 
 
 def base_folder() -> Path:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from core.settings import Settings
-from retrieval.adapters import Adapter, AdapterKind, open_adapter
+from retrieval.adapters import Adapter
 from retrieval.compile import Compiled, Precision, Run, read_compiled
 from retrieval.preparing import prepare_once
 from retrieval.windows import Logits, Tokens, Window, collate, length_batches, open_tokenizer
@@ -79,7 +79,8 @@ class Network:
                 taken.append(self._waiting.pop(0))
                 count += len(taken[-1].windows)
         try:
-            outputs = self._outputs([window for job in taken for window in job.windows])
+            windows = [window for job in taken for window in job.windows]
+            outputs = read_windows(self._run, windows, most_tokens=TOKENS_A_BATCH, shape_step=SHAPE_STEP)
         except Exception as error:  # noqa: BLE001 - every waiting caller gets it, in its own thread
             for job in taken:
                 job.error, job.done = error, True
@@ -90,24 +91,32 @@ class Network:
             job.done = True
             at += len(job.windows)
 
-    def _outputs(self, windows: Sequence[Window]) -> list[tuple[Logits, ...]]:
-        found: list[tuple[Logits, ...]] = [()] * len(windows)
-        for places in length_batches([len(w.ids) for w in windows], TOKENS_A_BATCH):
-            outputs = self._run(*collate([windows[place] for place in places], multiple_of=SHAPE_STEP))
-            for row, place in enumerate(places):
-                length = len(windows[place].ids)
-                found[place] = tuple(out[row, :length] if out.ndim > 1 else out[row] for out in outputs)
-        return found
+
+def read_windows(
+    run: Run, windows: Sequence[Window], *, most_tokens: int, shape_step: int = 1
+) -> list[tuple[Logits, ...]]:
+    """The network's outputs of each window, in their order, read in batches of near-equal length.
+
+    Args:
+        most_tokens: padded tokens of a batch.
+        shape_step: lengths are rounded up to multiples of it.
+    """
+    found: list[tuple[Logits, ...]] = [()] * len(windows)
+    for places in length_batches([len(w.ids) for w in windows], most_tokens):
+        outputs = run(*collate([windows[place] for place in places], multiple_of=shape_step))
+        for row, place in enumerate(places):
+            length = len(windows[place].ids)
+            found[place] = tuple(out[row, :length] if out.ndim > 1 else out[row] for out in outputs)
+    return found
 
 
 def open_network(adapter: Adapter, settings: Settings) -> Network:
     """The adapter, compiled for this processor; torch where OpenVINO cannot be used. One network serves all who ask for it."""
-    return _resident(adapter.folder, adapter.kind, adapter.sha256, settings.models_folder)
+    return _resident(adapter, settings.models_folder)
 
 
 @lru_cache(maxsize=32)
-def _resident(folder: Path, kind: AdapterKind, sha256: str, models: Path) -> Network:  # noqa: ARG001 - sha256 is part of the key
-    adapter = open_adapter(folder, kind)
+def _resident(adapter: Adapter, models: Path) -> Network:
     compiled, networks = compile_once(adapter, models)
     precision = compiled.fastest() if compiled else "torch"
     if compiled is None:

@@ -8,6 +8,7 @@ dropped and counted.
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -93,6 +94,12 @@ class Retriever:
         self._reranker = reranker
         self._today = today
         self._bm25 = Bm25()
+
+    def on(self, day: date) -> Retriever:
+        """The same retriever, asked as on that day."""
+        dated = copy.copy(self)
+        dated._today = lambda: day
+        return dated
 
     @property
     def best_mode(self) -> Mode:

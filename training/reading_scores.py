@@ -9,6 +9,7 @@ import string
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -16,10 +17,13 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from retrieval.compile import Run
-from retrieval.windows import Reading, build_windows, collate, decode
+from retrieval.network import read_windows
+from retrieval.windows import Reading, build_windows, decode
 from training.reading_data import Kind, ReadingExample
 
 ALTERED: tuple[Kind, ...] = ("neighbour", "removed", "entity", "number", "negation", "antonym")
+
+TOKENS_A_BATCH = 8192
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,19 +102,14 @@ def half_unanswerable(
     }
 
 
-def predict(run: Run, tokenizer: Tokenizer, examples: Sequence[ReadingExample], batch: int = 32) -> list[Prediction]:
-    """Read every example's passage with the serving path's windows and decoding."""
-    order = sorted(range(len(examples)), key=lambda i: len(examples[i].passage))
-    out: list[Prediction | None] = [None] * len(examples)
-    for low in range(0, len(order), batch):
-        part = order[low : low + batch]
-        windows = [build_windows(tokenizer, examples[i].question, [examples[i].passage]) for i in part]
-        outputs = list(zip(*run(*collate([w for found in windows for w in found])), strict=True))
-        at = 0
-        for i, found in zip(part, windows, strict=True):
-            out[i] = _judged(examples[i], decode(found, outputs[at : at + len(found)])[0])
-            at += len(found)
-    return [p for p in out if p is not None]
+def predict(run: Run, tokenizer: Tokenizer, examples: Sequence[ReadingExample]) -> list[Prediction]:
+    """Read every example's passage with the serving path's windows, batches and decoding."""
+    windows = [build_windows(tokenizer, e.question, [e.passage]) for e in examples]
+    outputs = iter(read_windows(run, [w for found in windows for w in found], most_tokens=TOKENS_A_BATCH))
+    return [
+        _judged(example, decode(found, list(islice(outputs, len(found))))[0])
+        for example, found in zip(examples, windows, strict=True)
+    ]
 
 
 def _judged(example: ReadingExample, best: Reading) -> Prediction:

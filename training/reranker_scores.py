@@ -25,9 +25,9 @@ from retrieval.compile import Run
 from retrieval.embed import Embedder
 from retrieval.evaluate import Ranked, rank
 from retrieval.metrics import ndcg, percentile, reciprocal_rank
-from retrieval.network import open_network
+from retrieval.network import open_network, read_windows
 from retrieval.rerank import RERANKED, CrossEncoder, Reads, best_logits, pair_windows, probability, rank_score
-from retrieval.windows import Logits, Window, collate, length_batches, open_tokenizer
+from retrieval.windows import Logits, Window, open_tokenizer
 from training.hard_negatives import Candidates, Text, load_candidates
 from training.publish import publish
 from training.reading_data import ReadingExample
@@ -56,12 +56,7 @@ class Variant:
         self._run = run
 
     def run(self, windows: Sequence[Window]) -> list[tuple[Logits, ...]]:
-        found: list[tuple[Logits, ...]] = [()] * len(windows)
-        for places in length_batches([len(w.ids) for w in windows], 4096):
-            outputs = self._run(*collate([windows[place] for place in places]))
-            for row, place in enumerate(places):
-                found[place] = tuple(out[row] for out in outputs)
-        return found
+        return read_windows(self._run, windows, most_tokens=4096)
 
 
 def pair_logits(network: Reads, pairs: Sequence[Pair]) -> Floats:
