@@ -10,25 +10,10 @@ does not answer, 130 interrupted.
 
 from __future__ import annotations
 
-import argparse
-import importlib
-import json
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
-from types import ModuleType
 
-from core.errors import AssistantError
-from core.offline import go_quiet
-
-
-@dataclass(frozen=True, slots=True)
-class Command:
-    """A command's module (`add_parser(subparsers)`, `run(args) -> int`), imported only when it is the one asked for."""
-
-    module: str
-    help: str
-
+from core.command import Command, dispatch
 
 COMMANDS = {
     "serve": Command("assistant.serve_command", "start the assistant: pages and API"),
@@ -47,38 +32,7 @@ COMMANDS = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code. Errors of ours are one line, without a traceback."""
-    go_quiet()
-    given = list(sys.argv[1:] if argv is None else argv)
-    parser = argparse.ArgumentParser(
-        prog="python -m assistant", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    modules: dict[str, ModuleType] = {}
-    for name, command in COMMANDS.items():
-        if given and given[0] == name:
-            modules[name] = importlib.import_module(command.module)
-            modules[name].add_parser(subparsers)
-        else:
-            subparsers.add_parser(name, help=command.help)
-    args = parser.parse_args(given)
-    try:
-        return int(modules[args.command].run(args))
-    except AssistantError as error:
-        _tell(error, as_json=getattr(args, "json", False))
-        return error.exit_code
-    except KeyboardInterrupt:
-        sys.stderr.write("Interrupted.\n")
-        return 130
-    except BrokenPipeError:
-        sys.stderr.close()  # the reader of our output has gone: nothing left to say
-        return 0
-
-
-def _tell(error: AssistantError, *, as_json: bool) -> None:
-    if as_json:
-        sys.stdout.write(json.dumps({"error": error.code, "message": str(error)}, ensure_ascii=False) + "\n")
-    else:
-        sys.stderr.write(f"{error}\n")
+    return dispatch("assistant", __doc__, COMMANDS, argv)
 
 
 if __name__ == "__main__":

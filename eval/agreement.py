@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import BadInput
-from eval.intervals import Rate, wilson
+from core.rates import Rate, wilson
 
 Level = Literal["nominal", "ordinal"]
 Floats = NDArray[np.float64]

@@ -17,8 +17,9 @@ import yaml
 
 from core.errors import BadInput, Conflict
 from core.gate import GateCheck
+from core.rates import wilson
 from eval.cases import SAFETY_KINDS, Suite
-from eval.intervals import needed, wilson
+from eval.intervals import needed
 from eval.runner import Result
 from eval.scorers import INJECTIONS
 from eval.summary import ALL, compare

@@ -112,8 +112,8 @@ def _other(asking: Evaluator, ours: Run, adapter: str) -> Run | None:
 
 def _report(asking: Evaluator, policy: GatePolicy, ours: Run, production: Run | None, base: Run | None) -> GateReport:
     from core.gate import GateReport
+    from core.rates import wilson
     from eval.gate import decide
-    from eval.intervals import wilson
 
     checks = decide(
         policy,

@@ -1,4 +1,4 @@
-"""Intervals and sample sizes: scipy's Wilson score and bootstrap, and the smallest suite that a gate can decide on."""
+"""Sample sizes and differences: scipy's bootstrap, and the smallest suite that a gate can decide on."""
 
 from __future__ import annotations
 
@@ -12,17 +12,6 @@ LARGEST_SUITE = 100_000
 
 
 @dataclass(frozen=True, slots=True)
-class Rate:
-    """A share of n with its Wilson score interval (Wilson 1927); of nothing it is 0 with the interval [0, 1]."""
-
-    passed: int
-    n: int
-    rate: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True, slots=True)
 class Difference:
     """Mean of paired differences (candidate less the other), with a percentile bootstrap interval over the pairs."""
 
@@ -30,18 +19,6 @@ class Difference:
     mean: float
     low: float
     high: float
-
-
-def wilson(passed: int, n: int, confidence: float = 0.95) -> Rate:
-    """The share and its interval, all in [0, 1]."""
-    if n == 0:
-        return Rate(0, 0, 0.0, 0.0, 1.0)
-    from scipy.stats import binomtest
-
-    interval = binomtest(passed, n).proportion_ci(confidence, method="wilson")
-    # The bounds of 0 of n and n of n are exact; in floating point they miss by 1e-17, which reads as an error.
-    low, high = (0.0 if passed == 0 else float(interval.low)), (1.0 if passed == n else float(interval.high))
-    return Rate(passed, n, passed / n, low, high)
 
 
 def paired_difference(

@@ -7,7 +7,7 @@ from html import escape
 
 from markupsafe import Markup
 
-from eval.intervals import Rate
+from core.rates import Rate
 
 WIDTH, LABEL, NUMBERS, ROW = 720, 190, 130, 26
 """Pixels: the whole plot, the column of labels, the column of figures, the height of a row."""

@@ -12,8 +12,9 @@ from markdown_it import MarkdownIt
 from markupsafe import Markup
 
 from core.gate import GateReport
+from core.rates import Rate
 from eval.cases import Case, Suite
-from eval.intervals import Difference, Rate
+from eval.intervals import Difference
 from eval.lineage import Lineage
 from eval.plots import histogram, rates
 from eval.runner import Result

@@ -33,8 +33,9 @@ from core.errors import BadInput
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from core.rates import Rate
     from eval.evaluation import Chosen, Evaluator
-    from eval.intervals import Difference, Rate
+    from eval.intervals import Difference
     from eval.report import Run
     from eval.summary import Compared, Slice
 

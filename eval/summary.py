@@ -6,7 +6,8 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from eval.intervals import Difference, Rate, paired_difference, wilson
+from core.rates import Rate, wilson
+from eval.intervals import Difference, paired_difference
 from eval.runner import Result
 from eval.scorers import INJECTIONS, REFUSALS, consistency
 from retrieval.metrics import percentile

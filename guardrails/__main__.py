@@ -5,8 +5,8 @@
     python -m guardrails evaluate injection FILE
     python -m guardrails policy --file own.yaml
 
-This is a composition root of its own (docs/design/entry-points.md): it may open the embedder of `retrieval`, whose
-sentence vectors the trained heads judge by. `--rules-only` does without, and starts faster.
+The commands judge by rules: the trained head needs the embedder's sentence vectors, and only the assistant opens one beside
+the guards. What the head adds stands on its card, guardrails/heads/injection.md.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import logging
 import sys
 from collections.abc import Sequence
 
-from core.errors import AssistantError
+from core.command import exit_code
 from core.offline import go_quiet
 
 
@@ -28,26 +28,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m guardrails", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--rules-only", action="store_true", help="without the trained heads and their encoder")
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for command in (check_command, evaluate_command, policy_command):
+    commands = {"check": check_command, "evaluate": evaluate_command, "policy": policy_command}
+    for command in commands.values():
         command.add_parser(subparsers)
     args = parser.parse_args(argv)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
-    try:
-        if args.command == "policy":
-            return policy_command.run(args)
-        if args.command == "check":
-            return check_command.run(args, None)  # the trained heads need the embedder, which only the assistant opens
-        return evaluate_command.run(args, None)
-    except AssistantError as error:
-        sys.stderr.write(f"{error}\n")
-        return error.exit_code
-    except KeyboardInterrupt:
-        return 130
-    except BrokenPipeError:
-        sys.stderr.close()  # the reader of our output has gone: nothing left to say
-        return 0
+    return exit_code(lambda: commands[args.command].run(args), interrupted="")
 
 
 if __name__ == "__main__":

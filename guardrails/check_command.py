@@ -28,7 +28,6 @@ from core.errors import BadInput
 from core.records import Passage, Verdict
 from core.settings import load_settings
 from guardrails.guard import Guard, run_guard
-from guardrails.heads import Encoder
 from guardrails.pii import Recognisers
 from guardrails.policy import load_policy
 from guardrails.rails import build_guards
@@ -60,10 +59,10 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
 
 
-def run(args: argparse.Namespace, encoder: Encoder | None) -> int:
+def run(args: argparse.Namespace) -> int:
     """Run the command; returns its exit code."""
     policy = load_policy(args.policy)
-    guards = build_guards(load_settings(), NO_TEMPLATE, policy=policy, encoder=encoder)
+    guards = build_guards(load_settings(), NO_TEMPLATE, policy=policy)
     stages = {"input": guards.input, "passage": guards.passage, "output": guards.output}
     finder = Recognisers(policy.thresholds(), policy.personal_data.allow)
     for row in read_rows(args.file, {"text": str}):

@@ -5,7 +5,7 @@
 
 Personal data are counted by words, as presidio-research does: a word in a labelled span is found where an entity of that
 kind covers it. The line `any` leaves kinds aside; `all` demands them. F2 counts a miss four times as much as a false alarm.
-Attempts are judged by the rails as they stand, by their rules alone and by the head alone, beside a list of keywords.
+Attempts are judged by the rails as they stand and by their rules alone, beside a list of keywords.
 
 JSON fields of pii: entity, words, found, missed, false, precision, recall, f2, texts, texts_per_second.
 JSON fields of injection: system, attacks, benign, recall, recall_low, recall_high, fpr, fpr_low, fpr_high, ms_p50, ms_p95.
@@ -28,9 +28,8 @@ from typing import Any
 from core.errors import BadInput
 from core.settings import load_settings
 from guardrails.check_command import NO_TEMPLATE, check, read_rows
-from guardrails.heads import Encoder
 from guardrails.injection import Injection
-from guardrails.measures import Rate, keywords_found, percentile
+from guardrails.measures import keywords_found, percentile, rate
 from guardrails.pii import Recognisers
 from guardrails.policy import Policy, load_policy
 from guardrails.rails import build_guards
@@ -73,7 +72,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
 
 
-def run(args: argparse.Namespace, encoder: Encoder | None) -> int:
+def run(args: argparse.Namespace) -> int:
     """Run the command; returns its exit code."""
     policy = load_policy(args.policy)
     if args.what == "pii":
@@ -81,7 +80,7 @@ def run(args: argparse.Namespace, encoder: Encoder | None) -> int:
         lines = personal_data_lines(rows, Recognisers(policy.thresholds(), policy.personal_data.allow))
     else:
         rows = list(read_rows(args.file, {"text": str}))
-        lines = injection_lines(rows, policy, encoder, args.stage)
+        lines = injection_lines(rows, policy, args.stage)
     for line in lines:
         sys.stdout.write(json.dumps(line) + "\n" if args.json else _readable(line))
     return 0
@@ -141,13 +140,11 @@ def _f2(*, found: int, missed: int, false: int) -> dict[str, float]:
     return {"precision": round(precision, 4), "recall": round(recall, 4), "f2": round(f2, 4)}
 
 
-def injection_lines(
-    rows: Sequence[Mapping[str, Any]], policy: Policy, encoder: Encoder | None, stage: str
-) -> Iterator[dict[str, Any]]:
-    """One line a system: the keywords, our rules, our head where there is an encoder, and the rails together."""
+def injection_lines(rows: Sequence[Mapping[str, Any]], policy: Policy, stage: str) -> Iterator[dict[str, Any]]:
+    """One line a system: the keywords, our rules, and the rails together."""
     labels = [_is_attack(row.get("label"), place) for place, row in enumerate(rows, 1)]
     texts = [row["text"] for row in rows]
-    guards = build_guards(load_settings(), NO_TEMPLATE, policy=policy, encoder=encoder)
+    guards = build_guards(load_settings(), NO_TEMPLATE, policy=policy)
     steering = [g for g in guards.input if g.name.startswith("injection")]
     stages: Any = {"input": [steering], "passage": [guards.passage], "any": [steering, guards.passage]}[stage]
     question, passage = Injection("question"), Injection("passage")
@@ -157,8 +154,6 @@ def injection_lines(
         "rules": lambda text: any(not rule.check(text).allowed for rule in rules),
         "rails": lambda text: any(not check(s, text, ()).verdict.allowed for s in stages),
     }
-    if heads := [g for g in steering if g.name == "injection_classifier"]:
-        systems["head"] = lambda text: not check(heads, text, ()).verdict.allowed
     for system, stops in systems.items():
         flagged, spent = [], []
         for text in texts:
@@ -178,17 +173,17 @@ def _is_attack(label: object, place: int) -> bool:
 def _judged(system: str, labels: Sequence[bool], flagged: Sequence[bool], spent: Sequence[float]) -> dict[str, Any]:
     caught = [f for f, attack in zip(flagged, labels, strict=True) if attack]
     alarmed = [f for f, attack in zip(flagged, labels, strict=True) if not attack]
-    recall, fpr = Rate(sum(caught), len(caught)), Rate(sum(alarmed), len(alarmed))
+    recall, fpr = rate(caught), rate(alarmed)
     return {
         "system": system,
         "attacks": recall.n,
         "benign": fpr.n,
-        "recall": round(recall.value, 4),
-        "recall_low": round(recall.interval[0], 4),
-        "recall_high": round(recall.interval[1], 4),
-        "fpr": round(fpr.value, 4),
-        "fpr_low": round(fpr.interval[0], 4),
-        "fpr_high": round(fpr.interval[1], 4),
+        "recall": round(recall.rate, 4),
+        "recall_low": round(recall.low, 4),
+        "recall_high": round(recall.high, 4),
+        "fpr": round(fpr.rate, 4),
+        "fpr_low": round(fpr.low, 4),
+        "fpr_high": round(fpr.high, 4),
         "ms_p50": round(percentile(spent, 0.5), 3),
         "ms_p95": round(percentile(spent, 0.95), 3),
     }

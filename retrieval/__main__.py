@@ -12,11 +12,11 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
-from collections.abc import Mapping, Sequence
-from functools import cache
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
-from core.errors import AssistantError
+from core.command import exit_code
 from core.offline import go_quiet
 
 if TYPE_CHECKING:
@@ -36,20 +36,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         command.add_parser(subparsers)
     args = parser.parse_args(argv)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
-    try:
-        if args.command == "ingest":
-            return ingest_command.run(args, scan=count_personal_data)
-        others = {"search": search_command.run, "evaluate": evaluate.run, "calibrate": calibrate.run}
-        return others[args.command](args)
-    except AssistantError as error:
-        sys.stderr.write(f"{error}\n")
-        return error.exit_code
-    except KeyboardInterrupt:
-        sys.stderr.write("Interrupted. What was reported is stored; run the command again for the rest.\n")
-        return 130
-    except BrokenPipeError:
-        sys.stderr.close()  # the reader of our output has gone: nothing left to say
-        return 0
+    runs: dict[str, Callable[[argparse.Namespace], int]] = {
+        "ingest": partial(ingest_command.run, scan=count_personal_data),
+        "search": search_command.run,
+        "evaluate": evaluate.run,
+        "calibrate": calibrate.run,
+    }
+    interrupted = "Interrupted. What was reported is stored; run the command again for the rest.\n"
+    return exit_code(lambda: runs[args.command](args), interrupted=interrupted)
 
 
 def count_personal_data(text: str) -> Mapping[str, int]:

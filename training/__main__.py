@@ -13,7 +13,7 @@ import logging
 import sys
 from collections.abc import Sequence
 
-from core.errors import AssistantError
+from core.command import exit_code
 from core.offline import go_quiet
 
 
@@ -30,14 +30,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         recipe.add_parser(subparsers)
     arguments = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
-    try:
-        return int(arguments.run(arguments))
-    except AssistantError as error:
-        sys.stderr.write(f"{error}\n")
-        return error.exit_code
-    except KeyboardInterrupt:
-        sys.stderr.write("Interrupted. The same command goes on from the last checkpoint.\n")
-        return 130
+    interrupted = "Interrupted. The same command goes on from the last checkpoint.\n"
+    return exit_code(lambda: int(arguments.run(arguments)), interrupted=interrupted)
 
 
 if __name__ == "__main__":

@@ -24,10 +24,11 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
+from core.rates import Rate
 from core.settings import load_settings
 from guardrails.heads import BUCKETS, word_buckets
 from guardrails.injection import Injection
-from guardrails.measures import Rate, keywords_found, rate
+from guardrails.measures import keywords_found, rate
 from retrieval.embed import Embedder, open_embedder
 from training.harmless import ALARMING, HELD_OUT_TRIGGERS
 from training.injection_data import Example, own_attacks, own_benign, public_attacks, public_benign

@@ -14,7 +14,7 @@ import random
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from tokenizers import Tokenizer
@@ -23,7 +23,7 @@ from torch.nn import functional
 
 from retrieval.adapters import open_adapter
 from retrieval.compile import Run
-from retrieval.heads import ReaderNet, new_encoder
+from retrieval.heads import ReaderNet, load_net, new_encoder
 from retrieval.network import compile_once, run_of, torch_run
 from retrieval.windows import (
     MAX_ANSWER_TOKENS,
@@ -67,6 +67,7 @@ class Recipe:
     recovery_examples: int = 10_000
     recovery_learning_rate: float = 3e-4
     adapter: str = "reader-1"
+    start: str = ""
 
 
 SOURCE_WEIGHT = {
@@ -206,12 +207,19 @@ def stream_of(
     yield from batches(rows(), recipe.batch)
 
 
-def new_net() -> tuple[ReaderNet, Tokenizer]:
-    """The encoder of the packaged embedder with fresh heads; word embeddings, biases and norms stay as they are."""
-    encoder = new_encoder()
-    trainable_linear_layers(encoder)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    return ReaderNet(encoder, encoder.config.hidden_size).to(device), open_tokenizer()
+def new_net(start: str = "") -> tuple[ReaderNet, Tokenizer]:
+    """The network to train; word embeddings, biases and norms stay as they are.
+
+    Args:
+        start: the folder of an adapter to go on from; empty for the packaged encoder with fresh heads.
+    """
+    if start:
+        net = cast(ReaderNet, load_net(open_adapter(Path(start), "reader"))).train()
+    else:
+        encoder = new_encoder()
+        net = ReaderNet(encoder, encoder.config.hidden_size)
+    trainable_linear_layers(net.encoder)
+    return net.to("cuda" if torch.cuda.is_available() else "cpu"), open_tokenizer()
 
 
 def low_rank(net: ReaderNet, base: ReaderNet, rank: int) -> ReaderNet:
@@ -243,7 +251,7 @@ def stage_of(recipe: Recipe, folder: Path, name: str) -> Stage:
 
 def fine_tune(recipe: Recipe, folder: Path, data: Data) -> ReaderNet:
     """Stage 1: every linear layer of the encoder and the heads. Kept in full.pt, so that a later stage can be repeated."""
-    net, tokenizer = new_net()
+    net, tokenizer = new_net(recipe.start)
     kept = folder / "full.pt"
     if kept.exists():
         net.load_state_dict(torch.load(kept, weights_only=True, map_location=net.span.weight.device))
@@ -270,6 +278,8 @@ def main(arguments: argparse.Namespace) -> int:
         recovery_examples=arguments.recovery,
         rank=arguments.rank,
         adapter=arguments.adapter,
+        learning_rate=arguments.learning_rate,
+        start=arguments.start,
     )
     folder: Path = arguments.out
     folder.mkdir(parents=True, exist_ok=True)
@@ -305,6 +315,7 @@ def publish_reader(net: ReaderNet, recipe: Recipe, folder: Path, data: Data, sco
     command = (
         f"python -m training reader --data DIR --out DIR --examples {recipe.examples} "
         f"--recovery {recipe.recovery_examples} --rank {recipe.rank} --seed {recipe.seed}"
+        + (f" --learning-rate {recipe.learning_rate} --start {Path(recipe.start).name}" if recipe.start else "")
     )
     card = reader_card(recipe.adapter, command, recipe.seed, minutes, scores)
     sha256 = publish(net, target, adapter_id=recipe.adapter, kind="reader", settings=settings, card=card)
@@ -326,6 +337,10 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--examples", type=int, default=Recipe.examples)
     parser.add_argument("--recovery", type=int, default=Recipe.recovery_examples)
     parser.add_argument("--rank", type=int, default=Recipe.rank)
+    parser.add_argument(
+        "--learning-rate", type=float, default=Recipe.learning_rate, help="of the encoder, at its highest"
+    )
+    parser.add_argument("--start", default="", help="folder of a reader adapter to go on from; empty: the bare encoder")
     parser.add_argument("--adapter", default=Recipe.adapter, help="id of the adapter that is written")
     parser.add_argument("--seed", type=int, default=Recipe.seed)
     parser.set_defaults(run=main)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import random
 import re
 import string
@@ -16,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+from core import rates
 from retrieval.compile import Run
 from retrieval.network import read_windows
 from retrieval.windows import Reading, build_windows, decode
@@ -201,8 +201,6 @@ def bootstrap(values: NDArray[np.float64], draws: int = 2000) -> tuple[float, fl
 
 
 def wilson(share: float, n: int) -> tuple[float, float]:
-    """95 % Wilson score interval of a proportion."""
-    z = 1.959964
-    centre = (share + z * z / (2 * n)) / (1 + z * z / n)
-    half = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / (1 + z * z / n)
-    return centre - half, centre + half
+    """95 % Wilson score interval of a share of n."""
+    found = rates.wilson(round(share * n), n)
+    return found.low, found.high

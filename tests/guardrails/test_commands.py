@@ -40,7 +40,7 @@ def test_check_reads_lines_and_prints_the_documented_fields(
         {"id": "c", "text": "Is GB82 WEST 1234 5698 7654 32 the account of jane@gmail.com?"},
     ]
     monkeypatch.setattr("sys.stdin", io.StringIO("\n".join(map(json.dumps, lines)) + "\n"))
-    assert main(["--rules-only", "check", "--stage", "input", "--json"]) == 0
+    assert main(["check", "--stage", "input", "--json"]) == 0
     plain, attack, masked = rows(capsys)
     said = documented(capsys, "check")
     assert list(plain) == said[""]
@@ -94,7 +94,7 @@ def test_evaluate_sets_the_rails_beside_keywords(tmp_path: Path, capsys: pytest.
         ("What are the system requirements and the rules for it?", "benign"),
     ]
     file.write_text("\n".join(json.dumps({"text": t, "label": label}) for t, label in labelled))
-    assert main(["--rules-only", "evaluate", "injection", str(file), "--json"]) == 0
+    assert main(["evaluate", "injection", str(file), "--json"]) == 0
     by_system = {r["system"]: r for r in rows(capsys)}
     assert list(by_system["rails"]) == documented(capsys, "evaluate")["injection"]
     assert (by_system["rails"]["recall"], by_system["rails"]["fpr"]) == (1.0, 0.0)
@@ -109,7 +109,7 @@ def test_evaluate_sets_the_rails_beside_keywords(tmp_path: Path, capsys: pytest.
         (["check", "--stage", "passage"], "[1, 2", "cannot be read"),
         (["check", "--stage", "passage"], "nothing", "line 1: this is no JSON object"),
         (["evaluate", "pii"], '{"full_text": "x"}', "the field `spans` is missing"),
-        (["--rules-only", "evaluate", "injection"], '{"text": "x", "label": "maybe"}', "`label` must be 1 or 0"),
+        (["evaluate", "injection"], '{"text": "x", "label": "maybe"}', "`label` must be 1 or 0"),
     ],
 )
 def test_wrong_input_is_named_and_exits_2(

@@ -66,8 +66,8 @@ def test_operating_point_lets_about_the_target_of_unseen_harmless_texts_pass() -
     data = table(600)
     scores = held_out_logits(data, RECIPE, groups_of(data.examples, RECIPE.folds))
     recall, false = judged(data, (scores > operating_point(scores, data, 0.01)).tolist())
-    assert recall.value > 0.95
-    assert false.value <= 0.05
+    assert recall.rate > 0.95
+    assert false.rate <= 0.05
 
 
 def test_templates_give_distinct_texts_of_every_family_and_no_hand_written_one() -> None:
