@@ -17,7 +17,14 @@ Role = Literal["employee", "support", "admin"]
 Action = Literal["allow", "mask", "drop", "refuse"]
 TurnStatus = Literal["answered", "refused", "no_answer", "failed", "stopped"]
 FeedbackKind = Literal["up", "down", "flag"]
+Arm = Literal["production", "trial", "fallback"]
+"""Who answered a turn: the production adapter, one on trial, or production because the trial adapter failed."""
+Decision = Literal["train", "fix_document", "fix_retrieval", "fix_guard", "fix_prompt", "reject"]
+ReviewStatus = Literal["open", "assigned", "second", "adjudicate", "done"]
+Stage = Literal["dev", "staging", "production", "archived"]
 
+DECISIONS: tuple[Decision, ...] = get_args(Decision)
+STAGES: tuple[Stage, ...] = get_args(Stage)
 CLASSIFICATIONS: tuple[Classification, ...] = get_args(Classification)
 ROLES: tuple[Role, ...] = get_args(Role)
 EVERYONE = "everyone"
@@ -226,6 +233,8 @@ class Turn:
     counts: Mapping[str, int] = field(default_factory=dict)
     temporary: bool = False
     replaces: str | None = None
+    rollout_id: int | None = None
+    arm: Arm = "production"
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,3 +258,97 @@ class Feedback:
     reasons: tuple[str, ...] = ()
     comment: str = ""
     expected: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """What an answer should have been, as a reviewer says it.
+
+    Attributes:
+        kind: `span` (characters `[start, end)` of a passage), `text` (written), `refuse` (the passages do not answer),
+            `clarify` (the assistant should have asked back) or `confirm` (the answer was right as it stood).
+        answer: the words of the span, the written answer, or the question to ask back.
+    """
+
+    kind: Literal["span", "text", "refuse", "clarify", "confirm"]
+    answer: str = ""
+    passage_id: str = ""
+    start: int = 0
+    end: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Triage:
+    """One reviewer's decision on one item; `note` is for the next reviewer or for the document's owner."""
+
+    review_id: str
+    item_id: str
+    reviewer: str
+    step: Literal["first", "second", "adjudication"]
+    decision: Decision
+    created_at: datetime
+    correction: Correction | None = None
+    note: str = ""
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class AdapterRecord:
+    """A registered adapter. Its name carries its version and the start of its hash, and is never used again.
+
+    Attributes:
+        sha256: of its manifest, which names every other file's.
+        ceiling: the highest classification among the rows that it was trained on; it serves only people cleared for it.
+        blocked: why it may not serve, such as an erasure that reached its rows; empty where it may.
+    """
+
+    adapter_id: str
+    sha256: str
+    kind: str
+    base: str
+    base_sha256: str
+    folder: str
+    stage: Stage
+    ceiling: Classification
+    created_by: str
+    created_at: datetime
+    dataset_id: str | None = None
+    run_id: str = ""
+    blocked: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TrialArm:
+    """An adapter on trial and who may meet it: a share of the people in these groups and departments (empty: all)."""
+
+    adapter: str
+    weight: float
+    groups: tuple[str, ...] = ()
+    departments: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Rollout:
+    """What serves whom, from one moment until the next row.
+
+    Attributes:
+        mode: `none` (production alone), `ab` (fixed weights), `canary` (a share that grows) or `shadow` (the trial
+            adapter answers beside, unseen).
+        step: the canary's place in its ladder.
+        template_sha256, evidence_threshold, low_evidence: what goes with the production adapter, and comes back with it.
+    """
+
+    rollout_id: int
+    at: datetime
+    actor: str
+    action: str
+    reason: str
+    production: str
+    template_sha256: str
+    evidence_threshold: float
+    low_evidence: float
+    mode: Literal["none", "ab", "canary", "shadow"] = "none"
+    experiment_id: str = ""
+    arms: tuple[TrialArm, ...] = ()
+    step: int = 0
+    restores: int | None = None

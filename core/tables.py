@@ -140,6 +140,8 @@ turn = Table(
     Column("counts", JSON, nullable=False),
     Column("temporary", Boolean, nullable=False),
     Column("replaces", String(36)),
+    Column("rollout_id", Integer),
+    Column("arm", String(20), nullable=False, server_default="production"),
     Index("ix_turn_conversation", "conversation_id", "created_at"),
     Index("ix_turn_person", "person_id", "created_at"),
 )
@@ -225,4 +227,234 @@ audit = Table(
     Column("details", Text, nullable=False),
     Column("previous", String(64), nullable=False),
     Column("hash", String(64), nullable=False),
+)
+
+# The closed loop: review, dataset, registry, rollout. Texts of people stand in `review_item`'s turn and in `review` only.
+
+review_item = Table(
+    "review_item",
+    metadata,
+    Column("item_id", String(36), primary_key=True),
+    Column("turn_id", ForeignKey("turn.turn_id", ondelete="CASCADE"), index=True),
+    Column("feedback_id", ForeignKey("feedback.feedback_id", ondelete="CASCADE")),
+    Column("source", String(20), nullable=False),
+    Column("status", String(20), nullable=False, index=True),
+    Column("priority", Integer, nullable=False),
+    Column("department", String(100), nullable=False),
+    Column("language", String(10), nullable=False),
+    Column("assigned_to", String(80), nullable=False, index=True),
+    Column("lease_until", UtcDateTime),
+    Column("gold", JSON),
+    Column("created_at", UtcDateTime, nullable=False, index=True),
+    Column("updated_at", UtcDateTime, nullable=False),
+    Column("closed_at", UtcDateTime),
+)
+
+review = Table(
+    "review",
+    metadata,
+    Column("review_id", String(36), primary_key=True),
+    Column("item_id", ForeignKey("review_item.item_id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("reviewer", String(80), nullable=False, index=True),
+    Column("step", String(20), nullable=False),
+    Column("decision", String(20), nullable=False),
+    Column("correction", JSON, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("seconds", Float, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+)
+
+document_task = Table(
+    "document_task",
+    metadata,
+    Column("task_id", String(36), primary_key=True),
+    Column("document_id", String(200), nullable=False, index=True),
+    Column("version", Integer, nullable=False),
+    Column("item_id", ForeignKey("review_item.item_id", ondelete="SET NULL")),
+    Column("owner", String(320), nullable=False, index=True),
+    Column("opened_by", String(80), nullable=False),
+    Column("note", Text, nullable=False),
+    Column("status", String(20), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("closed_at", UtcDateTime),
+    Column("closed_by", String(80), nullable=False),
+    Column("closing_note", Text, nullable=False),
+)
+
+training_consent = Table(
+    "training_consent",
+    metadata,
+    Column("person_id", ForeignKey("person.person_id", ondelete="CASCADE"), primary_key=True),
+    Column("allowed", Boolean, nullable=False),
+    Column("changed_at", UtcDateTime, nullable=False),
+)
+
+dataset = Table(
+    "dataset",
+    metadata,
+    Column("dataset_id", String(80), primary_key=True),
+    Column("sha256", String(64), nullable=False),
+    Column("folder", String(1000), nullable=False),
+    Column("rows", Integer, nullable=False),
+    Column("ceiling", String(20), nullable=False),
+    Column("counts", JSON, nullable=False),
+    Column("created_by", String(80), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+)
+
+dataset_row = Table(
+    "dataset_row",
+    metadata,
+    Column("dataset_id", ForeignKey("dataset.dataset_id", ondelete="CASCADE"), nullable=False),
+    Column("row_sha256", String(64), nullable=False),
+    Column("split", String(20), nullable=False),
+    Column("turn_id", String(36), nullable=False),
+    Column("feedback_id", String(36), nullable=False),
+    Column("item_id", String(36), nullable=False),
+    Column("review_id", String(36), nullable=False),
+    Column("person_id", String(80), nullable=False, index=True),
+    Column("reviewer", String(80), nullable=False),
+    Column("document_id", String(200), nullable=False),
+    Column("version", Integer, nullable=False),
+    PrimaryKeyConstraint("dataset_id", "row_sha256", "turn_id"),
+    Index("ix_dataset_row_document", "document_id", "version"),
+)
+"""Lineage of every row: whose words and which document it was made of. It outlives the turn, so that an erasure finds it."""
+
+adapter = Table(
+    "adapter",
+    metadata,
+    Column("adapter_id", String(120), primary_key=True),
+    Column("sha256", String(64), nullable=False, unique=True),
+    Column("kind", String(20), nullable=False),
+    Column("base", String(200), nullable=False),
+    Column("base_sha256", String(64), nullable=False),
+    Column("folder", String(1000), nullable=False),
+    Column("stage", String(20), nullable=False, index=True),
+    Column("ceiling", String(20), nullable=False),
+    Column("dataset_id", ForeignKey("dataset.dataset_id")),
+    Column("run_id", String(80), nullable=False),
+    Column("blocked", String(500), nullable=False),
+    Column("created_by", String(80), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+)
+
+adapter_event = Table(
+    "adapter_event",
+    metadata,
+    Column("event_id", Integer, primary_key=True, autoincrement=True),
+    Column("adapter_id", ForeignKey("adapter.adapter_id"), nullable=False, index=True),
+    Column("at", UtcDateTime, nullable=False),
+    Column("actor", String(80), nullable=False),
+    Column("action", String(40), nullable=False),
+    Column("from_stage", String(20), nullable=False),
+    Column("to_stage", String(20), nullable=False),
+    Column("reason", String(1000), nullable=False),
+    Column("report", JSON),
+)
+
+rollout = Table(
+    "rollout",
+    metadata,
+    Column("rollout_id", Integer, primary_key=True, autoincrement=True),
+    Column("at", UtcDateTime, nullable=False),
+    Column("actor", String(80), nullable=False),
+    Column("action", String(20), nullable=False),
+    Column("reason", String(1000), nullable=False),
+    Column("experiment_id", String(80), nullable=False),
+    Column("configuration", JSON, nullable=False),
+    Column("restores", Integer),
+)
+"""What serves whom: the newest row. A rollback is one more row that holds an earlier row's configuration."""
+
+shadow_answer = Table(
+    "shadow_answer",
+    metadata,
+    Column("shadow_id", String(36), primary_key=True),
+    Column("turn_id", ForeignKey("turn.turn_id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("adapter", String(200), nullable=False, index=True),
+    Column("status", String(20), nullable=False),
+    Column("answer", Text, nullable=False),
+    Column("agrees", Boolean, nullable=False),
+    Column("ms", Float, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+)
+
+job = Table(
+    "job",
+    metadata,
+    Column("job_id", String(80), primary_key=True),
+    Column("kind", String(40), nullable=False),
+    Column("trigger", String(20), nullable=False),
+    Column("status", String(20), nullable=False, index=True),
+    Column("step", String(80), nullable=False),
+    Column("details", JSON, nullable=False),
+    Column("error", String(1000), nullable=False),
+    Column("lease_owner", String(120), nullable=False),
+    Column("lease_until", UtcDateTime),
+    Column("fence", Integer, nullable=False),
+    Column("requested_by", String(80), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("finished_at", UtcDateTime),
+)
+
+rating_batch = Table(
+    "rating_batch",
+    metadata,
+    Column("batch_id", String(36), primary_key=True),
+    Column("name", String(200), nullable=False),
+    Column("kind", String(10), nullable=False),
+    Column("rubric", JSON, nullable=False),
+    Column("runs", JSON, nullable=False),
+    Column("created_by", String(80), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+)
+
+rating_item = Table(
+    "rating_item",
+    metadata,
+    Column("item_id", String(36), primary_key=True),
+    Column("batch_id", ForeignKey("rating_batch.batch_id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("ordinal", Integer, nullable=False),
+    Column("case_id", String(120), nullable=False),
+    Column("question", Text, nullable=False),
+    Column("answers", JSON, nullable=False),
+    Column("gold", JSON),
+)
+
+rating = Table(
+    "rating",
+    metadata,
+    Column("item_id", ForeignKey("rating_item.item_id", ondelete="CASCADE"), nullable=False),
+    Column("rater", String(80), nullable=False),
+    Column("scores", JSON, nullable=False),
+    Column("preferred", String(10), nullable=False),
+    Column("comment", Text, nullable=False),
+    Column("seconds", Float, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    PrimaryKeyConstraint("item_id", "rater"),
+)
+
+pseudonym = Table(
+    "pseudonym",
+    metadata,
+    Column("pseudonym", String(60), primary_key=True),
+    Column("digest", String(64), nullable=False, unique=True),
+    Column("entity_type", String(40), nullable=False),
+    Column("ciphertext", LargeBinary, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+)
+"""What stands for a person's datum in redacted text. The key that opens `ciphertext` is not in the database."""
+
+guard_report = Table(
+    "guard_report",
+    metadata,
+    Column("report_id", String(36), primary_key=True),
+    Column("turn_id", ForeignKey("turn.turn_id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("guard", String(80), nullable=False),
+    Column("rule", String(200), nullable=False),
+    Column("note", Text, nullable=False),
+    Column("status", String(20), nullable=False),
+    Column("reported_by", String(80), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
 )
