@@ -211,7 +211,10 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """The stored trace of one question, on every path. A temporary chat's turn keeps no text."""
+    """The stored trace of one question, on every path. A temporary chat's turn keeps no text.
+
+    `policy_sha256` is of the guards' policy that it passed (`guardrails.policy.Policy.sha256`).
+    """
 
     turn_id: str
     person_id: str
@@ -235,6 +238,7 @@ class Turn:
     replaces: str | None = None
     rollout_id: int | None = None
     arm: Arm = "production"
+    policy_sha256: str = ""
 
 
 @dataclass(frozen=True, slots=True)

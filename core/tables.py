@@ -142,6 +142,7 @@ turn = Table(
     Column("replaces", String(36)),
     Column("rollout_id", Integer),
     Column("arm", String(20), nullable=False, server_default="production"),
+    Column("policy_sha256", String(64), nullable=False, server_default=""),
     Index("ix_turn_conversation", "conversation_id", "created_at"),
     Index("ix_turn_person", "person_id", "created_at"),
 )

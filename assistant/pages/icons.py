@@ -7,6 +7,7 @@ from typing import Literal
 IconName = Literal[
     "alert",
     "bench",
+    "chart",
     "check",
     "chevron",
     "close",
@@ -35,6 +36,7 @@ IconName = Literal[
 _PATHS: dict[IconName, str] = {
     "alert": "M12 9v4M12 17h.01M10.3 3.9 2.4 17.5A2 2 0 0 0 4.1 20.5h15.8a2 2 0 0 0 1.7-3L13.7 3.9a2 2 0 0 0-3.4 0Z",
     "bench": "M9 3v6.5L4.5 18A2 2 0 0 0 6.3 21h11.4a2 2 0 0 0 1.8-3L15 9.5V3M8 3h8M7 15h10",
+    "chart": "M4 4v15a1 1 0 0 0 1 1h15M8.5 16v-4M13 16V7M17.5 16v-6.5",
     "check": "m5 12.5 4.5 4.5L19 7.5",
     "chevron": "m9 6 6 6-6 6",
     "close": "M6 6l12 12M18 6 6 18",

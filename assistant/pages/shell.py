@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 
-from assistant.pages.icons import icon
+from assistant.pages.icons import IconName, icon
 from assistant.pages.render import esc
 from assistant.pages.theme import static_url
 from core.records import Conversation, Principal
@@ -14,7 +14,12 @@ from core.records import Conversation, Principal
 if TYPE_CHECKING:
     from core.settings import Settings
 
-PageName = Literal["chat", "library"]
+PageName = Literal["chat", "library", "guards", "usage", "mine"]
+STAFF_PAGES: Sequence[tuple[str, str, IconName, str, str]] = (
+    ("guards", "/guards", "shield", "Guards", "admin"),
+    ("usage", "/usage", "chart", "Usage", "admin"),
+)
+"""Name, address, icon, label and the role that it needs. The link is shown to that role; the page itself refuses the others."""
 
 FLAG_REASONS = {
     "wrong": "Wrong",
@@ -39,7 +44,11 @@ def brand(settings: Settings) -> str:
 def pages_nav(current: PageName) -> str:
     chat = f'<a href="/" class="ea-nav" {_current(current == "chat")}>{icon("edit")}Chat</a>'
     library = f'<a href="/library" class="ea-nav" {_current(current == "library")}>{icon("document")}Documents</a>'
-    return f'<nav aria-label="Pages">{chat}{library}</nav>'
+    staff = "".join(
+        f'<a href="{href}" class="ea-nav ea-for-{role}" {_current(current == name)}>{icon(sign)}{label}</a>'
+        for name, href, sign, label, role in STAFF_PAGES
+    )
+    return f'<nav aria-label="Pages">{chat}{library}{staff}</nav>'
 
 
 def _current(here: bool) -> str:
@@ -52,7 +61,7 @@ def account(person: Principal) -> str:
     badge = f'<span class="ea-badge">{role}</span>' if role else ""
     initials = "".join(part[0] for part in person.name.split()[:2]).upper()
     return (
-        f'<div class="ea-account"><span class="ea-avatar" aria-hidden="true">{esc(initials)}</span>'
+        f'<div class="ea-account" data-roles="{" ".join(sorted(person.roles))}"><span class="ea-avatar" aria-hidden="true">{esc(initials)}</span>'
         f'<div class="ea-who"><strong>{esc(person.name)}{badge}</strong><span title="{esc(person.email)}">'
         f"{esc(person.email)}</span></div>"
         '<a href="/password" class="ea-tool" aria-label="Change your password" title="Change your password">'

@@ -10,6 +10,7 @@ down_revision = "0001"
 def upgrade() -> None:
     op.add_column("turn", sa.Column("rollout_id", sa.Integer(), nullable=True))
     op.add_column("turn", sa.Column("arm", sa.String(length=20), nullable=False, server_default="production"))
+    op.add_column("turn", sa.Column("policy_sha256", sa.String(length=64), nullable=False, server_default=""))
     _review_item()
     _review()
     _document_task()
