@@ -317,10 +317,24 @@ dataset_row = Table(
     Column("reviewer", String(80), nullable=False),
     Column("document_id", String(200), nullable=False),
     Column("version", Integer, nullable=False),
-    PrimaryKeyConstraint("dataset_id", "row_sha256", "turn_id"),
+    PrimaryKeyConstraint("dataset_id", "row_sha256", "turn_id", "document_id", "version"),
     Index("ix_dataset_row_document", "document_id", "version"),
 )
-"""Lineage of every row: whose words and which document it was made of. It outlives the turn, so that an erasure finds it."""
+"""Lineage: whose words and which documents each row was made of. It outlives the turn, so that an erasure finds it."""
+
+dataset_hold = Table(
+    "dataset_hold",
+    metadata,
+    Column("item_id", ForeignKey("review_item.item_id", ondelete="CASCADE"), nullable=False),
+    Column("reason", String(40), nullable=False),
+    Column("detail", String(300), nullable=False),
+    Column("held_at", UtcDateTime, nullable=False),
+    Column("released_at", UtcDateTime),
+    Column("released_by", String(80), nullable=False),
+    Column("note", Text, nullable=False),
+    PrimaryKeyConstraint("item_id", "reason"),
+)
+"""An approved item that a bound keeps out of every dataset until a person releases it."""
 
 adapter = Table(
     "adapter",

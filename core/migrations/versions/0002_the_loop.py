@@ -17,6 +17,7 @@ def upgrade() -> None:
     _training_consent()
     _dataset()
     _dataset_row()
+    _dataset_hold()
     _adapter()
     _adapter_event()
     _rollout()
@@ -148,10 +149,29 @@ def _dataset_row() -> None:
         sa.ForeignKeyConstraint(
             ["dataset_id"], ["dataset.dataset_id"], name=op.f("fk_dataset_row_dataset_id"), ondelete="CASCADE"
         ),
-        sa.PrimaryKeyConstraint("dataset_id", "row_sha256", "turn_id", name=op.f("pk_dataset_row")),
+        sa.PrimaryKeyConstraint(
+            "dataset_id", "row_sha256", "turn_id", "document_id", "version", name=op.f("pk_dataset_row")
+        ),
     )
     op.create_index("ix_dataset_row_document", "dataset_row", ["document_id", "version"])
     op.create_index("ix_dataset_row_person_id", "dataset_row", ["person_id"])
+
+
+def _dataset_hold() -> None:
+    op.create_table(
+        "dataset_hold",
+        sa.Column("item_id", sa.String(length=36), nullable=False),
+        sa.Column("reason", sa.String(length=40), nullable=False),
+        sa.Column("detail", sa.String(length=300), nullable=False),
+        sa.Column("held_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("released_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("released_by", sa.String(length=80), nullable=False),
+        sa.Column("note", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["item_id"], ["review_item.item_id"], name=op.f("fk_dataset_hold_item_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("item_id", "reason", name=op.f("pk_dataset_hold")),
+    )
 
 
 def _adapter() -> None:
