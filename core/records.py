@@ -303,6 +303,7 @@ class AdapterRecord:
     Attributes:
         sha256: of its manifest, which names every other file's.
         ceiling: the highest classification among the rows that it was trained on; it serves only people cleared for it.
+        parent: the adapter that its training went on from, "" for none.
         blocked: why it may not serve, such as an erasure that reached its rows; empty where it may.
     """
 
@@ -318,6 +319,7 @@ class AdapterRecord:
     created_at: datetime
     dataset_id: str | None = None
     run_id: str = ""
+    parent: str = ""
     blocked: str = ""
 
 
@@ -339,7 +341,9 @@ class Rollout:
         mode: `none` (production alone), `ab` (fixed weights), `canary` (a share that grows) or `shadow` (the trial
             adapter answers beside, unseen).
         step: the canary's place in its ladder.
-        template_sha256, evidence_threshold, low_evidence: what goes with the production adapter, and comes back with it.
+        template_sha256, template, evidence_threshold, low_evidence: what goes with the production adapter, and comes back
+            with it; `template` holds the prompt's texts, so that they come back whatever the program's own have become.
+        base: who answers where the production adapter may not: what the operator's settings name.
     """
 
     rollout_id: int
@@ -356,3 +360,5 @@ class Rollout:
     arms: tuple[TrialArm, ...] = ()
     step: int = 0
     restores: int | None = None
+    base: str = ""
+    template: Mapping[str, str] = field(default_factory=dict)

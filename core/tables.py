@@ -349,6 +349,7 @@ adapter = Table(
     Column("ceiling", String(20), nullable=False),
     Column("dataset_id", ForeignKey("dataset.dataset_id")),
     Column("run_id", String(80), nullable=False),
+    Column("parent", String(120), nullable=False),
     Column("blocked", String(500), nullable=False),
     Column("created_by", String(80), nullable=False),
     Column("created_at", UtcDateTime, nullable=False),

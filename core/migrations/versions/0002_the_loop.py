@@ -187,6 +187,7 @@ def _adapter() -> None:
         sa.Column("ceiling", sa.String(length=20), nullable=False),
         sa.Column("dataset_id", sa.String(length=80), nullable=True),
         sa.Column("run_id", sa.String(length=80), nullable=False),
+        sa.Column("parent", sa.String(length=120), nullable=False),
         sa.Column("blocked", sa.String(length=500), nullable=False),
         sa.Column("created_by", sa.String(length=80), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
