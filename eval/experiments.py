@@ -28,11 +28,11 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
+from core.assignment import SAMPLE_RATIO_P, assign, sample_ratio_p
 from core.errors import BadInput, NotFound
 from core.settings import load_settings
 from core.store import Store
 from core.turns import now
-from eval.assignment import SAMPLE_RATIO_P, assign, sample_ratio_p
 from eval.outcomes import MEASURES, Measure, Seen, read_seen, sums_by_measure
 from eval.sequential import (
     Plan,

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from core.assignment import SAMPLE_RATIO_P
 from core.errors import BadInput
 from core.rates import wilson
-from eval.assignment import SAMPLE_RATIO_P
 from eval.sequential import MIN_PERSONS, Floats, Plan, Sums, difference, persons_needed
 
 CHUNK_PERSONS = 200_000

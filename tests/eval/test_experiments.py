@@ -17,10 +17,10 @@ import pytest
 from scipy.integrate import quad
 from scipy.stats import norm
 
+from core.assignment import SAMPLE_RATIO_P, assign, sample_ratio_p
 from core.errors import BadInput, NotFound
 from core.store import Store
 from eval import experiments
-from eval.assignment import SAMPLE_RATIO_P, assign, sample_ratio_p
 from eval.experiments import Trial, analyse, moment, sample
 from eval.sequential import (
     Plan,
