@@ -12,25 +12,20 @@ weights are not safetensors, not finite, or were trained on another base.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal, cast
-
-import numpy as np
-from safetensors import SafetensorError
-from safetensors.numpy import load_file
+from typing import Literal
 
 from core.errors import AdapterRefused, NotFound
+from core.sealed import MANIFEST, file_sha256, open_sealed, seal
 
 AdapterKind = Literal["reader", "reranker"]
 BASE_NAME = "all-MiniLM-L6-v2"
 WEIGHTS = ("adapter_model.safetensors", "heads.safetensors")
 FILES = ("README.md", "adapter_config.json", *WEIGHTS)
-MANIFEST = "manifest.json"
 SHIPPED = Path(__file__).parent / "adapters_shipped"
 
 
@@ -55,7 +50,7 @@ def base_folder() -> Path:
 
 @lru_cache(maxsize=1)
 def base_sha256() -> str:
-    return _sha256(base_folder() / "model.safetensors")
+    return file_sha256(base_folder() / "model.safetensors")
 
 
 def adapter_folder(home: Path, adapter_id: str) -> Path:
@@ -74,80 +69,25 @@ def open_adapter(folder: Path, kind: AdapterKind) -> Adapter:
     Raises:
         AdapterRefused: the first thing that is wrong, with the file's name.
     """
-    manifest = _manifest(folder)
-    name = str(manifest.get("adapter_id") or folder.name)
-    _check_files(folder, name, manifest)
-    if manifest.get("kind") != kind:
-        raise AdapterRefused(f"Adapter {name} is a {str(manifest.get('kind'))[:20]}, and a {kind} is needed here.")
-    base = manifest.get("base") or {}
-    if base.get("sha256") != base_sha256():
+    sealed = open_sealed(folder, files=FILES)
+    name = sealed.adapter_id
+    if sealed.kind != kind:
+        raise AdapterRefused(f"Adapter {name} is a {sealed.kind[:20]}, and a {kind} is needed here.")
+    if sealed.base_sha256 != base_sha256():
         raise AdapterRefused(
-            f"Adapter {name} was trained on another base ({str(base.get('name'))[:60]}); this assistant runs {BASE_NAME}."
+            f"Adapter {name} was trained on another base ({sealed.base[:60]}); this assistant runs {BASE_NAME}."
         )
-    for file in WEIGHTS:
-        _check_weights(folder / file, name)
     config = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
     return Adapter(
         adapter_id=name,
         kind=kind,
         folder=folder,
-        sha256=_sha256(folder / MANIFEST),
+        sha256=sealed.sha256,
         scaling=float(config["lora_alpha"]) / float(config["r"]),
-        settings={key: float(value) for key, value in manifest.get("settings", {}).items()},
+        settings=sealed.settings,
     )
 
 
 def write_manifest(folder: Path, adapter_id: str, kind: AdapterKind, settings: Mapping[str, float]) -> str:
     """Seal a folder that holds FILES; returns the adapter's sha256."""
-    manifest = {
-        "adapter_id": adapter_id,
-        "kind": kind,
-        "base": {"name": BASE_NAME, "sha256": base_sha256()},
-        "settings": dict(settings),
-        "files": {file: _sha256(folder / file) for file in FILES},
-    }
-    (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
-    return _sha256(folder / MANIFEST)
-
-
-def _manifest(folder: Path) -> dict[str, Any]:
-    try:
-        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-    except OSError:
-        raise AdapterRefused(f"{folder} holds no adapter: {MANIFEST} cannot be read.") from None
-    except ValueError:
-        raise AdapterRefused(f"{folder / MANIFEST} is damaged: it is no JSON.") from None
-    if not isinstance(manifest, dict):
-        raise AdapterRefused(f"{folder / MANIFEST} is damaged: it holds no object.")
-    return cast(dict[str, Any], manifest)
-
-
-def _check_files(folder: Path, name: str, manifest: Mapping[str, Any]) -> None:
-    found = {path.name for path in folder.iterdir()} - {MANIFEST}
-    for extra in sorted(found - set(FILES)):
-        raise AdapterRefused(
-            f"Adapter {name}: {extra} does not belong there. Weights are safetensors only: nothing else is loaded."
-        )
-    hashes = manifest.get("files", {})
-    for file in FILES:
-        if file not in found or file not in hashes:
-            raise AdapterRefused(f"Adapter {name}: {file} is missing; copy the adapter again.")
-        if _sha256(folder / file) != hashes[file]:
-            raise AdapterRefused(
-                f"Adapter {name}: {file} was changed or cut short (its sha256 is not the manifest's); copy it again."
-            )
-
-
-def _check_weights(path: Path, name: str) -> None:
-    try:
-        tensors = load_file(path)
-    except SafetensorError:
-        raise AdapterRefused(f"Adapter {name}: {path.name} is no safetensors file.") from None
-    for key, tensor in tensors.items():
-        if not np.isfinite(tensor.astype(np.float32)).all():
-            raise AdapterRefused(f"Adapter {name}: {path.name} holds a number that is not finite, in {key}.")
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return seal(folder, adapter_id=adapter_id, kind=kind, base=(BASE_NAME, base_sha256()), settings=settings)

@@ -12,7 +12,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from retrieval.adapters import BASE_NAME, MANIFEST, AdapterKind, write_manifest
+from core.sealed import MANIFEST
+from retrieval.adapters import BASE_NAME, AdapterKind, write_manifest
 
 
 def publish(
