@@ -28,7 +28,8 @@ from pathlib import Path
 import yaml
 
 from core.errors import BadInput
-from eval.cases import PINS_FILE, Case, Suite, load_suite
+from core.suites import PINS_FILE
+from eval.cases import Case, Suite, load_suite
 from retrieval.convert import convert
 
 _GAP = re.compile(r"[\s|]+")

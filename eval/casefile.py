@@ -14,13 +14,12 @@ import yaml
 
 from core.errors import BadInput
 from core.people import read_people_file
+from core.suites import LOADER, PINS_FILE, SUITE_FILE, case_files
 from eval.cases import (
     EXPECTS,
     FORMS,
     KINDS,
     LANGUAGES,
-    PINS_FILE,
-    SUITE_FILE,
     Case,
     Evidence,
     Expect,
@@ -97,8 +96,7 @@ def read_suite(folder: Path) -> Suite:
     reading, suite = _opened(folder, top)
     found: list[Case] = []
     questions = [(folder / name).resolve() for name in _paths(top.get("questions"))]
-    others = {folder / SUITE_FILE, folder / PINS_FILE, suite.people, *questions}
-    for path in sorted(set(folder.glob("*.yaml")) - others):
+    for path in case_files(folder, [suite.people, *questions]):
         found += _cases_of(path, reading)
     for path in questions:
         found += read_question_file(path, reading)
@@ -296,7 +294,7 @@ def _order(problem: str) -> tuple[str, int]:
 def compose(path: Path) -> Item:
     """The document node of a YAML file; raises BadInput where it cannot be read."""
     try:
-        node = yaml.compose(path.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        node = yaml.compose(path.read_text(encoding="utf-8"), Loader=LOADER)
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise BadInput(f"{path}: cannot be read ({reason})") from None

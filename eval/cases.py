@@ -61,9 +61,6 @@ FORMS: Final = (
 """What `form` may ask of an answer's shape: `max_words:40`, `max_sentences:2`, `min_items:3` (list items), `numbered`,
 `table`, `no_list`, `no_greeting`, `no_exclamation`, `language:es`."""
 
-SUITE_FILE: Final = "suite.yaml"
-PINS_FILE: Final = "documents.yaml"
-
 
 @dataclass(frozen=True, slots=True)
 class Evidence:

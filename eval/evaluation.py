@@ -8,7 +8,8 @@ from hashlib import sha256
 from pathlib import Path
 
 from core.errors import BadInput
-from eval.cases import SUITE_FILE, Case, Suite, load_suite
+from core.suites import SUITE_FILE
+from eval.cases import Case, Suite, load_suite
 from eval.lineage import lineage_of
 from eval.report import Run
 from eval.runner import RunOptions, run_cases, run_folder

@@ -1,0 +1,248 @@
+"""Datasets in the store: which there are, whose words and which documents each row was made of, and what is held back.
+
+`training/dataset.py` makes them. What reaches further than training stands here: an erasure asks `affected` which
+datasets and adapters it reaches, and the review page shows and releases what a bound holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import sqlalchemy as sa
+
+from core.audit import Audit
+from core.errors import BadInput, Conflict, NotAllowed, NotFound
+from core.records import Classification
+from core.store import Store
+from core.tables import adapter, dataset, dataset_hold, dataset_row, review, review_item, training_consent, turn
+
+HoldReason = Literal[
+    "burst", "person_share", "group_share", "outlier", "ungrounded", "injection", "contradiction", "personal_data"
+]
+UNRELEASABLE: tuple[HoldReason, ...] = ("personal_data", "contradiction")
+"""What no release lets in: the correction itself has to change."""
+Part = Literal["asker", "reviewer", "document"]
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetRecord:
+    """A dataset as the store knows it.
+
+    Attributes:
+        sha256: of its manifest, which names every other file's.
+        folder: relative to the home folder.
+        ceiling: the highest classification of its rows' passages.
+    """
+
+    dataset_id: str
+    sha256: str
+    folder: str
+    rows: int
+    ceiling: Classification
+    counts: Mapping[str, Any]
+    created_by: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class LineageRow:
+    """One row's tie to one turn and one document; a row has one for each document and each turn that went into it."""
+
+    row_sha256: str
+    split: str
+    turn_id: str
+    feedback_id: str
+    item_id: str
+    review_id: str
+    person_id: str
+    reviewer: str
+    document_id: str
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """An approved item that is kept out, and who let it in again."""
+
+    item_id: str
+    reason: HoldReason
+    detail: str
+    held_at: datetime
+    released_at: datetime | None = None
+    released_by: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Affected:
+    """A dataset that an erasure reaches: through whose part, in how many rows, and the adapters trained on it."""
+
+    dataset_id: str
+    part: Part
+    rows: int
+    adapters: tuple[str, ...]
+
+
+class Datasets:
+    """Reads and writes the dataset tables; every change is audited under the actor's id."""
+
+    def __init__(self, store: Store, audit: Audit) -> None:
+        self._store = store
+        self._audit = audit
+
+    def add(self, record: DatasetRecord, lineage: Iterable[LineageRow]) -> DatasetRecord:
+        """Register a dataset with its lineage in one transaction; one that is there already is returned as it is.
+
+        Raises:
+            Conflict: the id is taken by another content.
+        """
+        rows = [{"dataset_id": record.dataset_id, **asdict(one)} for one in lineage]
+        details = {"sha256": record.sha256, "rows": record.rows, "ceiling": record.ceiling}
+        if (known := self.find(record.dataset_id)) is not None:
+            return _same(known, record)
+        try:
+            with self._audit.recorded(record.created_by, "dataset.build", record.dataset_id, **details) as connection:
+                connection.execute(dataset.insert().values(asdict(record)))
+                if rows:
+                    connection.execute(dataset_row.insert(), rows)
+        except sa.exc.IntegrityError:  # another process registered it meanwhile
+            return _same(self.get(record.dataset_id), record)
+        return record
+
+    def find(self, dataset_id: str) -> DatasetRecord | None:
+        with self._store.read() as connection:
+            row = connection.execute(sa.select(dataset).where(dataset.c.dataset_id == dataset_id)).first()
+        return None if row is None else DatasetRecord(**row._mapping)
+
+    def get(self, dataset_id: str) -> DatasetRecord:
+        """Raises NotFound."""
+        found = self.find(dataset_id)
+        if found is None:
+            raise NotFound(f"There is no dataset {dataset_id[:80]!r}. List them with: python -m training dataset show")
+        return found
+
+    def all(self) -> list[DatasetRecord]:
+        """Newest first."""
+        query = sa.select(dataset).order_by(dataset.c.created_at.desc(), dataset.c.dataset_id)
+        with self._store.read() as connection:
+            return [DatasetRecord(**row._mapping) for row in connection.execute(query)]
+
+    def lineage(self, dataset_id: str) -> list[LineageRow]:
+        """Every tie of the dataset's rows, in order."""
+        columns = [dataset_row.c[name] for name in LineageRow.__slots__]
+        with self._store.read() as connection:
+            rows = connection.execute(sa.select(*columns).where(dataset_row.c.dataset_id == dataset_id)).all()
+        return sorted(LineageRow(*row) for row in rows)
+
+    def opted_out(self) -> frozenset[str]:
+        """Ids of the people whose turns are not to be trained on."""
+        query = sa.select(training_consent.c.person_id).where(training_consent.c.allowed.is_(False))
+        with self._store.read() as connection:
+            return frozenset(connection.scalars(query))
+
+    def affected(self, *, person_id: str = "", document_id: str = "") -> list[Affected]:
+        """The datasets made of a person's turns or reviews, or of any version of a document, with their adapters.
+
+        Raises:
+            BadInput: neither or both are named.
+        """
+        if bool(person_id) == bool(document_id):
+            raise BadInput("Name either a person or a document.")
+        parts: list[tuple[Part, sa.ColumnElement[bool]]] = (
+            [("asker", dataset_row.c.person_id == person_id), ("reviewer", dataset_row.c.reviewer == person_id)]
+            if person_id
+            else [("document", dataset_row.c.document_id == document_id)]
+        )
+        found: list[Affected] = []
+        with self._store.snapshot() as connection:
+            for part, where in parts:
+                count = sa.func.count(sa.distinct(dataset_row.c.row_sha256))
+                query = sa.select(dataset_row.c.dataset_id, count).where(where).group_by(dataset_row.c.dataset_id)
+                for dataset_id, rows in connection.execute(query.order_by(dataset_row.c.dataset_id)).all():
+                    found.append(Affected(dataset_id, part, rows, _trained_on(connection, dataset_id)))
+        return found
+
+    # --- what is held --------------------------------------------------------------------------------------------
+
+    def hold(self, found: Mapping[str, Mapping[HoldReason, str]], *, actor: str) -> int:
+        """Keep items out, each with its reasons and their details; returns how many holds are new.
+
+        A hold that a person released stays released, and one stands until a person releases it.
+        """
+        with self._store.read() as connection:
+            query = sa.select(dataset_hold.c.item_id, dataset_hold.c.reason)
+            known = {(item_id, reason) for item_id, reason in connection.execute(query)}
+        new = [
+            asdict(Hold(item_id, reason, detail[:300], datetime.now(UTC)))
+            for item_id, reasons in found.items()
+            for reason, detail in reasons.items()
+            if (item_id, reason) not in known
+        ]
+        if new:
+            with self._audit.recorded(actor, "dataset.hold", f"{len(new)} holds", items=sorted(found)) as connection:
+                connection.execute(dataset_hold.insert(), new)
+        return len(new)
+
+    def holds(self, *, released: bool | None = False) -> list[Hold]:
+        """What is held, oldest first; with `released` None, what was released too."""
+        query = sa.select(dataset_hold).order_by(dataset_hold.c.held_at, dataset_hold.c.item_id, dataset_hold.c.reason)
+        if released is not None:
+            given = dataset_hold.c.released_at.is_not(None)
+            query = query.where(given if released else ~given)
+        with self._store.read() as connection:
+            return [Hold(**row._mapping) for row in connection.execute(query)]
+
+    def release(self, item_ids: Collection[str], *, actor: str, note: str) -> list[Hold]:
+        """Let held items into the next dataset.
+
+        Raises:
+            BadInput: no note.
+            NotFound: nothing of an item is held.
+            Conflict: the correction itself has to change first.
+            NotAllowed: the actor asked the question or approved the correction.
+        """
+        if not note.strip():
+            raise BadInput("Say in a note why these items may be trained on: it is kept with the release.")
+        held = [one for one in self.holds() if one.item_id in item_ids]
+        if missing := sorted(set(item_ids) - {one.item_id for one in held}):
+            raise NotFound(f"Nothing of item {missing[0][:40]} is held. List with: python -m training dataset held")
+        for one in held:
+            if one.reason in UNRELEASABLE:
+                raise Conflict(f"Item {one.item_id} is held for {one.reason}: correct it on the review page instead.")
+        self._require_another(sorted(item_ids), actor)
+        now = datetime.now(UTC)
+        change = {"released_at": now, "released_by": actor, "note": note.strip()}
+        subject = ",".join(sorted(item_ids))
+        with self._audit.recorded(actor, "dataset.release", subject, items=sorted(item_ids)) as connection:
+            where = dataset_hold.c.item_id.in_(item_ids) & dataset_hold.c.released_at.is_(None)
+            connection.execute(dataset_hold.update().where(where).values(**change))
+        return [Hold(one.item_id, one.reason, one.detail, one.held_at, now, actor, note.strip()) for one in held]
+
+    def _require_another(self, item_ids: Sequence[str], actor: str) -> None:
+        """A release is a second person's word."""
+        asked = sa.select(turn.c.person_id).join(review_item, review_item.c.turn_id == turn.c.turn_id)
+        judged = sa.select(review.c.reviewer).where(review.c.item_id.in_(item_ids))
+        with self._store.read() as connection:
+            askers = set(connection.scalars(asked.where(review_item.c.item_id.in_(item_ids))))
+            reviewers = set(connection.scalars(judged))
+        if actor in askers | reviewers:
+            raise NotAllowed("You flagged or reviewed one of these items: another person has to release it.")
+
+
+def _same(known: DatasetRecord, record: DatasetRecord) -> DatasetRecord:
+    if known.sha256 != record.sha256:
+        raise Conflict(f"The id {record.dataset_id} is taken by a dataset of another content.")
+    return known
+
+
+def _trained_on(connection: sa.Connection, dataset_id: str) -> tuple[str, ...]:
+    """Adapters trained on the dataset, and those that were trained on from one of them."""
+    columns = sa.select(adapter.c.adapter_id, adapter.c.dataset_id, adapter.c.parent)
+    rows = connection.execute(columns.order_by(adapter.c.created_at, adapter.c.adapter_id)).all()
+    found = {row.adapter_id for row in rows if row.dataset_id == dataset_id}
+    while more := {row.adapter_id for row in rows if row.parent in found} - found:
+        found |= more
+    return tuple(row.adapter_id for row in rows if row.adapter_id in found)
