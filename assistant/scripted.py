@@ -5,6 +5,8 @@ loopback, so that the path through LangChain's ChatOpenAI runs for real:
 
     with ScriptedServer(ScriptedModel(["Five days. [1]"])) as server:
         settings = load_settings(model_url=server.url, model="scripted")
+
+It loads adapters as vLLM does, and fails in the ways that vLLM was seen to fail in.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from types import TracebackType
 
 from assistant.prompt import Prompt
@@ -76,25 +79,67 @@ class ScriptedModel:
 
 
 class ScriptedServer:
-    """An OpenAI-compatible server on the loopback that answers from a ScriptedModel.
+    """An OpenAI-compatible server on the loopback that answers from a ScriptedModel, and loads adapters as vLLM does.
 
     Args:
         model: what it says; a failure of the model cuts the connection, as a killed server does.
         api_key: the key that it asks for; empty for none.
         status: answer every chat request with this HTTP status instead.
         finish: the reason that a stream gives for its end; `length` where the token limit cut it.
+        port: to listen on; 0 takes a free one. A server that was closed can come back at its address.
+        speakers: what an adapter says once it is loaded; one that is not named says what `model` says.
+        trusting: say 200 to every load, and list the adapter, also where its folder is missing.
+        loads: whether adapters can be loaded at run time; vLLM has to be told so.
+        warm_up_s: the first answer of each model comes this much later.
     """
 
-    def __init__(self, model: ScriptedModel, *, api_key: str = "", status: int = 200, finish: str = "stop") -> None:
+    def __init__(
+        self,
+        model: ScriptedModel,
+        *,
+        api_key: str = "",
+        status: int = 200,
+        finish: str = "stop",
+        port: int = 0,
+        speakers: Mapping[str, ScriptedModel] | None = None,
+        trusting: bool = False,
+        loads: bool = True,
+        warm_up_s: float = 0.0,
+    ) -> None:
         self.requests: list[dict[str, object]] = []
         self.model, self.api_key, self.status, self.finish = model, api_key, status, finish
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self.speakers = speakers or {}
+        self.trusting, self.loads, self.warm_up_s = trusting, loads, warm_up_s
+        self.adapters: dict[str, str] = {}
+        self.warm: set[str] = set()
+        self._server = ThreadingHTTPServer(("127.0.0.1", port), _handler(self))
         self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}/v1"
+        return f"http://127.0.0.1:{self.port}/v1"
+
+    @property
+    def port(self) -> int:
+        return self._server.server_port
+
+    def asked(self, name: str) -> int:
+        """How many answers a model or an adapter was asked for."""
+        return sum(request.get("model") == name for request in self.requests)
+
+    def forget(self) -> None:
+        """Lose every adapter, as a restart does."""
+        self.adapters.clear()
+        self.warm.clear()
+
+    def speaker(self, name: str) -> ScriptedModel | None:
+        """Who answers as that model; None where it is not there, or was never really loaded."""
+        if name == self.model.name:
+            return self.model
+        if name in self.adapters and _is_adapter(self.adapters[name]):
+            return self.speakers.get(name, self.model)
+        return None
 
     def __enter__(self) -> ScriptedServer:
         self._thread.start()
@@ -108,32 +153,55 @@ class ScriptedServer:
         self._thread.join()
 
 
+def _is_adapter(folder: str) -> bool:
+    return (Path(folder) / "adapter_config.json").is_file()
+
+
 def _handler(served: ScriptedServer) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def log_message(self, format: str, *args: object) -> None:
             """Nothing: requests carry people's text."""
 
         def do_GET(self) -> None:
-            self._reply(200, {"object": "list", "data": [{"id": served.model.name, "object": "model"}]})
+            cards = [{"id": served.model.name, "object": "model", "root": served.model.name, "parent": None}]
+            cards += [
+                {"id": name, "object": "model", "root": path, "parent": served.model.name}
+                for name, path in list(served.adapters.items())
+            ]
+            self._reply(200, {"object": "list", "data": cards})
 
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["content-length"])))
-            served.requests.append(body)
+            act = self.path.rpartition("/")[2]
             if served.api_key and self.headers.get("authorization") != f"Bearer {served.api_key}":
                 self._reply(401, _error("the key is wrong"))
-            elif served.status != 200:
-                self._reply(served.status, _error("told to refuse"))
+            elif act in ("load_lora_adapter", "unload_lora_adapter"):
+                self._reply(*_change(served, act, body) if served.loads else (404, _error("Not Found")))
             else:
-                self._write(body)
+                self._chat(body)
 
-        def _write(self, body: dict[str, object]) -> None:
+        def _chat(self, body: dict[str, object]) -> None:
+            served.requests.append(body)
+            name = str(body["model"])
+            speaker = served.speaker(name)
+            if served.status != 200:
+                self._reply(served.status, _error("told to refuse"))
+            elif speaker is None:
+                self._reply(404, _error(f"The model {name} does not exist."))
+            else:
+                if name not in served.warm:
+                    time.sleep(served.warm_up_s)
+                    served.warm.add(name)
+                self._write(body, name, speaker)
+
+        def _write(self, body: dict[str, object], name: str, speaker: ScriptedModel) -> None:
             given = body["messages"]
             assert isinstance(given, list)
             messages = tuple(Message(m["role"], str(m["content"])) for m in given)
-            pieces = served.model.stream(Prompt(messages[-1].content, (), (), messages))
+            pieces = speaker.stream(Prompt(messages[-1].content, (), (), messages))
             if not body.get("stream"):
                 message = {"role": "assistant", "content": "".join(pieces)}
-                self._reply(200, _completion(served.model.name, "chat.completion", {"message": message}))
+                self._reply(200, _completion(name, "chat.completion", {"message": message}))
                 return
             self.send_response(200)
             self.send_header("content-type", "text/event-stream")
@@ -142,9 +210,9 @@ def _handler(served: ScriptedServer) -> type[BaseHTTPRequestHandler]:
             try:
                 for piece in pieces:
                     delta = {"delta": {"role": "assistant", "content": piece}}
-                    self._event(json.dumps(_completion(served.model.name, "chat.completion.chunk", delta)))
+                    self._event(json.dumps(_completion(name, "chat.completion.chunk", delta)))
                 end = {"delta": {}, "finish_reason": served.finish}
-                self._event(json.dumps(_completion(served.model.name, "chat.completion.chunk", end)))
+                self._event(json.dumps(_completion(name, "chat.completion.chunk", end)))
                 self._event("[DONE]")
             except (ModelUnavailable, BrokenPipeError, ConnectionResetError):
                 self.close_connection = True
@@ -153,8 +221,8 @@ def _handler(served: ScriptedServer) -> type[BaseHTTPRequestHandler]:
             self.wfile.write(f"data: {data}\n\n".encode())
             self.wfile.flush()
 
-        def _reply(self, status: int, body: dict[str, object]) -> None:
-            data = json.dumps(body).encode()
+        def _reply(self, status: int, body: Mapping[str, object] | str) -> None:
+            data = (body if isinstance(body, str) else json.dumps(body)).encode()
             self.send_response(status)
             self.send_header("content-type", "application/json")
             self.send_header("content-length", str(len(data)))
@@ -162,6 +230,22 @@ def _handler(served: ScriptedServer) -> type[BaseHTTPRequestHandler]:
             self.wfile.write(data)
 
     return Handler
+
+
+def _change(served: ScriptedServer, act: str, body: Mapping[str, object]) -> tuple[int, Mapping[str, object] | str]:
+    """Load or unload an adapter, answered as vLLM 0.32 answers."""
+    name, path = str(body["lora_name"]), str(body.get("lora_path", ""))
+    if act == "unload_lora_adapter":
+        if served.adapters.pop(name, None) is None:
+            return 404, _error(f"The lora adapter '{name}' cannot be found.")
+        served.warm.discard(name)
+        return 200, f"Success: LoRA adapter '{name}' removed successfully."
+    if name in served.adapters:
+        return 400, _error(f"The lora adapter '{name}' has already been loaded.")
+    if not (served.trusting or _is_adapter(path)):
+        return 404, _error(f"Loading lora {name} failed: No adapter found for {path}")
+    served.adapters[name] = path
+    return 200, f"Success: LoRA adapter '{name}' added successfully."
 
 
 def _error(message: str) -> dict[str, object]:

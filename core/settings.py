@@ -92,7 +92,7 @@ class Settings(BaseSettings):
 
     model_url: str = Field(
         "",
-        description="Base URL of an OpenAI-compatible server, such as vLLM; empty means the embedded model.",
+        description="Base URL of an OpenAI-compatible server, such as vLLM, or of several replicas with commas between; empty means the embedded model.",
         validation_alias=_env("MODEL_URL"),
     )
     model: str = Field("", description="Model name on that server.", validation_alias=_env("MODEL"))
@@ -101,6 +101,14 @@ class Settings(BaseSettings):
     )
     model_timeout_s: float = Field(
         60, gt=0, description="Seconds without a token after which the served model counts as down."
+    )
+    model_adapters: str = Field(
+        "",
+        description="Folder under which the model servers see the adapters of this home, where they mount them elsewhere; empty means the same paths as here.",
+        validation_alias=_env("MODEL_ADAPTERS"),
+    )
+    reconcile_s: float = Field(
+        5, gt=0, le=600, description="Seconds between two looks at which adapters each model server holds."
     )
     max_tokens: int = Field(400, ge=16, le=4096, description="Longest answer of the served model, in tokens.")
 
@@ -146,6 +154,11 @@ class Settings(BaseSettings):
     @property
     def store_url(self) -> str:
         return self.database_url or f"sqlite:///{self.home / 'assistant.db'}"
+
+    @property
+    def model_urls(self) -> tuple[str, ...]:
+        """The replicas of the served model."""
+        return tuple(url.strip().rstrip("/") for url in self.model_url.split(",") if url.strip())
 
     @property
     def files(self) -> Path:
@@ -208,6 +221,10 @@ def _conflicts(settings: Settings) -> list[str]:
     problems = []
     if bool(settings.model_url) != bool(settings.model):
         problems.append("MODEL_URL and MODEL go together: set both for a served model, or neither for the embedded one")
+    if any(not url.startswith(("http://", "https://")) for url in settings.model_urls):
+        problems.append("MODEL_URL must begin with http:// or https://, as http://localhost:8000/v1")
+    if len(set(settings.model_urls)) < len(settings.model_urls):
+        problems.append("MODEL_URL names a replica twice: name each once")
     if settings.otlp_endpoint and not settings.otlp_endpoint.startswith(("http://", "https://")):
         problems.append("OTEL_EXPORTER_OTLP_ENDPOINT must begin with http:// or https://, as http://localhost:4318")
     oidc = [settings.oidc_issuer, settings.oidc_client_id, settings.oidc_client_secret]

@@ -56,6 +56,8 @@ UNSAID = frozenset(
         "model_url",
         "model_api_key",
         "model_timeout_s",
+        "model_adapters",
+        "reconcile_s",
         "max_upload_mb",
         "session_hours",
         "sign_in_per_minute",
