@@ -35,6 +35,7 @@ from retrieval.rerank import open_reranker
 from retrieval.retriever import Retriever
 
 if TYPE_CHECKING:
+    from assistant.reconciler import Reconciler
     from assistant.tracing import Tracing
 
 
@@ -54,6 +55,7 @@ class Assistant:
     ingest: Ingest
     guards: Guards
     answerer: Answerer
+    reconciler: Reconciler | None = None
     _open: ExitStack = field(repr=False, default_factory=ExitStack)
 
     def close(self) -> None:
@@ -120,8 +122,22 @@ def build(
             ingest=ingest,
             guards=guards,
             answerer=answerer,
+            reconciler=_reconciler(settings, store, model, stack),
             _open=stack.pop_all(),
         )
+
+
+def _reconciler(settings: Settings, store: Store, model: AnswerModel, stack: ExitStack) -> Reconciler | None:
+    """What keeps the adapters on the model servers, where a served model answers; `serve` starts it."""
+    from assistant.served import ServedModel
+
+    if not isinstance(model, ServedModel):
+        return None
+    from assistant.holding import keeper
+
+    made = keeper(settings, store, model.fleet)
+    stack.callback(made.close)
+    return made
 
 
 def _tracing(settings: Settings, stack: ExitStack) -> Tracing | None:

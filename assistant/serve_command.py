@@ -100,6 +100,8 @@ def _run_server(assistant: Assistant, door: socket.socket, accounts: str) -> Non
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
     assistant.audit.append(actor(), "serve.start", here.url, settings=changed(settings))
+    if assistant.reconciler:
+        assistant.reconciler.start()
     with announced(settings.home, here):
         _say(f"\n{accounts}\n{settings.organisation}: {settings.public_url or here.url}\nStop with Ctrl-C.")
         try:

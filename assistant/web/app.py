@@ -25,6 +25,8 @@ from assistant.web.errors import ErrorBoundary, install_errors
 from assistant.web.feedback_api import feedback_routes
 from assistant.web.health import health_routes
 from assistant.web.metrics import Metrics
+from assistant.web.model_metrics import ModelServers
+from assistant.web.model_servers_api import model_server_routes
 from assistant.web.passwords import Accounts
 from assistant.web.security import Shield
 from assistant.web.sessions import Identity, Sessions, cookie_name
@@ -45,6 +47,8 @@ def create_app(assistant: Assistant, *, local_token: str = "", accounts: Account
     metrics = Metrics(assistant.catalogue.counts)
     assistant.turns.watch(metrics.turn_saved)
     assistant.ingest.watch(metrics.file_ingested)
+    if assistant.reconciler:
+        metrics.registry.register(ModelServers(assistant.reconciler.fleet))
     accounts = accounts or Accounts(assistant.people, assistant.audit, per_minute=settings.sign_in_per_minute)
     app = FastAPI(title="Assistant", docs_url=None, redoc_url=None, lifespan=_lifespan)
     app.include_router(sign_in_routes(settings, accounts, assistant.audit))
@@ -58,6 +62,7 @@ def create_app(assistant: Assistant, *, local_token: str = "", accounts: Account
     app.include_router(conversation_routes(assistant))
     app.include_router(document_routes(assistant))
     app.include_router(health_routes(assistant, metrics))
+    app.include_router(model_server_routes(assistant.reconciler))
     _mount_pages(app, assistant)
     for part in [app, *(route.app for route in app.routes if isinstance(route, Mount))]:
         if isinstance(part, FastAPI):
