@@ -2,18 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import signal
-import socket
-import subprocess
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
-import httpx2
 import openai
 import pytest
 
@@ -22,79 +14,13 @@ from assistant.served import ServedModel
 from core.errors import ModelUnavailable
 from core.settings import Settings
 from tests.assistant.conftest import MakeDesk, finished
+from tests.vllm.server import NEEDS_VLLM, Vllm, serving
 from tests.vllm.tiny_llama import FALSE, TRUE, write_tiny_llama
 from tests.web.conftest import running_site
 
-ENVIRONMENT = Path(__file__).parents[2] / ".venv-vllm"
-VLLM = ENVIRONMENT / "bin" / "vllm"
-START_SECONDS = 280
 ASKED = "How many days of annual leave do I have a year?"
 
-pytestmark = [
-    pytest.mark.vllm,
-    pytest.mark.slow,
-    pytest.mark.timeout(600),
-    pytest.mark.skipif(not (ENVIRONMENT / ".installed").exists(), reason="no .venv-vllm: build it with `make vllm`"),
-]
-
-
-@dataclass(frozen=True)
-class Vllm:
-    process: subprocess.Popen[bytes]
-    url: str
-
-
-@contextmanager
-def serving(model: Path, log: Path) -> Iterator[Vllm]:
-    """A vLLM server in a process group of its own, ready to answer."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [
-        str(VLLM),
-        "serve",
-        str(model),
-        "--served-model-name",
-        "tiny",
-        "--host",
-        "127.0.0.1",
-        "--port",
-        str(port),
-    ]
-    quiet = {"VLLM_NO_USAGE_STATS": "1", "VLLM_DO_NOT_TRACK": "1", "DO_NOT_TRACK": "1", "HF_HUB_OFFLINE": "1"}
-    environment = os.environ | quiet | {"VLLM_CPU_KVCACHE_SPACE": "1", "PATH": f"{VLLM.parent}:{os.environ['PATH']}"}
-    with log.open("wb") as out:
-        process = subprocess.Popen(
-            [*command, "--max-model-len", "8192"],
-            stdout=out,
-            stderr=out,
-            env=environment,
-            start_new_session=True,
-            cwd=log.parent,
-        )
-    try:
-        server = Vllm(process, f"http://127.0.0.1:{port}/v1")
-        _wait(server, log)
-        yield server
-    finally:
-        _kill(process)
-
-
-def _wait(server: Vllm, log: Path) -> None:
-    end = time.monotonic() + START_SECONDS
-    while time.monotonic() < end and server.process.poll() is None:
-        try:
-            if httpx2.get(f"{server.url}/models", timeout=2, trust_env=False).status_code == 200:
-                return
-        except httpx2.HTTPError:
-            time.sleep(1)
-    pytest.fail(f"vLLM did not start:\n{log.read_text(errors='replace')[-3000:]}")
-
-
-def _kill(process: subprocess.Popen[bytes]) -> None:
-    if process.poll() is None:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+pytestmark = NEEDS_VLLM
 
 
 @pytest.fixture(scope="module")
@@ -175,7 +101,7 @@ def test_a_server_killed_mid_answer_is_said_and_the_turn_stored(
         first = next(events)
         assert isinstance(first, Sentence)
         assert first.text.startswith(TRUE)
-        _kill(server.process)
+        server.kill()
         rest = list(events)
         again = desk.ask(ASKED)
     cut = finished(rest)
