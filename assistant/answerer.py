@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from assistant.followup import standalone
 from assistant.models import AnswerModel
-from assistant.passage_check import PassageCheck
+from assistant.passage_check import Rails
 from assistant.prompt import Prompt, build_prompt
 from assistant.refusals import refusal
 from assistant.release import GUARD_ERROR, TOPIC, Release, run_guards
@@ -66,9 +66,17 @@ class Answerer:
         self._settings = settings
         self._turns = turns
         self._retriever = retriever
-        self._guards = guards
-        self._check_passages = PassageCheck(guards.passage)
+        self._rails = Rails(guards)
         self.model = model
+
+    @property
+    def guards(self) -> Guards:
+        """The guards that the next question passes."""
+        return self._rails.guards
+
+    def use(self, guards: Guards) -> None:
+        """Let every question from now on pass these guards; one under way keeps those that it began with."""
+        self._rails = Rails(guards)
 
     def ready(self) -> None:
         """Raise ModelUnavailable where the answer model would not answer now."""
@@ -87,9 +95,11 @@ class Answerer:
             BadInput: an unknown filter.
             StoreUnavailable: the Turn could not be stored; nothing was acknowledged.
         """
-        trace = Trace(question, self.model.adapter, self.model.name, self._settings.low_evidence)
+        trace = Trace(
+            question, self.model.adapter, self.model.name, low_evidence=self._settings.low_evidence, rails=self._rails
+        )
         with trace.step("history"):
-            history = self._history(question)
+            history = self._history(question, trace)
         try:
             yield Started(trace.turn_id, trace.conversation_id, trace.adapter)
             with closing(self._steps(question, history, trace)) as texts:
@@ -121,7 +131,7 @@ class Answerer:
         trace.counts["dropped_by_access"] += found.dropped
         # 3. passage guards: retrieved text is untrusted
         with trace.step("guard_passages"):
-            trace.passages, refused = self._check_passages(found.passages, trace)
+            trace.passages, refused = trace.rails.check_passages(found.passages, trace)
         if refused:
             yield self._refuse(trace, "failed", refused)
             return
@@ -133,7 +143,7 @@ class Answerer:
         with trace.step("prompt"):
             prompt = build_prompt(trace.standalone, trace.passages, history)
         # 7. generate and release; 8. markers resolve to the passages given
-        release = Release(prompt.passages, self._guards.for_roles(question.person.roles).output, trace)
+        release = Release(prompt.passages, trace.guards.for_roles(question.person.roles).output, trace)
         failed = yield from self._generate(prompt, release, trace)
         with trace.step("cite"):
             trace.citations = release.citations()
@@ -168,16 +178,10 @@ class Answerer:
             return "", "too_long"
         if not _has_words(text):
             return "", "empty_question"
-        masked, refused = run_guards(self._guards.input, text, (), trace)
+        masked, refused = run_guards(trace.guards.input, text, (), trace)
         if refused:  # the guards after the one that refused have not masked it: what is kept, they must see too
-            return self._masked(text), refused
+            return _masked(text, trace.guards), refused
         return masked, "" if _has_words(masked) else "empty_question"
-
-    def _masked(self, text: str) -> str:
-        """What a refused question leaves in the store: masked by every guard that can mask, or nothing."""
-        masks = [guard for guard in self._guards.input if guard.name.startswith("personal_data")]
-        kept, refused = run_guards(masks, text, (), None)
-        return "" if refused or not masks else kept
 
     def _retrieve(self, text: str, question: Question) -> Retrieval | None:
         """None where retrieval failed: it is said so, and nothing is answered."""
@@ -195,17 +199,17 @@ class Answerer:
             log.error("retrieval failed with %s", type(error).__name__)
             return None
 
-    def _history(self, question: Question) -> list[Message]:
+    def _history(self, question: Question, trace: Trace) -> list[Message]:
         """Earlier exchanges, those stored or the caller's own; raises NotFound where they are not this person's."""
         person_id, kept_in = question.person.person_id, None if question.temporary else question.conversation_id
         if question.replaces and self._turns.get(question.replaces, person_id).conversation_id != kept_in:
             raise NotFound("There is no such answer in this conversation.")
         stored = self._turns.history(kept_in, person_id, HISTORY_EXCHANGES, before=question.replaces) if kept_in else []
-        return self._checked_history(question.history) if question.history else stored
+        return self._checked_history(question.history, trace.guards) if question.history else stored
 
-    def _checked_history(self, given: Sequence[Message]) -> list[Message]:
+    def _checked_history(self, given: Sequence[Message], rails: Guards) -> list[Message]:
         """A caller's history as far as the guards pass it: its questions as questions, its answers as untrusted text."""
-        guards = {"user": self._guards.input, "assistant": self._guards.passage}
+        guards = {"user": rails.input, "assistant": rails.passage}
         kept: list[Message] = []
         for message in [m for m in given if m.role != "system"][-2 * HISTORY_EXCHANGES :]:
             text = message.content[: self._settings.max_question_chars]
@@ -222,7 +226,7 @@ class Answerer:
             return topic_refusal(
                 reason.removeprefix(TOPIC),
                 language,
-                self._guards.topics,
+                trace.guards.topics,
                 organisation=self._settings.organisation,
                 support_contact=self._settings.support_contact,
             )
@@ -245,6 +249,13 @@ class Answerer:
         trace.conversation_id = stored.conversation_id
         log.info("turn %s %s %s %.0f ms", record.turn_id, record.status, record.reason, record.timings_ms["total"])
         return trace.answer()
+
+
+def _masked(text: str, guards: Guards) -> str:
+    """What a refused question leaves in the store: masked by every guard that can mask, or nothing."""
+    masks = [guard for guard in guards.input if guard.name.startswith("personal_data")]
+    kept, refused = run_guards(masks, text, (), None)
+    return "" if refused or not masks else kept
 
 
 def _has_words(text: str) -> bool:

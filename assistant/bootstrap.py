@@ -9,6 +9,7 @@ The commands, the web application, the evaluation and the tests call it; tests p
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -18,13 +19,15 @@ from assistant.answerer import Answerer
 from assistant.models import AnswerModel, open_model
 from assistant.prompt import TEMPLATE_TEXT
 from core.audit import Audit
+from core.errors import SettingsError
 from core.people import People
 from core.settings import Settings
 from core.store import Store
 from core.turns import Turns
 from guardrails.pii import Recognisers
-from guardrails.policy import load_policy
-from guardrails.rails import Guards, build_guards
+from guardrails.policy import Policy
+from guardrails.policy_book import PolicyBook
+from guardrails.rails import Guards, build_guards, failing_rails
 from retrieval.adapters import adapter_folder
 from retrieval.catalogue import Catalogue
 from retrieval.embed import Embedder, open_embedder
@@ -53,10 +56,32 @@ class Assistant:
     embedder: Embedder
     retriever: Retriever
     ingest: Ingest
-    guards: Guards
+    policies: PolicyBook
+    rails: Callable[[Policy], Guards]
     answerer: Answerer
     reconciler: Reconciler | None = None
     _open: ExitStack = field(repr=False, default_factory=ExitStack)
+
+    @property
+    def guards(self) -> Guards:
+        """The guards of the policy in force."""
+        return self.answerer.guards
+
+    def apply_policy(self, number: int, *, actor: str, why: str) -> None:
+        """Put a saved policy in force at once; where its rails do not work, the policy before it stays.
+
+        Raises:
+            SettingsError: the policy is not sound, or one of its rails fails on a plain question.
+            NotFound: no such version.
+        """
+        guards = self.rails(self.policies.policy(number))
+        if failing := failing_rails(guards):
+            raise SettingsError(
+                f"Nothing is changed: under this policy {', '.join(failing)} would refuse everything, because the check fails "
+                "or its budget_ms is too short."
+            )
+        self.policies.put_in_force(number, actor=actor, why=why)
+        self.answerer.use(guards)
 
     def close(self) -> None:
         """Flush and release index and store; a second call does nothing."""
@@ -106,7 +131,12 @@ def build(
             known_groups=people.groups,
         )
         ingest.recover()
-        guards = build_guards(settings, TEMPLATE_TEXT, policy=load_policy(settings.policy))
+        policies = PolicyBook(settings.home / "policies", settings.policy, audit)
+
+        def rails(policy: Policy) -> Guards:
+            return build_guards(settings, TEMPLATE_TEXT, policy=policy)
+
+        guards = rails(policies.in_force().policy)
         model = answer_model or open_model(settings, embedder)
         answerer = Answerer(settings, turns, retriever=retriever, guards=guards, model=model)
         return Assistant(
@@ -120,7 +150,8 @@ def build(
             embedder=embedder,
             retriever=retriever,
             ingest=ingest,
-            guards=guards,
+            policies=policies,
+            rails=rails,
             answerer=answerer,
             reconciler=_reconciler(settings, store, model, stack),
             _open=stack.pop_all(),

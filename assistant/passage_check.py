@@ -14,6 +14,7 @@ from assistant.release import GUARD_ERROR
 from assistant.trace import Trace
 from core.records import Passage, Verdict
 from guardrails.guard import Guard, run_guard
+from guardrails.rails import Guards
 
 KEPT = 20_000
 """Passages whose verdicts are kept, newest used; about 1 kB each where something was masked, less otherwise."""
@@ -43,7 +44,7 @@ class PassageCheck:
         """The passages to go on with and "", or none and the reason why there may be no answer."""
         kept: list[Passage] = []
         for passage in passages:
-            checked = self._checked(passage)
+            checked = self._checked(passage, trace)
             for verdict in checked.verdicts:
                 trace.note(verdict)
                 if verdict.rule == GUARD_ERROR:
@@ -54,13 +55,13 @@ class PassageCheck:
                 kept.append(passage if checked.text is None else replace(passage, text=checked.text))
         return tuple(kept), ""
 
-    def _checked(self, passage: Passage) -> _Checked:
+    def _checked(self, passage: Passage, trace: Trace) -> _Checked:
         key = (passage.passage_id, passage.title, passage.section)
         with self._lock:
             if key in self._known:
                 self._known.move_to_end(key)
                 return self._known[key]
-        checked = self._check(passage)
+        checked = self._check(passage, trace)
         if not any(v.rule == GUARD_ERROR for v in checked.verdicts):  # a failure is no verdict on the passage
             with self._lock:
                 self._known[key] = checked
@@ -68,13 +69,23 @@ class PassageCheck:
                     self._known.popitem(last=False)
         return checked
 
-    def _check(self, passage: Passage) -> _Checked:
+    def _check(self, passage: Passage, trace: Trace) -> _Checked:
         text, verdicts = passage.text, []
         for guard in self._guards:
-            verdict = run_guard(guard, text, (replace(passage, text=text),)).verdict
+            run = run_guard(guard, text, (replace(passage, text=text),))
+            trace.ran(guard.name, run)
+            verdict = run.verdict
             if verdict.action != "allow":
                 verdicts.append(replace(verdict, text=""))
             if not verdict.allowed:
                 break
             text = verdict.text
         return _Checked(None if text == passage.text else text, tuple(verdicts))
+
+
+class Rails:
+    """The guards of one policy, and the passages that they have checked already."""
+
+    def __init__(self, guards: Guards) -> None:
+        self.guards = guards
+        self.check_passages = PassageCheck(guards.passage)

@@ -39,7 +39,10 @@ def run_guards(guards: Sequence[Guard], text: str, passages: Sequence[Passage], 
         The text to go on with and "", or what is left of it and the reason of the first guard that said no.
     """
     for guard in guards:
-        verdict = run_guard(guard, text, passages).verdict
+        run = run_guard(guard, text, passages)
+        verdict = run.verdict
+        if trace:
+            trace.ran(guard.name, run)
         if trace and (verdict.action != "allow" or not passages):
             trace.note(verdict)
         if not verdict.allowed:

@@ -8,10 +8,16 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from assistant.prompt import TEMPLATE_SHA256
 from core.records import Answer, Citation, Passage, Question, Turn, TurnStatus, Verdict
-from core.turns import new_id, now, without_text
+from core.turns import CHECKS, RAIL, new_id, now, without_text
+from guardrails.guard import GuardRun
+
+if TYPE_CHECKING:
+    from assistant.passage_check import Rails
+    from guardrails.rails import Guards
 
 
 @dataclass
@@ -19,14 +25,17 @@ class Trace:
     """One question's way. Texts in it are masked by the input guards, or empty where those did not get to them.
 
     Attributes:
+        rails: the guards that the question passes, whatever policy is put in force meanwhile.
         released: the pieces that the person has seen, in order.
         timings_ms: step to milliseconds; `first_sentence` and `total` count from the start.
+        rails_ms: guard to the milliseconds of all its checks, which are parts of the steps.
     """
 
     question: Question
     adapter: str
     model: str
     low_evidence: float
+    rails: Rails
     turn_id: str = field(default_factory=new_id)
     created_at: datetime = field(default_factory=now)
     conversation_id: str | None = None
@@ -41,10 +50,15 @@ class Trace:
     verdicts: list[dict[str, object]] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
     timings_ms: dict[str, float] = field(default_factory=dict)
+    rails_ms: dict[str, float] = field(default_factory=dict)
     _start: float = field(default_factory=time.perf_counter)
 
     def __post_init__(self) -> None:
         self.conversation_id = None if self.question.temporary else self.question.conversation_id or new_id()
+
+    @property
+    def guards(self) -> Guards:
+        return self.rails.guards
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
@@ -85,6 +99,13 @@ class Trace:
             }
         )
 
+    def ran(self, guard: str, run: GuardRun) -> None:
+        """Count one check of a guard, with its time and how it failed, if it did."""
+        self.rails_ms[guard] = self.rails_ms.get(guard, 0.0) + run.ms
+        self.counts[f"{CHECKS}{guard}"] += 1
+        if run.failed:
+            self.counts[f"rail_{run.failed}:{guard}"] += 1
+
     def released_text(self, text: str) -> str:
         """Note that the person gets this piece; returns it."""
         if not self.released:
@@ -115,8 +136,9 @@ class Trace:
             passages=_found(self.passages),
             verdicts=tuple(self.verdicts),
             citations=self.citations,
-            timings_ms=_rounded(self.timings_ms),
+            timings_ms=_rounded(self.timings_ms | {f"{RAIL}{name}": ms for name, ms in self.rails_ms.items()}),
             counts=dict(self.counts),
+            policy_sha256=self.guards.policy_sha256,
             temporary=self.question.temporary,
             replaces=self.question.replaces,
         )

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from core.errors import MissingExtra
 from core.records import Turn
+from core.turns import RAIL
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
@@ -58,7 +59,7 @@ class Tracing:
         # A step's time is the sum of its parts: generation and the guards of its sentences take turns, and are drawn
         # here one after the other.
         for step, milliseconds in turn.timings_ms.items():
-            if step not in MOMENTS:
+            if step not in MOMENTS and not step.startswith(RAIL):
                 span = self._tracer.start_span(step, below, start_time=end)
                 end += _ns(milliseconds)
                 span.end(end)

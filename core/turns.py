@@ -15,6 +15,12 @@ from core.records import Citation, Conversation, Feedback, Message, Turn
 from core.store import Store
 from core.tables import conversation, feedback, turn
 
+RAIL = "rail:"
+"""How the entries of `timings_ms` begin that are the time of one guard's checks, which are parts of the steps."""
+CHECKS = "rail_checks:"
+"""How the entries of `counts` begin that say how often a guard checked; those of RAIL_FAILED, how often it gave no verdict."""
+RAIL_FAILED = ("rail_error:", "rail_timeout:")
+
 
 class Turns:
     """Stores turns and lets a person read, search, rename, export and delete their own conversations."""

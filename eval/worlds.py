@@ -123,7 +123,8 @@ def opened_world(suite: Suite, settings: Settings, *, embedder: Embedder | None 
             shutil.rmtree(folder / "home", ignore_errors=True)
         inside = {"home": folder / "home", "models": settings.models_folder, "database_url": "", "qdrant_url": ""}
         (folder / "home").mkdir(exist_ok=True)
-        _link(folder / "home" / "adapters", settings.home / "adapters")
+        for name in ("adapters", "policies"):
+            _link(folder / "home" / name, settings.home / name)
         with build(settings.model_copy(update=inside | {"otlp_endpoint": ""}), embedder=embedder) as assistant:
             _furnish(assistant, suite, folder / "home" / WHOLE)
             names = {hashes[source.path]: _name(source.file, suite) for source in sources}
@@ -140,10 +141,10 @@ def _forget_old(worlds: Path) -> None:
             shutil.rmtree(folder)
 
 
-def _link(place: Path, adapters: Path) -> None:
-    """The serving home's trained adapters, to be asked here, too."""
+def _link(place: Path, served: Path) -> None:
+    """The serving home's trained adapters, to be asked here, too, and the policy that is in force there."""
     place.unlink(missing_ok=True)
-    place.symlink_to(adapters, target_is_directory=True)
+    place.symlink_to(served, target_is_directory=True)
 
 
 def _furnish(assistant: Assistant, suite: Suite, whole: Path) -> None:

@@ -41,10 +41,11 @@ class Guard(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class GuardRun:
-    """A verdict and the milliseconds it took."""
+    """A verdict and the milliseconds it took; `failed` says how where the guard gave none."""
 
     verdict: Verdict
     ms: float
+    failed: Literal["", "error", "timeout"] = ""
 
 
 def run_guard(guard: Guard, text: str, passages: Sequence[Passage] = ()) -> GuardRun:
@@ -55,12 +56,14 @@ def run_guard(guard: Guard, text: str, passages: Sequence[Passage] = ()) -> Guar
     error's message may carry the text.
     """
     start = time.perf_counter()
+    failed: Literal["", "error", "timeout"] = ""
     try:
         verdict = _sound(guard.check(text, passages), text)
     except Exception as error:  # noqa: BLE001
+        failed = "timeout" if isinstance(error, TimeoutError) else "error"
         log.error("guard %s failed with %s", guard.name, type(error).__name__)
         verdict = Verdict(guard.name, "refuse", "", rule="guard_error", score=1.0)
-    return GuardRun(verdict, (time.perf_counter() - start) * 1000)
+    return GuardRun(verdict, (time.perf_counter() - start) * 1000, failed)
 
 
 def _sound(verdict: object, text: str) -> Verdict:

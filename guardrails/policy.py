@@ -9,6 +9,8 @@ that is not known is an error, because a typo must not switch a rule off.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
@@ -126,6 +128,11 @@ class Policy(_Strict):
     rails: Mapping[RailName, RailPolicy]
     nemo: NemoPolicy = NemoPolicy()
     personal_data: PersonalDataSection
+
+    @property
+    def sha256(self) -> str:
+        """Hash of what the policy says: equal for two files that mean the same."""
+        return hashlib.sha256(json.dumps(self.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()
 
     def rail(self, name: RailName) -> RailPolicy:
         return self.rails[name]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import date
 from urllib.parse import urlsplit
 
-from core.records import Role
+from core.records import Passage, Role
 from core.settings import Settings
 from guardrails.classifier import OPERATING_POINT, InjectionClassifier, open_judge
 from guardrails.grounding import THRESHOLD, Grounding
-from guardrails.guard import Budgeted, Guard
+from guardrails.guard import Budgeted, Guard, run_guard
 from guardrails.heads import Encoder
 from guardrails.injection import Injection
 from guardrails.leaks import Markup, PromptLeak
@@ -18,6 +19,10 @@ from guardrails.nemo import NemoRail, NemoStage
 from guardrails.pii import PersonalData, PersonalDataPolicy, Recognisers, chat_thresholds
 from guardrails.policy import Policy, RailName, TopicPolicy, load_policy
 from guardrails.topics import Topics
+
+
+PLAIN = "Every employee has 25 days of annual leave a year."
+"""A text on which every rail must give a verdict before its policy may hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +39,7 @@ class Guards:
     output: tuple[Guard, ...]
     topics: Mapping[str, TopicPolicy] = field(default_factory=dict)
     """What the policy refuses by topic, with the texts that say so."""
+    policy_sha256: str = ""
     _personal: PersonalGuards | None = None
 
     def for_roles(self, roles: Iterable[Role]) -> Guards:
@@ -107,8 +113,21 @@ def build_guards(
             personal_data_answer=personal.answer(),
         ),
         topics=policy.topics,
+        policy_sha256=policy.sha256,
         _personal=personal,
     )
+
+
+def failing_rails(guards: Guards) -> list[str]:
+    """The guards that give no verdict on a plain text, and so would refuse everything; a slow first call counts for nothing."""
+    passages = (Passage("plain", "plain", 1, 0, "Leave", "Days", None, PLAIN, "internal", "", "en", date(2026, 1, 1)),)
+    checks: list[tuple[Guard, tuple[Passage, ...]]] = [(guard, ()) for guard in guards.input]
+    checks += [(guard, passages) for guard in (*guards.passage, *guards.output)]
+    return [
+        guard.name
+        for guard, given in checks
+        if run_guard(guard, PLAIN, given).failed and run_guard(guard, PLAIN, given).failed
+    ]
 
 
 def _running(policy: Policy, stage: NemoStage, **guards: Guard | None) -> tuple[Guard, ...]:

@@ -10,6 +10,7 @@ from prometheus_client.registry import Collector
 
 from core.errors import StoreUnavailable
 from core.records import DocumentStatus, IndexState, Turn
+from core.turns import RAIL, RAIL_FAILED
 from retrieval.ingest import IngestResult
 
 DocumentCounts = Mapping[tuple[IndexState, DocumentStatus], int]
@@ -37,6 +38,19 @@ class Metrics:
             buckets=SECONDS,
             registry=self.registry,
         )
+        self._rails = Histogram(
+            "assistant_rail_seconds",
+            "Time of all checks of one guard in an answer.",
+            ["guard"],
+            buckets=SECONDS,
+            registry=self.registry,
+        )
+        self._failed = Counter(
+            "assistant_guard_failures",
+            "Checks that gave no verdict, and so refused: errors and spent budgets.",
+            ["guard", "kind"],
+            registry=self.registry,
+        )
         self._evidence = Histogram(
             "assistant_evidence",
             "Evidence score of questions that reached retrieval.",
@@ -54,7 +68,14 @@ class Metrics:
         for verdict in turn.verdicts:
             self._verdicts.labels(*_labels(verdict)).inc()
         for step, milliseconds in turn.timings_ms.items():
-            self._steps.labels(step).observe(milliseconds / 1000)
+            if step.startswith(RAIL):
+                self._rails.labels(step.removeprefix(RAIL)).observe(milliseconds / 1000)
+            else:
+                self._steps.labels(step).observe(milliseconds / 1000)
+        for name, count in turn.counts.items():
+            if name.startswith(RAIL_FAILED):
+                kind, _, guard = name.partition(":")
+                self._failed.labels(guard, kind.removeprefix("rail_")).inc(count)
         if turn.passages:
             self._evidence.observe(turn.evidence)
 
