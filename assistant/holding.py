@@ -44,7 +44,7 @@ def desired(store: Store, home: Path) -> Desired:
         configurations = list(connection.execute(query).scalars())
     known = {row["adapter_id"]: row for row in found}
     names = [name for name in _named(configurations) if name in known and not known[name]["blocked"]]
-    wanted = tuple(_wanted(known[name], home) for name in names)
+    wanted = tuple(_wanted(dict(known[name]), home) for name in names)
     return Desired(wanted, frozenset(name for name, row in known.items() if row["blocked"]))
 
 

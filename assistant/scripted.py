@@ -16,6 +16,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
@@ -78,6 +79,23 @@ class ScriptedModel:
         """It always is."""
 
 
+@dataclass
+class Loading:
+    """How a ScriptedServer loads adapters.
+
+    Attributes:
+        speakers: what an adapter says once it is loaded; one that is not named says what the server's model says.
+        trusting: say 200 to every load, and list the adapter, also where its folder is missing.
+        loads: whether adapters can be loaded at run time; vLLM has to be told so.
+        warm_up_s: the first answer of each model comes this much later.
+    """
+
+    speakers: Mapping[str, ScriptedModel] = field(default_factory=dict)
+    trusting: bool = False
+    loads: bool = True
+    warm_up_s: float = 0.0
+
+
 class ScriptedServer:
     """An OpenAI-compatible server on the loopback that answers from a ScriptedModel, and loads adapters as vLLM does.
 
@@ -87,10 +105,7 @@ class ScriptedServer:
         status: answer every chat request with this HTTP status instead.
         finish: the reason that a stream gives for its end; `length` where the token limit cut it.
         port: to listen on; 0 takes a free one. A server that was closed can come back at its address.
-        speakers: what an adapter says once it is loaded; one that is not named says what `model` says.
-        trusting: say 200 to every load, and list the adapter, also where its folder is missing.
-        loads: whether adapters can be loaded at run time; vLLM has to be told so.
-        warm_up_s: the first answer of each model comes this much later.
+        loading: how it loads adapters.
     """
 
     def __init__(
@@ -101,19 +116,14 @@ class ScriptedServer:
         status: int = 200,
         finish: str = "stop",
         port: int = 0,
-        speakers: Mapping[str, ScriptedModel] | None = None,
-        trusting: bool = False,
-        loads: bool = True,
-        warm_up_s: float = 0.0,
+        loading: Loading | None = None,
     ) -> None:
         self.requests: list[dict[str, object]] = []
         self.model, self.api_key, self.status, self.finish = model, api_key, status, finish
-        self.speakers = speakers or {}
-        self.trusting, self.loads, self.warm_up_s = trusting, loads, warm_up_s
+        self.loading = loading or Loading()
         self.adapters: dict[str, str] = {}
         self.warm: set[str] = set()
-        self._server = ThreadingHTTPServer(("127.0.0.1", port), _handler(self))
-        self._server.daemon_threads = True
+        self._server = _Door(self, port)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
 
     @property
@@ -138,7 +148,7 @@ class ScriptedServer:
         if name == self.model.name:
             return self.model
         if name in self.adapters and _is_adapter(self.adapters[name]):
-            return self.speakers.get(name, self.model)
+            return self.loading.speakers.get(name, self.model)
         return None
 
     def __enter__(self) -> ScriptedServer:
@@ -157,79 +167,92 @@ def _is_adapter(folder: str) -> bool:
     return (Path(folder) / "adapter_config.json").is_file()
 
 
-def _handler(served: ScriptedServer) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        def log_message(self, format: str, *args: object) -> None:
-            """Nothing: requests carry people's text."""
+class _Door(ThreadingHTTPServer):
+    """Listens for a ScriptedServer."""
 
-        def do_GET(self) -> None:
-            cards = [{"id": served.model.name, "object": "model", "root": served.model.name, "parent": None}]
-            cards += [
-                {"id": name, "object": "model", "root": path, "parent": served.model.name}
-                for name, path in list(served.adapters.items())
-            ]
-            self._reply(200, {"object": "list", "data": cards})
+    daemon_threads = True
 
-        def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["content-length"])))
-            act = self.path.rpartition("/")[2]
-            if served.api_key and self.headers.get("authorization") != f"Bearer {served.api_key}":
-                self._reply(401, _error("the key is wrong"))
-            elif act in ("load_lora_adapter", "unload_lora_adapter"):
-                self._reply(*_change(served, act, body) if served.loads else (404, _error("Not Found")))
-            else:
-                self._chat(body)
+    def __init__(self, served: ScriptedServer, port: int) -> None:
+        super().__init__(("127.0.0.1", port), _Handler)
+        self.served = served
 
-        def _chat(self, body: dict[str, object]) -> None:
-            served.requests.append(body)
-            name = str(body["model"])
-            speaker = served.speaker(name)
-            if served.status != 200:
-                self._reply(served.status, _error("told to refuse"))
-            elif speaker is None:
-                self._reply(404, _error(f"The model {name} does not exist."))
-            else:
-                if name not in served.warm:
-                    time.sleep(served.warm_up_s)
-                    served.warm.add(name)
-                self._write(body, name, speaker)
 
-        def _write(self, body: dict[str, object], name: str, speaker: ScriptedModel) -> None:
-            given = body["messages"]
-            assert isinstance(given, list)
-            messages = tuple(Message(m["role"], str(m["content"])) for m in given)
-            pieces = speaker.stream(Prompt(messages[-1].content, (), (), messages))
-            if not body.get("stream"):
-                message = {"role": "assistant", "content": "".join(pieces)}
-                self._reply(200, _completion(name, "chat.completion", {"message": message}))
-                return
-            self.send_response(200)
-            self.send_header("content-type", "text/event-stream")
-            self.send_header("connection", "close")
-            self.end_headers()
-            try:
-                for piece in pieces:
-                    delta = {"delta": {"role": "assistant", "content": piece}}
-                    self._event(json.dumps(_completion(name, "chat.completion.chunk", delta)))
-                end = {"delta": {}, "finish_reason": served.finish}
-                self._event(json.dumps(_completion(name, "chat.completion.chunk", end)))
-                self._event("[DONE]")
-            except (ModelUnavailable, BrokenPipeError, ConnectionResetError):
-                self.close_connection = True
+class _Handler(BaseHTTPRequestHandler):
+    server: _Door
 
-        def _event(self, data: str) -> None:
-            self.wfile.write(f"data: {data}\n\n".encode())
-            self.wfile.flush()
+    @property
+    def served(self) -> ScriptedServer:
+        return self.server.served
 
-        def _reply(self, status: int, body: Mapping[str, object] | str) -> None:
-            data = (body if isinstance(body, str) else json.dumps(body)).encode()
-            self.send_response(status)
-            self.send_header("content-type", "application/json")
-            self.send_header("content-length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
+    def log_message(self, format: str, *args: object) -> None:
+        """Nothing: requests carry people's text."""
 
-    return Handler
+    def do_GET(self) -> None:
+        cards = [{"id": self.served.model.name, "object": "model", "root": self.served.model.name, "parent": None}]
+        cards += [
+            {"id": name, "object": "model", "root": path, "parent": self.served.model.name}
+            for name, path in list(self.served.adapters.items())
+        ]
+        self._reply(200, {"object": "list", "data": cards})
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        act = self.path.rpartition("/")[2]
+        if self.served.api_key and self.headers.get("authorization") != f"Bearer {self.served.api_key}":
+            self._reply(401, _error("the key is wrong"))
+        elif act in ("load_lora_adapter", "unload_lora_adapter"):
+            self._reply(*_change(self.served, act, body) if self.served.loading.loads else (404, _error("Not Found")))
+        else:
+            self._chat(body)
+
+    def _chat(self, body: dict[str, object]) -> None:
+        self.served.requests.append(body)
+        name = str(body["model"])
+        speaker = self.served.speaker(name)
+        if self.served.status != 200:
+            self._reply(self.served.status, _error("told to refuse"))
+        elif speaker is None:
+            self._reply(404, _error(f"The model {name} does not exist."))
+        else:
+            if name not in self.served.warm:
+                time.sleep(self.served.loading.warm_up_s)
+                self.served.warm.add(name)
+            self._write(body, name, speaker)
+
+    def _write(self, body: dict[str, object], name: str, speaker: ScriptedModel) -> None:
+        given = body["messages"]
+        assert isinstance(given, list)
+        messages = tuple(Message(m["role"], str(m["content"])) for m in given)
+        pieces = speaker.stream(Prompt(messages[-1].content, (), (), messages))
+        if not body.get("stream"):
+            message = {"role": "assistant", "content": "".join(pieces)}
+            self._reply(200, _completion(name, "chat.completion", {"message": message}))
+            return
+        self.send_response(200)
+        self.send_header("content-type", "text/event-stream")
+        self.send_header("connection", "close")
+        self.end_headers()
+        try:
+            for piece in pieces:
+                delta = {"delta": {"role": "assistant", "content": piece}}
+                self._event(json.dumps(_completion(name, "chat.completion.chunk", delta)))
+            end = {"delta": {}, "finish_reason": self.served.finish}
+            self._event(json.dumps(_completion(name, "chat.completion.chunk", end)))
+            self._event("[DONE]")
+        except (ModelUnavailable, BrokenPipeError, ConnectionResetError):
+            self.close_connection = True
+
+    def _event(self, data: str) -> None:
+        self.wfile.write(f"data: {data}\n\n".encode())
+        self.wfile.flush()
+
+    def _reply(self, status: int, body: Mapping[str, object] | str) -> None:
+        data = (body if isinstance(body, str) else json.dumps(body)).encode()
+        self.send_response(status)
+        self.send_header("content-type", "application/json")
+        self.send_header("content-length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
 
 
 def _change(served: ScriptedServer, act: str, body: Mapping[str, object]) -> tuple[int, Mapping[str, object] | str]:
@@ -242,7 +265,7 @@ def _change(served: ScriptedServer, act: str, body: Mapping[str, object]) -> tup
         return 200, f"Success: LoRA adapter '{name}' removed successfully."
     if name in served.adapters:
         return 400, _error(f"The lora adapter '{name}' has already been loaded.")
-    if not (served.trusting or _is_adapter(path)):
+    if not (served.loading.trusting or _is_adapter(path)):
         return 404, _error(f"Loading lora {name} failed: No adapter found for {path}")
     served.adapters[name] = path
     return 200, f"Success: LoRA adapter '{name}' added successfully."

@@ -157,7 +157,7 @@ def _check_files(folder: Path, name: str, hashes: Mapping[str, str], files: Sequ
 
 def _check_weights(path: Path, name: str) -> None:
     try:
-        tensors = deserialize(path.read_bytes())
+        tensors = deserialize(path.read_bytes())  # type: ignore[no-untyped-call]
     except SafetensorError:
         raise AdapterRefused(f"Adapter {name}: {path.name} is no safetensors file.") from None
     for key, tensor in sorted(tensors):

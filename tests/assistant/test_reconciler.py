@@ -7,13 +7,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from assistant.fleet import Fleet, State
 from assistant.prompt import build_prompt
 from assistant.reconciler import Desired, Reconciler, Wanted
-from assistant.scripted import ScriptedModel, ScriptedServer
+from assistant.scripted import Loading, ScriptedModel, ScriptedServer
 from assistant.served import ServedModel
 from core.errors import AdapterRefused, ModelUnavailable, StoreUnavailable
 from core.settings import Settings
@@ -53,8 +54,8 @@ class Held:
 class Bench:
     """Scripted servers, the model that asks them, and the reconciler that keeps them."""
 
-    def __init__(self, stack: ExitStack, folder: Path, count: int, **server: object) -> None:
-        self.stack, self.server = stack, server
+    def __init__(self, stack: ExitStack, folder: Path, count: int, *, api_key: str = "", **loading: Any) -> None:
+        self.stack, self.api_key, self.loading = stack, api_key, loading
         self.servers = [self.start() for _ in range(count)]
         urls = ",".join(server.url for server in self.servers)
         self.settings = Settings(model_url=urls, model="scripted", model_timeout_s=5)
@@ -72,7 +73,8 @@ class Bench:
 
     def start(self, port: int = 0) -> ScriptedServer:
         words = {name: ScriptedModel([f"By {name}."]) for name in ("leave-v1", "leave-v2")}
-        made = ScriptedServer(ScriptedModel(["By the base."]), speakers=words, port=port, **self.server)  # type: ignore[arg-type]
+        loading = Loading(speakers=words, **self.loading)
+        made = ScriptedServer(ScriptedModel(["By the base."]), api_key=self.api_key, port=port, loading=loading)
         return self.stack.enter_context(made)
 
     def say(self, adapter: str = "") -> str:
@@ -91,7 +93,7 @@ Make = Callable[..., Bench]
 @pytest.fixture
 def make(tmp_path: Path) -> Iterator[Make]:
     with ExitStack() as stack:
-        yield lambda count=1, **server: Bench(stack, tmp_path / "adapters", count, **server)
+        yield lambda count=1, **loading: Bench(stack, tmp_path / "adapters", count, **loading)
 
 
 def until(true: Callable[[], bool], seconds: float = 5.0) -> None:
@@ -237,7 +239,7 @@ def test_every_server_down_is_an_error_with_advice_and_the_base_is_still_tried(t
 
 def test_a_slow_first_answer_is_waited_for_by_the_warm_up_and_by_nobody_else(make: Make) -> None:
     bench = make(2, warm_up_s=0.4)
-    bench.servers[1].warm_up_s = 0.0
+    bench.servers[1].loading.warm_up_s = 0.0
     bench.held.want("leave-v1")
     going = threading.Thread(target=bench.reconciler.round)
     going.start()

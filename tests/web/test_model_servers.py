@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import assistant.__main__
-from assistant.scripted import ScriptedModel, ScriptedServer
+from assistant.scripted import Loading, ScriptedModel, ScriptedServer
 from assistant.served import ServedModel
 from core.serving import Serving, announced
 from core.settings import Settings
@@ -19,9 +19,9 @@ from tests.web.conftest import TOKEN, Site, running_site
 
 
 @contextmanager
-def served_site(home: Path, **server: object) -> Iterator[tuple[Site, ScriptedServer]]:
+def served_site(home: Path, *, loads: bool = True) -> Iterator[tuple[Site, ScriptedServer]]:
     """A site whose answers come from a scripted server with one adapter in production."""
-    with ScriptedServer(ScriptedModel(["By the base. [1]"]), **server) as model_server:  # type: ignore[arg-type]
+    with ScriptedServer(ScriptedModel(["By the base. [1]"]), loading=Loading(loads=loads)) as model_server:
         model = ServedModel(Settings(model_url=model_server.url, model="scripted"))
         with running_site(home, model) as site:  # type: ignore[arg-type]
             register(site.assistant.store, home, "leave-v1")
