@@ -56,6 +56,15 @@ class Principal:
         return role in self.roles
 
 
+def may_read(
+    person: Principal, classification: Classification, allowed: frozenset[str], denied: frozenset[str]
+) -> bool:
+    """The access rule: clearance covers the label, no denied group, at least one allowed group."""
+    groups = person.access_groups
+    covered = clearance_rank(classification) <= clearance_rank(person.clearance)
+    return covered and not (groups & denied) and bool(groups & allowed)
+
+
 @dataclass(frozen=True, slots=True)
 class Document:
     """One version of a governed document. `(document_id, version)` is its identity."""
@@ -89,13 +98,7 @@ class Document:
         return self.status == "approved" and self.effective <= today and (self.expires is None or today <= self.expires)
 
     def readable_by(self, person: Principal) -> bool:
-        """The access rule: clearance covers the label, no denied group, at least one allowed group."""
-        groups = person.access_groups
-        return (
-            clearance_rank(self.classification) <= clearance_rank(person.clearance)
-            and not (groups & self.denied_groups)
-            and bool(groups & self.allowed_groups)
-        )
+        return may_read(person, self.classification, self.allowed_groups, self.denied_groups)
 
 
 @dataclass(frozen=True, slots=True)

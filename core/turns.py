@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from core.errors import NotFound
 from core.records import Citation, Conversation, Feedback, Message, Turn
+from core.review_items import feedback_of, open_item, withdraw_thumbs
 from core.store import Store
 from core.tables import conversation, feedback, turn
 
@@ -81,7 +82,7 @@ class Turns:
             ).first()
         if row is None:
             raise NotFound("There is no such answer.")
-        return _turn(row)
+        return turn_of(row)
 
     def of_conversation(self, conversation_id: str, person_id: str) -> list[Turn]:
         """The conversation's turns in order, as the person sees it now.
@@ -91,7 +92,7 @@ class Turns:
         self.conversation(conversation_id, person_id)
         query = sa.select(turn).where(turn.c.conversation_id == conversation_id).order_by(turn.c.created_at)
         with self._store.read() as connection:
-            turns = [_turn(row) for row in connection.execute(query)]
+            turns = [turn_of(row) for row in connection.execute(query)]
         place: dict[str, int] = {}
         seen: list[Turn] = []
         for one in turns:
@@ -166,28 +167,22 @@ class Turns:
         return gone
 
     def add_feedback(self, given: Feedback) -> None:
-        """Keep a thumb or a flag; a newer thumb of the same person on the same turn replaces the older one.
+        """Keep a thumb or a flag and its item of the review queue, both or neither; a newer thumb of the same person on
+        the same turn replaces the older one.
 
         Raises NotFound for an unknown turn and for another person's.
         """
-        self.get(given.turn_id, given.person_id)
+        of = self.get(given.turn_id, given.person_id)
         with self._store.begin() as connection:
             if given.kind != "flag":
-                connection.execute(
-                    feedback.delete().where(
-                        feedback.c.turn_id == given.turn_id,
-                        feedback.c.person_id == given.person_id,
-                        feedback.c.kind != "flag",
-                    )
-                )
+                withdraw_thumbs(connection, given.turn_id, given.person_id)
             connection.execute(feedback.insert().values(asdict(given)))
+            open_item(connection, given, of.passages)
 
     def feedback_on(self, turn_ids: Sequence[str]) -> list[Feedback]:
         query = sa.select(feedback).where(feedback.c.turn_id.in_(turn_ids)).order_by(feedback.c.created_at)
-        names = Feedback.__slots__
         with self._store.read() as connection:
-            rows = [{name: getattr(row, name) for name in names} for row in connection.execute(query)]
-        return [Feedback(**(row | {"reasons": tuple(row["reasons"])})) for row in rows]
+            return [feedback_of(row) for row in connection.execute(query)]
 
 
 def without_text(record: Turn) -> Turn:
@@ -219,7 +214,8 @@ def _citation(data: dict[str, Any]) -> Citation:
     return Citation(**(data | dates))
 
 
-def _turn(row: Any) -> Turn:
+def turn_of(row: Any) -> Turn:
+    """The Turn in a row of the turn table."""
     data = dict(row._mapping)
     for name in ("passages", "verdicts"):
         data[name] = tuple(data[name])

@@ -1,0 +1,110 @@
+"""What reviewers ask documents' owners to put right: opened by the decision `fix_document`, closed by the owner with a note."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from core.audit import Audit
+from core.errors import BadInput, Conflict, NotFound
+from core.records import Principal, Triage, Turn
+from core.review_records import DocumentTask
+from core.store import Store
+from core.tables import document, document_task, passage
+from core.turns import new_id
+
+LONGEST_NOTE = 4000
+
+
+class DocumentTasks:
+    """Reads and closes tasks. A person sees their own documents'; who looks after all documents, everybody's."""
+
+    def __init__(self, store: Store, audit: Audit) -> None:
+        self._store = store
+        self._audit = audit
+
+    def listed(self, who: Principal, *, closed: bool = False) -> list[DocumentTask]:
+        """The tasks that this person may close, oldest first; with `closed`, those that are closed, newest first."""
+        order = document_task.c.closed_at.desc() if closed else document_task.c.created_at
+        query = sa.select(document_task).where(document_task.c.status == ("closed" if closed else "open"))
+        with self._store.read() as connection:
+            rows = connection.execute(query.order_by(order, document_task.c.task_id)).all()
+        return [task for task in map(_task, rows) if _answers_for(who, task)]
+
+    def close(self, task_id: str, who: Principal, note: str) -> DocumentTask:
+        """Close a task with a note on what was done.
+
+        Raises:
+            BadInput: no note, or one that is too long.
+            NotFound: no such task, or not this person's.
+            Conflict: it is closed already.
+        """
+        note = note.strip()
+        if not note or len(note) > LONGEST_NOTE:
+            raise BadInput(f"Say in the note what was done, in at most {LONGEST_NOTE} characters.")
+        with self._audit.recorded(who.person_id, "task.close", task_id) as connection:
+            one = document_task.c.task_id == task_id
+            row = connection.execute(sa.select(document_task).where(one).with_for_update()).first()
+            if row is None or not _answers_for(who, _task(row)):
+                raise NotFound("There is no such task, or its document has another owner.")
+            if row.status == "closed":
+                raise Conflict("This task is closed already.")
+            values = {"status": "closed", "closed_at": datetime.now(UTC), "closed_by": who.person_id}
+            connection.execute(document_task.update().where(one).values(values | {"closing_note": note}))
+            return _task(connection.execute(sa.select(document_task).where(one)).one())
+
+
+def open_task(connection: sa.Connection, made: Triage, asked: Turn) -> str:
+    """A task for the owner of the document that the reviewer marked, or else of the one that the answer cites first.
+
+    Raises BadInput where the answer was made from no document.
+    """
+    key, owner = target(connection, made, asked)
+    task_id = new_id()
+    values = {
+        "task_id": task_id,
+        "document_id": key[0],
+        "version": key[1],
+        "item_id": made.item_id,
+        "owner": owner,
+        "opened_by": made.reviewer,
+        "note": made.note,
+        "status": "open",
+        "created_at": made.created_at,
+        "closed_by": "",
+        "closing_note": "",
+    }
+    connection.execute(document_task.insert().values(values))
+    return task_id
+
+
+def target(connection: sa.Connection, made: Triage, asked: Turn) -> tuple[tuple[str, int], str]:
+    """The document version that a task would be about, and its owner; raises as `open_task`."""
+    key = _document(connection, made, asked)
+    named = sa.and_(document.c.document_id == key[0], document.c.version == key[1]) if key else sa.false()
+    owner = connection.scalar(sa.select(document.c.owner).where(named))
+    if key is None or owner is None:
+        raise BadInput("No document was found for this question: choose fix_retrieval, or reject it with a note.")
+    return key, str(owner)
+
+
+def _document(connection: sa.Connection, made: Triage, asked: Turn) -> tuple[str, int] | None:
+    if made.correction is not None and made.correction.passage_id:
+        columns = sa.select(passage.c.document_id, passage.c.version)
+        row = connection.execute(columns.where(passage.c.passage_id == made.correction.passage_id)).first()
+        if row is not None:
+            return row.document_id, row.version
+    if asked.citations:
+        return asked.citations[0].document_id, asked.citations[0].version
+    first = next((p for p in asked.passages if "document_id" in p), None)
+    return None if first is None else (str(first["document_id"]), int(str(first["version"])))
+
+
+def _answers_for(who: Principal, task: DocumentTask) -> bool:
+    return who.has_role("admin") or task.owned_by(who)
+
+
+def _task(row: Any) -> DocumentTask:
+    return DocumentTask(**row._mapping)

@@ -1,0 +1,108 @@
+"""From a person's feedback to an item of the review queue, in one transaction; what came before there was a queue, at start."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from core.records import Feedback, FeedbackKind
+from core.review_records import URGENT_REASONS, Source
+from core.store import Store
+from core.tables import document, feedback, review, review_item, turn
+
+SOURCES: Mapping[FeedbackKind, Source] = {"flag": "flag", "up": "thumbs_up", "down": "thumbs_down"}
+_NAMESPACE = uuid.UUID("6f1f7a0e-6f0e-4c52-9b0e-0d5b8a3f9c11")
+
+
+def open_item(connection: sa.Connection, given: Feedback, passages: Sequence[Mapping[str, Any]]) -> str:
+    """Put a piece of feedback into the queue; returns the item's id.
+
+    Args:
+        connection: the transaction that stores the feedback: both stand, or neither.
+        passages: the turn's. The first one's document gives the item its department and language.
+    """
+    department, language = _place(connection, passages)
+    values = {
+        "item_id": item_id_of(given.feedback_id),
+        "turn_id": given.turn_id,
+        "feedback_id": given.feedback_id,
+        "source": SOURCES[given.kind],
+        "status": "open",
+        "priority": _priority(given),
+        "department": department,
+        "language": language,
+        "assigned_to": "",
+        "created_at": given.created_at,
+        "updated_at": given.created_at,
+    }
+    connection.execute(_insert(connection).values(values).on_conflict_do_nothing())
+    return str(values["item_id"])
+
+
+def item_id_of(feedback_id: str) -> str:
+    """Made from the feedback's id, so that two processes that take in the same flag make one item."""
+    return str(uuid.uuid5(_NAMESPACE, feedback_id))
+
+
+def withdraw_thumbs(connection: sa.Connection, turn_id: str, person_id: str) -> None:
+    """Take back a person's thumb on a turn, with its item; an item that somebody has reviewed stays, without the thumb."""
+    thumbs = sa.and_(feedback.c.turn_id == turn_id, feedback.c.person_id == person_id, feedback.c.kind != "flag")
+    given = sa.select(feedback.c.feedback_id).where(thumbs)
+    judged = sa.select(review.c.item_id).where(review.c.item_id == review_item.c.item_id).exists()
+    kept = sa.and_(review_item.c.feedback_id.in_(given), sa.or_(judged, review_item.c.gold.is_not(None)))
+    connection.execute(review_item.update().where(kept).values(feedback_id=None, updated_at=datetime.now(UTC)))
+    connection.execute(feedback.delete().where(thumbs))
+
+
+def adopt(store: Store) -> int:
+    """Put into the queue whatever feedback has no item, such as flags given to an older version; returns how many."""
+    waiting = (
+        sa.select(feedback, turn.c.passages)
+        .join(turn, turn.c.turn_id == feedback.c.turn_id)
+        .outerjoin(review_item, review_item.c.feedback_id == feedback.c.feedback_id)
+        .where(review_item.c.item_id.is_(None))
+        .order_by(feedback.c.created_at)
+    )
+    with store.read() as connection:
+        if connection.execute(waiting.limit(1)).first() is None:
+            return 0
+    with store.begin() as connection:
+        rows = connection.execute(waiting).all()
+        for row in rows:
+            open_item(connection, feedback_of(row), row.passages)
+    return len(rows)
+
+
+def feedback_of(row: Any) -> Feedback:
+    """The Feedback in a row that has the table's columns."""
+    values = {name: getattr(row, name) for name in Feedback.__slots__}
+    return Feedback(**(values | {"reasons": tuple(row.reasons)}))
+
+
+def _place(connection: sa.Connection, passages: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
+    if not passages or "document_id" not in passages[0]:
+        return "", ""
+    key = (document.c.document_id == passages[0]["document_id"], document.c.version == passages[0].get("version"))
+    row = connection.execute(sa.select(document.c.department, document.c.language).where(*key)).first()
+    return ("", "") if row is None else (row.department, row.language)
+
+
+def _priority(given: Feedback) -> int:
+    if given.kind != "flag":
+        return 1
+    return 3 if URGENT_REASONS & set(given.reasons) else 2
+
+
+def _insert(connection: sa.Connection) -> Any:
+    """An insert that knows `on_conflict_do_nothing`, which both databases have under their own dialect."""
+    if connection.dialect.name == "postgresql":
+        from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+
+        return postgresql_insert(review_item)
+    from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+    return sqlite_insert(review_item)
