@@ -226,12 +226,14 @@ def _views(connection: sa.Connection, rows: Sequence[Any], reviewer: Principal |
 def reviews_of(connection: sa.Connection, item_id: str) -> list[Triage]:
     """Every decision on an item, in the order of the steps: the clock may jump, and two may decide at once."""
     query = sa.select(review).where(review.c.item_id == item_id).order_by(review.c.created_at, review.c.review_id)
-    return sorted((triage_of(row) for row in connection.execute(query)), key=lambda one: STEPS.index(one.step))
+    return sorted(
+        (triage_of(dict(row._mapping)) for row in connection.execute(query)), key=lambda one: STEPS.index(one.step)
+    )
 
 
-def triage_of(row: Any) -> Triage:
-    values = dict(row._mapping) | {"correction": Correction(**row.correction) if row.correction else None}
-    return Triage(**values)
+def triage_of(row: Mapping[str, Any]) -> Triage:
+    """The Triage in a row of the review table."""
+    return Triage(**{**row} | {"correction": Correction(**row["correction"]) if row["correction"] else None})
 
 
 def _stored(wanted: QueueFilter) -> list[sa.ColumnElement[bool]]:
@@ -250,6 +252,7 @@ def _view(row: Any, reviewer: Principal | None, sources: Mapping[Key, Source], *
     held = bool(row.assigned_to) and row.lease_until is not None and row.lease_until > now
     own = [sources[key] for key in _keys([row])]
     status = row.status
+    mine = mine or (row.gold is not None and reviewer is not None and reviewer.person_id in row.gold["known_to"])
     if row.gold is not None and reviewer is not None:
         status = "done" if mine else status
     elif status == "second" and reviewer is not None and not mine:
