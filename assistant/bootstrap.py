@@ -19,8 +19,13 @@ from assistant.answerer import Answerer
 from assistant.models import AnswerModel, open_model
 from assistant.prompt import TEMPLATE_TEXT
 from core.audit import Audit
+from core.consent import Consent
+from core.document_tasks import DocumentTasks
 from core.errors import SettingsError
 from core.people import People
+from core.review_gold import Gold
+from core.review_items import adopt
+from core.reviews import Reviews, open_reviews
 from core.settings import Settings
 from core.store import Store
 from core.turns import Turns
@@ -31,10 +36,11 @@ from guardrails.rails import Guards, build_guards, failing_rails
 from retrieval.adapters import adapter_folder
 from retrieval.catalogue import Catalogue
 from retrieval.embed import Embedder, open_embedder
+from retrieval.glossary import open_glossary
 from retrieval.index import Index, open_index
 from retrieval.ingest import Ingest
 from retrieval.originals import Originals
-from retrieval.rerank import open_reranker
+from retrieval.rerank import CrossEncoder, open_reranker
 from retrieval.retriever import Retriever
 
 if TYPE_CHECKING:
@@ -66,6 +72,23 @@ class Assistant:
     def guards(self) -> Guards:
         """The guards of the policy in force."""
         return self.answerer.guards
+
+    @property
+    def reviews(self) -> Reviews:
+        """The review queue, under the rules of the settings."""
+        return open_reviews(self.settings, self.store, self.audit)
+
+    @property
+    def gold(self) -> Gold:
+        return Gold(self.store, self.audit)
+
+    @property
+    def tasks(self) -> DocumentTasks:
+        return DocumentTasks(self.store, self.audit)
+
+    @property
+    def consent(self) -> Consent:
+        return Consent(self.store, self.audit)
 
     def apply_policy(self, number: int, *, actor: str, why: str) -> None:
         """Put a saved policy in force at once; where its rails do not work, the policy before it stays.
@@ -118,10 +141,8 @@ def build(
         embedder = embedder or open_embedder(settings)
         index = open_index(settings, embedder.dimension, model=embedder.name)
         stack.callback(index.close)
-        reranker = (
-            open_reranker(settings, adapter_folder(settings.home, settings.reranker)) if settings.reranker else None
-        )
-        retriever = Retriever(index, embedder, catalogue, reranker)
+        reranker = _reranker(settings)
+        retriever = Retriever(index, embedder, catalogue, reranker, glossary=open_glossary(settings.glossary))
         ingest = Ingest(
             catalogue,
             index,
@@ -131,6 +152,7 @@ def build(
             known_groups=people.groups,
         )
         ingest.recover()
+        adopt(store)
         policies = PolicyBook(settings.home / "policies", settings.policy, audit)
 
         def rails(policy: Policy) -> Guards:
@@ -156,6 +178,10 @@ def build(
             reconciler=_reconciler(settings, store, model, stack),
             _open=stack.pop_all(),
         )
+
+
+def _reranker(settings: Settings) -> CrossEncoder | None:
+    return open_reranker(settings, adapter_folder(settings.home, settings.reranker)) if settings.reranker else None
 
 
 def _reconciler(settings: Settings, store: Store, model: AnswerModel, stack: ExitStack) -> Reconciler | None:

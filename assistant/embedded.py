@@ -21,6 +21,7 @@ from assistant.reader import PassageReading, Readers
 from core.records import Passage
 from retrieval.adapters import BASE_NAME
 from retrieval.embed import Embedder
+from retrieval.glossary import Glossary
 
 READ = 5
 """Passages that are read, the retriever's best."""
@@ -43,10 +44,10 @@ class Found:
 class EmbeddedReader:
     """Reads. Safe to use from several threads."""
 
-    def __init__(self, readers: Readers, embedder: Embedder) -> None:
+    def __init__(self, readers: Readers, embedder: Embedder, glossary: Glossary | None = None) -> None:
         self.name = BASE_NAME
         self._readers = readers
-        self._quoting = QuotingModel(embedder)
+        self._quoting = QuotingModel(embedder, glossary)
 
     @property
     def adapter(self) -> str:

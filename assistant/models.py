@@ -14,6 +14,7 @@ from typing import Protocol
 from assistant.prompt import Prompt
 from core.settings import Settings
 from retrieval.embed import Embedder
+from retrieval.glossary import open_glossary
 
 
 class AnswerModel(Protocol):
@@ -49,11 +50,12 @@ def open_model(settings: Settings, embedder: Embedder) -> AnswerModel:
         from assistant.served import ServedModel
 
         return ServedModel(settings)
+    glossary = open_glossary(settings.glossary)
     if settings.reader == "quote":
         from assistant.quote import QuotingModel
 
-        return QuotingModel(embedder)
+        return QuotingModel(embedder, glossary)
     from assistant.embedded import EmbeddedReader
     from assistant.reader import Readers
 
-    return EmbeddedReader(Readers(settings), embedder)
+    return EmbeddedReader(Readers(settings), embedder, glossary)

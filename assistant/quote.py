@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 
 from assistant.layout import lay_out
 from assistant.prompt import NO_ANSWER, Prompt
-from assistant.quote_signals import SIGNALS, WEIGHTS, read_question, signals
+from assistant.quote_signals import SIGNALS, WEIGHTS, Bag, read_question, signals
 from assistant.units import Unit, units
 from assistant.words import content_words, language_of
 from core.records import Passage
 from retrieval.embed import Embedder
+from retrieval.glossary import Glossary, open_glossary
 
 LEAST_CLOSENESS = 0.2
 """Below this cosine to the question no unit answers it, whatever words they share."""
@@ -59,9 +60,10 @@ class Scored:
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """A passage's units and their vectors, shape (units, dimension)."""
+    """A passage's units, their words, and their vectors, shape (units, dimension)."""
 
     units: tuple[Unit, ...]
+    bags: tuple[Bag, ...]
     vectors: NDArray[np.float32]
 
     def of_block(self, block: int) -> list[Unit]:
@@ -71,10 +73,11 @@ class _Read:
 class QuotingModel:
     """Quotes. Safe to use from several threads."""
 
-    def __init__(self, embedder: Embedder) -> None:
+    def __init__(self, embedder: Embedder, glossary: Glossary | None = None) -> None:
         self.name = embedder.name
         self.adapter = "quote-v1"
         self._embedder = embedder
+        self._glossary = glossary or open_glossary()
         self._known: OrderedDict[tuple[str, int], _Read] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -102,7 +105,7 @@ class QuotingModel:
         """Every unit with its passage's place and its own, and their signals, shape (units, signals)."""
         read = self._read(passages)
         places = [(unit, i, at) for i, one in enumerate(read) for at, unit in enumerate(one.units)]
-        asked = read_question(question, [unit for unit, _, _ in places])
+        asked = read_question(question, [bag for one in read for bag in one.bags], self._glossary)
         vector = self._embedder.encode([question])[0]
         tables: dict[tuple[str, str], list[Unit]] = defaultdict(list)
         for unit, i, _ in places:
@@ -111,6 +114,7 @@ class QuotingModel:
             signals(
                 asked,
                 unit,
+                read[i].bags[at],
                 tables[passages[i].document_id, unit.head] if unit.kind == "row" else read[i].of_block(unit.block),
                 passage=passages[i],
                 place=i,
@@ -129,8 +133,9 @@ class QuotingModel:
         texts = [unit.said for _, _, parts in fresh for unit in parts]
         vectors = self._embedder.encode(texts) if texts else np.zeros((0, self._embedder.dimension), np.float32)
         at = 0
-        for k, _, parts in fresh:
-            known[k] = _Read(parts, vectors[at : at + len(parts)])
+        for k, p, parts in fresh:
+            bags = tuple(Bag.of(unit, p, self._glossary) for unit in parts)
+            known[k] = _Read(parts, bags, vectors[at : at + len(parts)])
             at += len(parts)
         with self._lock:
             for k in key:

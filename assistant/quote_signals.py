@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from assistant.units import Unit
 from assistant.words import content_words, words
 from core.records import Passage
+from retrieval.glossary import Glossary
 
 WEIGHTS: Mapping[str, float] = {
     "closeness": 8.2,
@@ -121,6 +122,23 @@ class Range:
 
 
 @dataclass(frozen=True, slots=True)
+class Bag:
+    """The words of a unit, words of one meaning as one: its own, its head's, and those of title and section around it."""
+
+    own: frozenset[str]
+    head: frozenset[str]
+    around: frozenset[str]
+
+    @classmethod
+    def of(cls, unit: Unit, passage: Passage, glossary: Glossary) -> Bag:
+        own, head, around = (
+            frozenset(content_words(glossary.plain(text)))
+            for text in (unit.text, unit.head, f"{passage.title} {passage.section}")
+        )
+        return cls(own, head - own, around - head - own)
+
+
+@dataclass(frozen=True, slots=True)
 class Asked:
     """A question as the signals look at it: its words' weights, its names and codes, its quantities, what it asks for."""
 
@@ -134,16 +152,17 @@ class Asked:
         return sum(self.weights.values()) or 1.0
 
 
-def read_question(question: str, units: Sequence[Unit]) -> Asked:
+def read_question(question: str, bags: Sequence[Bag], glossary: Glossary) -> Asked:
     """The question among the units that may answer it: a word that few of them hold weighs more."""
-    holding = Counter(word for unit in units for word in set(content_words(unit.said)))
-    weights = {word: math.log(1 + len(units) / (1 + holding[word])) for word in content_words(question)}
+    holding = Counter(word for bag in bags for word in bag.own | bag.head)
+    said = content_words(glossary.plain(question))
+    weights = {word: math.log(1 + len(bags) / (1 + holding[word])) for word in said}
     wants = frozenset(name for name, pattern in _ASKED.items() if pattern.search(question))
     return Asked(weights, _names(question), quantities(question), wants)
 
 
 def signals(
-    asked: Asked, unit: Unit, siblings: Sequence[Unit], *, passage: Passage, place: int, closeness: float
+    asked: Asked, unit: Unit, bag: Bag, siblings: Sequence[Unit], *, passage: Passage, place: int, closeness: float
 ) -> tuple[float, ...]:
     """The values of SIGNALS for one unit.
 
@@ -152,15 +171,13 @@ def signals(
         place: the passage's place among those found, from 0.
         closeness: cosine of the unit's and the question's embeddings.
     """
-    own, head = set(content_words(unit.text)), set(content_words(unit.head))
-    around = set(content_words(f"{passage.title} {passage.section}")) - head - own
     key = ": ".join(unit.pairs()[0]) if unit.kind == "row" and unit.pairs() else unit.said
     fit = range_fit(asked.quantities, key)
     return (
         closeness,
-        _share(asked, own),
-        _share(asked, head - own),
-        _share(asked, around),
+        _share(asked, bag.own),
+        _share(asked, bag.head),
+        _share(asked, bag.around),
         sum(_named(name, unit) for name in asked.names) / len(asked.names) if asked.names else 0.0,
         float(_other_named(asked, unit, siblings)),
         float(fit > 0),
@@ -254,5 +271,5 @@ def _other_named(asked: Asked, unit: Unit, siblings: Sequence[Unit]) -> bool:
     return any(name in other.text.lower() for other in siblings for name in asked.names)
 
 
-def _share(asked: Asked, held: set[str]) -> float:
+def _share(asked: Asked, held: frozenset[str]) -> float:
     return sum(weight for word, weight in asked.weights.items() if word in held) / asked.total

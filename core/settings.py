@@ -14,7 +14,7 @@ from pydantic import AliasChoices, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from core.errors import SettingsError
-from core.records import CLASSIFICATIONS, ROLES
+from core.records import CLASSIFICATIONS, DECISIONS, ROLES, Decision
 
 
 def _env(name: str) -> AliasChoices:
@@ -82,6 +82,10 @@ class Settings(BaseSettings):
         "",
         description="Adapter of the reranker that orders what was found, such as reranker-1; empty searches without one.",
     )
+    glossary: Path | None = Field(
+        None,
+        description="File of a company's own words, over the packaged retrieval/glossary.yaml: words that mean the same in questions and documents.",
+    )
     policy: Path | None = Field(
         None,
         description="File of a company's own guard policy, read over the packaged one; python -m guardrails policy checks it.",
@@ -112,6 +116,14 @@ class Settings(BaseSettings):
     )
     max_tokens: int = Field(400, ge=16, le=4096, description="Longest answer of the served model, in tokens.")
 
+    review_twice: str = Field(
+        "train",
+        description="Review decisions that need two reviewers, with commas between: train, fix_document, fix_retrieval, fix_guard, fix_prompt, reject; or all, or none.",
+    )
+    review_lease_minutes: int = Field(
+        30, ge=1, le=1440, description="A reviewer who does not decide an item loses it to the queue after this long."
+    )
+
     max_question_chars: int = Field(4000, ge=100, le=100_000, description="Longest question.")
     max_upload_mb: int = Field(50, ge=1, le=2048, description="Largest document file.")
     session_hours: int = Field(12, ge=1, le=720, description="A browser session ends this long after sign-in.")
@@ -136,10 +148,18 @@ class Settings(BaseSettings):
         description="Provider group to clearance, as staff=internal,board=restricted; empty means internal, otherwise people without such a group read public documents.",
     )
 
-    @field_validator("home", "models", "policy", mode="after")
+    @field_validator("home", "models", "glossary", "policy", mode="after")
     @classmethod
     def _expand(cls, value: Path | None) -> Path | None:
         return value and value.expanduser().resolve()
+
+    @field_validator("review_twice", mode="after")
+    @classmethod
+    def _decisions(cls, value: str) -> str:
+        named = [word.strip() for word in value.split(",") if word.strip()]
+        if named not in (["all"], ["none"], []) and (unknown := sorted(set(named) - set(DECISIONS))):
+            raise ValueError(f"{unknown[0]!r} is none of {', '.join(DECISIONS)}, all and none")
+        return value
 
     @field_validator("oidc_roles", "oidc_clearance", mode="before")
     @classmethod
@@ -159,6 +179,12 @@ class Settings(BaseSettings):
     def model_urls(self) -> tuple[str, ...]:
         """The replicas of the served model."""
         return tuple(url.strip().rstrip("/") for url in self.model_url.split(",") if url.strip())
+
+    @property
+    def reviewed_twice(self) -> frozenset[Decision]:
+        """The decisions that need two reviewers."""
+        named = {word.strip() for word in self.review_twice.split(",")}
+        return frozenset(d for d in DECISIONS if d in named or "all" in named)
 
     @property
     def files(self) -> Path:

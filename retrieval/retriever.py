@@ -23,6 +23,7 @@ from retrieval.bm25 import Bm25, Terms
 from retrieval.chunk import searched_text
 from retrieval.embed import Embedder, Vectors
 from retrieval.evidence import BEST, Found, Signals, evidence, signals
+from retrieval.glossary import Glossary
 from retrieval.index import Hit, SearchMode
 from retrieval.rerank import RERANKED, rank_score
 
@@ -86,12 +87,14 @@ class Retriever:
         catalogue: Answerable,
         reranker: Reranker | None = None,
         *,
+        glossary: Glossary | None = None,
         today: Callable[[], date] = today_utc,
     ) -> None:
         self._index = index
         self._embedder = embedder
         self._catalogue = catalogue
         self._reranker = reranker
+        self._glossary = glossary
         self._today = today
         self._bm25 = Bm25()
 
@@ -132,7 +135,7 @@ class Retriever:
             engine_mode: SearchMode = "hybrid" if mode == "rerank" else mode
             kept = max(RERANKED, limit) if mode == "rerank" else limit
             hits = self._index.search(
-                dense=vector, text=question, access=access, limit=2 * kept + SPARE, mode=engine_mode
+                dense=vector, text=self._searched(question), access=access, limit=2 * kept + SPARE, mode=engine_mode
             )
         with clock("check"):
             answerable = self._catalogue.answerable([hit.passage_id for hit in hits], person, today)
@@ -149,6 +152,10 @@ class Retriever:
     def signals(self, question: str, person: Principal, passages: Sequence[Passage]) -> Signals:
         """What the evidence score is made of, for calibration."""
         return self._signals(question, passages, access_filter(person, today=self._today()))
+
+    def _searched(self, question: str) -> str:
+        """The question with other words for what it says: word search finds only what is spelt alike."""
+        return f"{question} {self._glossary.added(question)}" if self._glossary else question
 
     def _signals(self, question: str, passages: Sequence[Passage], access: AccessFilter) -> Signals:
         weights = self._index.term_weights(question, access=access)
