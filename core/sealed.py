@@ -53,10 +53,8 @@ class Sealed:
 
     @property
     def content_sha256(self) -> str:
-        """Of everything that decides what it answers, whatever it is called."""
-        files = {name: hashed for name, hashed in self.files.items() if name != CARD}
-        said = [self.kind, self.base, self.base_sha256, sorted(files.items()), sorted(self.settings.items())]
-        return hashlib.sha256(json.dumps(said).encode()).hexdigest()
+        """Of everything that decides what it answers, whatever it is called; its first 8 characters end its name."""
+        return _content_sha256(self.kind, (self.base, self.base_sha256), self.files, self.settings)
 
 
 def open_sealed(folder: Path, *, files: Sequence[str] | None = None) -> Sealed:
@@ -106,6 +104,23 @@ def seal(folder: Path, *, adapter_id: str, kind: str, base: tuple[str, str], set
     }
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
     return file_sha256(folder / MANIFEST)
+
+
+def named(
+    folder: Path, *, stem: str, version: int, kind: str, base: tuple[str, str], settings: Mapping[str, float]
+) -> str:
+    """The name of a folder whose files are complete and not sealed yet: stem, version, and the start of its content's hash.
+
+    What it says of the content is checked when the adapter is registered (core/registry.py).
+    """
+    files = {path.name: file_sha256(path) for path in folder.iterdir() if path.name != MANIFEST}
+    return f"{stem}-v{version}-{_content_sha256(kind, base, files, settings)[:8]}"
+
+
+def _content_sha256(kind: str, base: tuple[str, str], files: Mapping[str, str], settings: Mapping[str, float]) -> str:
+    weights = {name: hashed for name, hashed in files.items() if name != CARD}
+    said = [kind, *base, sorted(weights.items()), sorted((key, float(value)) for key, value in settings.items())]
+    return hashlib.sha256(json.dumps(said).encode()).hexdigest()
 
 
 def file_sha256(path: Path) -> str:

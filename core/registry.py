@@ -1,0 +1,478 @@
+"""The registry: which adapters there are, how far each may go, and who said so.
+
+    dev -> staging -> production -> archived
+
+    registry = Registry(store, audit, home=settings.home)
+    registry.register(folder, actor="retrain:ana", dataset_id="ds-...", run_id="...", reason="60 corrections")
+    registry.stage("reader-v2-1a2b3c4d", report, actor="ana", reason="the gate is open")
+    registry.request("reader-v2-1a2b3c4d", actor="ana", reason="5 points better on leave")
+    registry.approve("reader-v2-1a2b3c4d", actor="ben", reason="looked at the report")
+
+An adapter never changes: its name ends in its version and the start of its content's hash, and is never used again. Its files
+are verified when it is registered, at every step and at every load. `production` says that it may serve everybody; what serves
+whom is core/rollouts.py's. Every act is one transaction with its audit row and its `adapter_event`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from core.audit import Audit
+from core.datasets import Datasets
+from core.errors import AdapterRefused, BadInput, Conflict, NotAllowed, NotFound
+from core.gate import GateCheck, GateReport, verify_report
+from core.records import CLASSIFICATIONS, AdapterRecord, Classification, Stage, clearance_rank
+from core.sealed import MANIFEST, Sealed, open_sealed
+from core.store import Store
+from core.tables import adapter, adapter_event, rollout
+from core.turns import now
+
+NAME: Final = re.compile(r"(?P<stem>[a-z0-9][a-z0-9-]{0,60})-v(?P<version>[1-9]\d{0,5})-(?P<hash>[0-9a-f]{8})")
+"""`reader-v2-1a2b3c4d`, as `core.sealed.named` makes it."""
+LIST = "List them with: python -m assistant adapters list"
+SYSTEM = "system"
+
+
+@dataclass(frozen=True, slots=True)
+class AdapterEvent:
+    """One act on an adapter. `action`: register, stage, request, decline, approve, archive, block or unblock.
+
+    `report` is the gate's, where the act rested on one.
+    """
+
+    event_id: int
+    adapter_id: str
+    at: datetime
+    actor: str
+    action: str
+    from_stage: str
+    to_stage: str
+    reason: str
+    report: GateReport | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """What an adapter was made from, as `Registry.register` is told of it.
+
+    Attributes:
+        dataset_id: of `core.datasets`; None where it was trained elsewhere.
+        run_id: of the tracked training run.
+        parent: the registered adapter that the training went on from, "" for none.
+        ceiling: the highest classification of the rows, where no dataset says it; unknown rows count as restricted. The
+            dataset's and the parent's count too: the highest of them holds.
+    """
+
+    dataset_id: str | None = None
+    run_id: str = ""
+    parent: str = ""
+    ceiling: Classification | None = None
+
+
+class Registry:
+    """Registers adapters and moves them from stage to stage. Safe to use from several threads and processes.
+
+    Args:
+        home: the home folder; adapters lie in its `adapters/`, each under its name.
+    """
+
+    def __init__(self, store: Store, audit: Audit, *, home: Path) -> None:
+        self._store = store
+        self._audit = audit
+        self.home = home
+
+    # --- reading -------------------------------------------------------------------------------------------------
+
+    def find(self, adapter_id: str) -> AdapterRecord | None:
+        with self._store.read() as connection:
+            row = connection.execute(sa.select(adapter).where(adapter.c.adapter_id == adapter_id)).first()
+        return None if row is None else AdapterRecord(**row._mapping)
+
+    def get(self, adapter_id: str) -> AdapterRecord:
+        """Raises NotFound."""
+        found = self.find(adapter_id)
+        if found is None:
+            raise NotFound(f"There is no registered adapter {adapter_id[:80]!r}. {LIST}")
+        return found
+
+    def all(self, stage: Stage | None = None) -> list[AdapterRecord]:
+        """In the order in which they were registered."""
+        first = sa.select(sa.func.min(adapter_event.c.event_id)).where(
+            adapter_event.c.adapter_id == adapter.c.adapter_id
+        )
+        query = sa.select(adapter).order_by(first.scalar_subquery(), adapter.c.adapter_id)
+        with self._store.read() as connection:
+            rows = connection.execute(query if stage is None else query.where(adapter.c.stage == stage))
+            return [AdapterRecord(**row._mapping) for row in rows]
+
+    def history(self, adapter_id: str) -> list[AdapterEvent]:
+        """Every act on the adapter, oldest first; raises NotFound."""
+        self.get(adapter_id)
+        with self._store.read() as connection:
+            return _events(connection, adapter_id)
+
+    def report(self, adapter_id: str) -> GateReport | None:
+        """The newest gate report that an act on it rested on."""
+        return next((e.report for e in reversed(self.history(adapter_id)) if e.report), None)
+
+    def open_request(self, adapter_id: str) -> AdapterEvent | None:
+        """The request for production that waits for a second person."""
+        with self._store.read() as connection:
+            return _open_request(_events(connection, adapter_id))
+
+    def next_version(self, stem: str) -> int:
+        """The version that the next adapter of that stem carries; two trainings at once may carry the same one."""
+        found = [NAME.fullmatch(one.adapter_id) for one in self.all()]
+        return 1 + max((int(m["version"]) for m in found if m and m["stem"] == stem), default=0)
+
+    def folder(self, record: AdapterRecord) -> Path:
+        return self.home / record.folder
+
+    def verified(self, adapter_id: str) -> Sealed:
+        """The adapter's folder, just verified: every hash, and that it is the content that was registered.
+
+        Raises:
+            NotFound: it is not registered.
+            AdapterRefused: the first thing that is wrong, with the file's name.
+        """
+        record = self.get(adapter_id)
+        sealed = open_sealed(self.folder(record))
+        if sealed.sha256 != record.sha256:
+            raise AdapterRefused(
+                f"Adapter {adapter_id}: {self.folder(record)} holds another adapter than the one registered; copy it again."
+            )
+        return sealed
+
+    # --- the stages ----------------------------------------------------------------------------------------------
+
+    def register(
+        self, folder: Path, *, actor: str, training: Training | None = None, reason: str = ""
+    ) -> AdapterRecord:
+        """Take a sealed folder in, as `dev`. One that lies elsewhere is copied to the home's `adapters/` first.
+
+        Args:
+            actor: who is to be the registrar: the person who asked for the training where one did. They may not approve.
+
+        Raises:
+            AdapterRefused: the folder does not verify, or its name does not say its content.
+            Conflict: the name or the content is registered already, or the parent is blocked.
+            NotFound: the dataset or the parent is not known.
+        """
+        sealed = open_sealed(folder)
+        match = NAME.fullmatch(sealed.adapter_id)
+        if not match or match["hash"] != sealed.content_sha256[:8]:
+            raise AdapterRefused(
+                f"Adapter {sealed.adapter_id[:80]}: a name ends in its version and the start of its content's hash, here "
+                f"-vN-{sealed.content_sha256[:8]} (core.sealed.named makes it)."
+            )
+        training = training or Training()
+        return self._add(sealed, self._ceiling(training), training, stage="dev", actor=actor, reason=reason)
+
+    def register_shipped(self, folder: Path, *, reason: str = "shipped") -> AdapterRecord:
+        """The adapter that the settings name, in production from the first start on; one that is registered is left as it is.
+
+        Raises:
+            AdapterRefused: the folder does not verify.
+        """
+        known = self.find(folder.name)
+        if known is not None:
+            return known
+        training = Training(ceiling="public")
+        try:
+            return self._add(open_sealed(folder), "public", training, stage="production", actor=SYSTEM, reason=reason)
+        except Conflict:  # another process was first
+            return self.get(folder.name)
+
+    def stage(self, adapter_id: str, report: GateReport, *, actor: str, reason: str) -> AdapterRecord:
+        """dev to staging, with a passing gate report for this very sha256.
+
+        Raises:
+            Conflict: the report is not ours, not of this content, or says no; the adapter is not in dev, or is blocked.
+            AdapterRefused: its files do not verify.
+        """
+        record = self.get(adapter_id)
+        verify_report(report, self._audit, adapter_sha256=record.sha256)
+        self.verified(adapter_id)
+        return self._move(record, "stage", ("dev", "staging"), actor=actor, reason=_needed(reason), report=report)
+
+    def request(self, adapter_id: str, *, actor: str, reason: str) -> AdapterEvent:
+        """Ask for a second person's approval for production.
+
+        Raises:
+            Conflict: the adapter is not in staging, is blocked, or a request is open already.
+        """
+        record = self.get(adapter_id)
+        with self._act(record, "request", "staging", actor=actor, reason=_needed(reason)) as connection:
+            if _open_request(_events(connection, adapter_id)):
+                raise Conflict(
+                    f"{adapter_id} waits for approval already: python -m assistant adapters approve {adapter_id}"
+                )
+            _add_event(connection, record, "request", "staging", actor=actor, reason=reason)
+        found = self.open_request(adapter_id)
+        assert found is not None
+        return found
+
+    def decline(self, adapter_id: str, *, actor: str, reason: str) -> None:
+        """Close an open request without approving it; raises Conflict where none is open."""
+        record = self.get(adapter_id)
+        with self._act(record, "decline", "staging", actor=actor, reason=_needed(reason)) as connection:
+            if not _open_request(_events(connection, adapter_id)):
+                raise Conflict(f"Nobody has asked for {adapter_id} to go into production.")
+            _add_event(connection, record, "decline", "staging", actor=actor, reason=reason)
+
+    def approve(self, adapter_id: str, *, actor: str, reason: str) -> AdapterRecord:
+        """staging to production: a second person's word on an open request, with the report that it was staged with.
+
+        Raises:
+            NotAllowed: the actor registered the adapter, or asked for the approval.
+            Conflict: no request is open, the report does not hold any longer, the adapter is not in staging, or is blocked.
+            AdapterRefused: its files do not verify.
+        """
+        record = self.get(adapter_id)
+        self._require_another(record, actor)
+        self.verified(adapter_id)
+        report = self.report(adapter_id)
+        if report is None or self.open_request(adapter_id) is None:
+            raise Conflict(
+                f"Nobody has asked for {adapter_id} to go into production: python -m assistant adapters request {adapter_id}"
+            )
+        verify_report(report, self._audit, adapter_sha256=record.sha256)
+        move: tuple[Stage, Stage] = ("staging", "production")
+        return self._move(record, "approve", move, actor=actor, reason=_needed(reason), report=report)
+
+    def archive(self, adapter_id: str, *, actor: str, reason: str) -> AdapterRecord:
+        """Any stage to archived, which is the end; its files stay.
+
+        Raises:
+            Conflict: it is archived already, or it serves somebody now.
+        """
+        record = self.get(adapter_id)
+        if record.stage == "archived":
+            raise Conflict(f"{adapter_id} is archived already.")
+        return self._move(record, "archive", (record.stage, "archived"), actor=actor, reason=_needed(reason))
+
+    # --- blocking ------------------------------------------------------------------------------------------------
+
+    def block(self, adapter_id: str, *, actor: str, reason: str) -> AdapterRecord:
+        """Let it serve nobody from the next question on, whatever the rollout says. Blocked already: nothing changes."""
+        record = self.get(adapter_id)
+        if record.blocked:
+            return record
+        return self._set_blocked(record, "block", _needed(reason)[:500], actor=actor)
+
+    def unblock(self, adapter_id: str, *, actor: str, reason: str) -> AdapterRecord:
+        """Let it serve again; not blocked: nothing changes."""
+        record = self.get(adapter_id)
+        return self._set_blocked(record, "unblock", "", actor=actor, why=_needed(reason)) if record.blocked else record
+
+    def block_trained_on(self, *, actor: str, reason: str, person_id: str = "", document_id: str = "") -> list[str]:
+        """Block every adapter that was trained on a person's words or on a document, and those trained on from one of them.
+
+        Returns:
+            Their names, those that were blocked before included.
+
+        Raises:
+            BadInput: neither or both are named.
+        """
+        affected = Datasets(self._store, self._audit).affected(person_id=person_id, document_id=document_id)
+        names = list(dict.fromkeys(name for one in affected for name in one.adapters))
+        for name in names:
+            self.block(name, actor=actor, reason=reason)
+        return names
+
+    # --- how it is done ------------------------------------------------------------------------------------------
+
+    def _ceiling(self, training: Training) -> Classification:
+        """The highest classification of all that went in; raises NotFound and Conflict."""
+        levels: list[Classification] = [training.ceiling] if training.ceiling else []
+        if training.dataset_id is not None:
+            levels.append(Datasets(self._store, self._audit).get(training.dataset_id).ceiling)
+        if training.parent:
+            parent = self.get(training.parent)
+            if parent.blocked:
+                raise Conflict(f"It was trained on from {parent.adapter_id}, which is blocked: {parent.blocked}")
+            levels.append(parent.ceiling)
+        known = training.ceiling is not None or training.dataset_id is not None
+        return max(levels, key=clearance_rank) if known else CLASSIFICATIONS[-1]
+
+    def _add(
+        self, sealed: Sealed, ceiling: Classification, training: Training, *, stage: Stage, actor: str, reason: str
+    ) -> AdapterRecord:
+        sealed = self._placed(sealed)
+        record = AdapterRecord(
+            adapter_id=sealed.adapter_id,
+            sha256=sealed.sha256,
+            kind=sealed.kind,
+            base=sealed.base,
+            base_sha256=sealed.base_sha256,
+            folder=f"adapters/{sealed.adapter_id}",
+            stage=stage,
+            ceiling=ceiling,
+            created_by=actor,
+            created_at=now(),
+            dataset_id=training.dataset_id,
+            run_id=training.run_id,
+            parent=training.parent,
+        )
+        details = {"sha256": record.sha256, "stage": stage, "dataset": record.dataset_id, "ceiling": ceiling}
+        try:
+            with self._audit.recorded(actor, "adapter.register", record.adapter_id, **details) as connection:
+                connection.execute(adapter.insert().values(asdict(record)))
+                _add_event(connection, record, "register", stage, actor=actor, reason=reason)
+        except sa.exc.IntegrityError:
+            raise Conflict(
+                f"The name {record.adapter_id} or its content is registered already: a name is never used again. {LIST}"
+            ) from None
+        return record
+
+    def _placed(self, sealed: Sealed) -> Sealed:
+        """The same adapter under its name in `adapters/`: whole or not there, whenever the power fails."""
+        place = (self.home / "adapters").resolve() / sealed.adapter_id
+        if sealed.folder.resolve() != place and not (place / MANIFEST).exists():
+            part = place.with_name(f".{sealed.adapter_id}.{os.getpid()}.part")
+            shutil.rmtree(part, ignore_errors=True)
+            part.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copytree(sealed.folder, part)
+            for path in [*part.iterdir(), part]:
+                _to_disk(path)
+            if place.exists():  # an older attempt that never got its manifest
+                shutil.rmtree(place)
+            part.rename(place)
+            _to_disk(place.parent)
+        found = open_sealed(place)
+        if found.sha256 != sealed.sha256:
+            raise Conflict(f"{place} holds another adapter of this name: a name is never used again.")
+        return found
+
+    def _move(
+        self,
+        record: AdapterRecord,
+        action: str,
+        move: tuple[Stage, Stage],
+        *,
+        actor: str,
+        reason: str,
+        report: GateReport | None = None,
+    ) -> AdapterRecord:
+        with self._act(record, action, move[0], actor=actor, reason=reason, to=move[1]) as connection:
+            _add_event(connection, record, action, move[1], actor=actor, reason=reason, report=report)
+            connection.execute(adapter.update().where(adapter.c.adapter_id == record.adapter_id).values(stage=move[1]))
+        return self.get(record.adapter_id)
+
+    @contextmanager
+    def _act(
+        self, record: AdapterRecord, action: str, stage: Stage, *, actor: str, reason: str, to: Stage | None = None
+    ) -> Iterator[sa.Connection]:
+        """A transaction in which the adapter is seen to be in that stage still, and not blocked unless it is archived."""
+        details = {"sha256": record.sha256, "from": stage, "to": to or stage, "reason": reason}
+        with self._audit.recorded(actor, f"adapter.{action}", record.adapter_id, **details) as connection:
+            row = connection.execute(
+                sa.select(adapter.c.stage, adapter.c.blocked)
+                .where(adapter.c.adapter_id == record.adapter_id)
+                .with_for_update()
+            ).one()
+            if row.stage != stage:
+                raise Conflict(f"{record.adapter_id} is in {row.stage}, and this takes one in {stage}. {LIST}")
+            if row.blocked and action not in ("archive", "decline"):
+                raise Conflict(f"{record.adapter_id} is blocked: {row.blocked}")
+            if action == "archive" and record.adapter_id in _serving(connection):
+                raise Conflict(
+                    f"{record.adapter_id} serves people now: python -m assistant rollout status says whom; promote another "
+                    "one, or stop its trial, first."
+                )
+            yield connection
+
+    def _require_another(self, record: AdapterRecord, actor: str) -> None:
+        asked = self.open_request(record.adapter_id)
+        own = {record.created_by: "registered", asked.actor if asked else "": "asked for"}.get(actor)
+        if own:
+            self._audit.append(actor, "adapter.approve_refused", record.adapter_id, because=f"the actor {own} it")
+            raise NotAllowed(
+                f"You {own} {record.adapter_id}{' in production' if own == 'asked for' else ''}: another person has to approve it."
+            )
+
+    def _set_blocked(
+        self, record: AdapterRecord, action: str, blocked: str, *, actor: str, why: str = ""
+    ) -> AdapterRecord:
+        reason = why or blocked
+        with self._audit.recorded(actor, f"adapter.{action}", record.adapter_id, reason=reason) as connection:
+            where = adapter.c.adapter_id == record.adapter_id
+            connection.execute(adapter.update().where(where).values(blocked=blocked))
+            _add_event(connection, record, action, record.stage, actor=actor, reason=reason)
+        return self.get(record.adapter_id)
+
+
+def _events(connection: sa.Connection, adapter_id: str) -> list[AdapterEvent]:
+    query = sa.select(adapter_event).where(adapter_event.c.adapter_id == adapter_id).order_by(adapter_event.c.event_id)
+    return [
+        AdapterEvent(**(dict(row) | {"report": _report(row["report"])})) for row in connection.execute(query).mappings()
+    ]
+
+
+def _open_request(events: list[AdapterEvent]) -> AdapterEvent | None:
+    """The last request, unless something was decided since."""
+    last = next((e for e in reversed(events) if e.action not in ("block", "unblock")), None)
+    return last if last and last.action == "request" else None
+
+
+def _serving(connection: sa.Connection) -> set[str]:
+    """The names that the rollout in force speaks of."""
+    newest = sa.select(rollout.c.configuration).order_by(rollout.c.rollout_id.desc()).limit(1)
+    configuration: Mapping[str, Any] = connection.scalar(newest) or {}
+    arms = {str(arm.get("adapter")) for arm in configuration.get("arms", ())}
+    return arms | {str(configuration.get("production")), str(configuration.get("base"))}
+
+
+def _add_event(
+    connection: sa.Connection,
+    record: AdapterRecord,
+    action: str,
+    to_stage: str,
+    *,
+    actor: str,
+    reason: str,
+    report: GateReport | None = None,
+) -> None:
+    connection.execute(
+        adapter_event.insert().values(
+            adapter_id=record.adapter_id,
+            at=now(),
+            actor=actor[:80],
+            action=action,
+            from_stage="" if action == "register" else record.stage,
+            to_stage=to_stage,
+            reason=reason[:1000],
+            report=asdict(report) if report else None,
+        )
+    )
+
+
+def _report(fields: Mapping[str, Any] | None) -> GateReport | None:
+    if not fields:
+        return None
+    checks = tuple(GateCheck(**check) for check in fields["checks"])
+    return GateReport(**(dict(fields) | {"checks": checks}))
+
+
+def _needed(reason: str) -> str:
+    if not reason.strip():
+        raise BadInput("Say why: the reason is kept with the act.")
+    return reason.strip()
+
+
+def _to_disk(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

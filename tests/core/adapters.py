@@ -1,0 +1,74 @@
+"""Sealed adapters, gate reports and registered people for the tests of the registry and of the rollouts."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+from safetensors.numpy import save_file
+
+from core.audit import Audit
+from core.gate import GateCheck, GateReport, sign_report
+from core.records import AdapterRecord, Stage
+from core.registry import Registry, Training
+from core.rollouts import Defaults
+from core.sealed import Kind, named, seal
+
+DEFAULTS = Defaults("quote-v1", "t" * 64, {"system": "Answer.", "user": "{question}", "passage": "{lines}"}, 0.35, 0.5)
+
+
+def sealed_folder(parent: Path, *, value: float, stem: str = "reader", version: int = 1, kind: Kind = "reader") -> Path:
+    """A small adapter whose folder carries its name; `value` makes its content."""
+    folder = parent / f"unnamed-{value}"
+    folder.mkdir(parents=True)
+    (folder / "README.md").write_text(f"# {stem} {version}\n\nMade by a test.\n")
+    (folder / "adapter_config.json").write_text(json.dumps({"r": 8, "lora_alpha": 16}))
+    save_file({"w": np.full((4, 4), value, np.float32)}, folder / "adapter_model.safetensors")
+    base, settings = ("tiny", "0" * 64), {"offset": value}
+    name = named(folder, stem=stem, version=version, kind=kind, base=base, settings=settings)
+    seal(folder, adapter_id=name, kind=kind, base=base, settings=settings)
+    return folder.rename(parent / name)
+
+
+def gate_report(record: AdapterRecord, audit: Audit, *, passed: bool = True, sha256: str = "") -> GateReport:
+    """A signed report on that adapter."""
+    report = GateReport(
+        adapter=record.adapter_id,
+        adapter_sha256=sha256 or record.sha256,
+        suite="demo",
+        suite_sha256="1" * 64,
+        run_id="run-1",
+        against="quote-v1",
+        policy_sha256="2" * 64,
+        created_at="2026-11-25T06:00:00+00:00",
+        n=220,
+        pass_rate=0.9,
+        low=0.85,
+        high=0.93,
+        passed=passed,
+        checks=(GateCheck("no_worse", passed, "90 % against 88 %"),),
+    )
+    return sign_report(report, audit)
+
+
+def registered(
+    registry: Registry,
+    audit: Audit,
+    parent: Path,
+    *,
+    value: float,
+    stage: Stage = "dev",
+    training: Training | None = None,
+) -> str:
+    """An adapter brought to that stage by three people; returns its name."""
+    folder = sealed_folder(parent, value=value)
+    training = training or Training(ceiling="internal")
+    record = registry.register(folder, actor="tess.trainer", training=training, reason="a test")
+    name = record.adapter_id
+    if stage in ("staging", "production"):
+        registry.stage(name, gate_report(record, audit), actor="tess.trainer", reason="the gate is open")
+    if stage == "production":
+        registry.request(name, actor="tess.trainer", reason="better")
+        registry.approve(name, actor="ada.admin", reason="read the report")
+    return name

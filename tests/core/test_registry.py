@@ -1,0 +1,268 @@
+"""Adapters move from stage to stage only with the gate's report for their content and a second person's word."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+import core.registry
+from core.adapter_card import card, diff
+from core.audit import Audit
+from core.datasets import DatasetRecord, Datasets, LineageRow
+from core.errors import AdapterRefused, BadInput, Conflict, NotAllowed, NotFound
+from core.registry import Registry, Training
+from core.sealed import MANIFEST, seal
+from core.store import Store
+from core.turns import now
+from tests.core.adapters import gate_report, registered, sealed_folder
+
+
+@pytest.fixture
+def registry(store: Store, audit: Audit, home: Path) -> Registry:
+    return Registry(store, audit, home=home)
+
+
+def dataset(store: Store, audit: Audit, dataset_id: str, *rows: tuple[str, str]) -> None:
+    """A dataset of rows (person, document)."""
+    record = DatasetRecord(
+        dataset_id, dataset_id * 4, f"datasets/{dataset_id}", len(rows), "confidential", {}, "ana", now()
+    )
+    lineage = [
+        LineageRow(f"row{n}", "train", f"turn{n}", "", "", "", person, "rita.reviewer", document, 1)
+        for n, (person, document) in enumerate(rows)
+    ]
+    Datasets(store, audit).add(record, lineage)
+
+
+def test_registered_adapter_lies_under_its_name_and_waits_in_dev(
+    registry: Registry, audit: Audit, tmp_path: Path
+) -> None:
+    folder = sealed_folder(tmp_path / "out", value=1.0)
+    record = registry.register(folder, actor="tess.trainer", training=Training(ceiling="internal"), reason="60 rows")
+    assert record == registry.get(folder.name)
+    assert (record.stage, record.folder, record.ceiling) == ("dev", f"adapters/{folder.name}", "internal")
+    assert registry.verified(folder.name).sha256 == record.sha256
+    assert [(e.actor, e.action, e.to_stage, e.reason) for e in registry.history(folder.name)] == [
+        ("tess.trainer", "register", "dev", "60 rows")
+    ]
+    assert audit.verify() == []
+    assert next(audit.rows(limit=1)).action == "adapter.register"
+
+
+def test_name_that_does_not_say_its_content_is_refused(registry: Registry, tmp_path: Path) -> None:
+    folder = sealed_folder(tmp_path / "out", value=1.0)
+    for name in ("reader", "reader-v1", "reader-v1-00000000", "reader-v0-12345678", "../x-v1-12345678"):
+        seal(folder, adapter_id=name, kind="reader", base=("tiny", "0" * 64), settings={"offset": 1.0})
+        with pytest.raises(AdapterRefused, match=r"core\.sealed\.named"):
+            registry.register(folder, actor="tess.trainer")
+    assert registry.all() == []
+    assert not (registry.home / "adapters").exists()
+
+
+def test_name_and_content_are_never_used_again(registry: Registry, audit: Audit, tmp_path: Path) -> None:
+    name = registered(registry, audit, tmp_path / "a", value=1.0)
+    with pytest.raises(Conflict, match="never used again"):
+        registry.register(tmp_path / "a" / name, actor="tess.trainer")
+    registry.archive(name, actor="ada.admin", reason="replaced")
+    with pytest.raises(Conflict, match="never used again"):
+        registry.register(tmp_path / "a" / name, actor="tess.trainer")
+
+
+def test_versions_are_counted_by_stem(registry: Registry, audit: Audit, tmp_path: Path) -> None:
+    assert registry.next_version("reader") == 1
+    registered(registry, audit, tmp_path, value=1.0)
+    assert registry.next_version("reader") == 2
+    assert registry.next_version("causal") == 1
+
+
+@pytest.mark.parametrize("damage", ["cut", "added", "missing", "changed"])
+def test_damaged_folder_is_refused_at_every_step(registry: Registry, audit: Audit, tmp_path: Path, damage: str) -> None:
+    name = registered(registry, audit, tmp_path, value=1.0)
+    weights = registry.home / "adapters" / name / "adapter_model.safetensors"
+    if damage == "cut":
+        weights.write_bytes(weights.read_bytes()[:-7])
+    elif damage == "added":
+        (weights.parent / "run.py").write_text("print()")
+    elif damage == "missing":
+        weights.unlink()
+    else:
+        manifest = weights.parent / MANIFEST
+        manifest.write_text(manifest.read_text().replace('"offset": 1.0', '"offset": 2.0'))
+    with pytest.raises(AdapterRefused, match=name):
+        registry.verified(name)
+    with pytest.raises(AdapterRefused):
+        registry.stage(name, gate_report(registry.get(name), audit), actor="ana", reason="the gate is open")
+    assert registry.get(name).stage == "dev"
+
+
+def test_staging_takes_a_passing_report_of_this_content_signed_here(
+    registry: Registry, audit: Audit, store: Store, tmp_path: Path
+) -> None:
+    name = registered(registry, audit, tmp_path, value=1.0)
+    record = registry.get(name)
+    stranger = Audit(store, tmp_path)  # another installation's key
+    for report, said in (
+        (gate_report(record, audit, sha256="9" * 64), "another content"),
+        (gate_report(record, audit, passed=False), "closed"),
+        (replace(gate_report(record, audit, passed=False), passed=True), "changed since"),
+        (gate_report(record, stranger), "not signed by this installation"),
+    ):
+        with pytest.raises(Conflict, match=said):
+            registry.stage(name, report, actor="ana", reason="please")
+    assert registry.get(name).stage == "dev"
+    assert registry.stage(name, gate_report(record, audit), actor="ana", reason="open").stage == "staging"
+    assert registry.report(name) == gate_report(record, audit)
+
+
+def test_production_takes_a_request_and_another_persons_approval(
+    registry: Registry, audit: Audit, tmp_path: Path
+) -> None:
+    name = registered(registry, audit, tmp_path, value=1.0, stage="staging")
+    with pytest.raises(Conflict, match="adapters request"):
+        registry.approve(name, actor="ada.admin", reason="ok")
+    registry.request(name, actor="rob.requester", reason="better on leave")
+    with pytest.raises(Conflict, match="waits for approval"):
+        registry.request(name, actor="ana", reason="again")
+    for own in ("tess.trainer", "rob.requester"):
+        with pytest.raises(NotAllowed, match="another person"):
+            registry.approve(name, actor=own, reason="mine is good")
+    assert registry.get(name).stage == "staging"
+    assert registry.approve(name, actor="ada.admin", reason="read it").stage == "production"
+    assert [e.action for e in registry.history(name)] == ["register", "stage", "request", "approve"]
+    assert [e.report is not None for e in registry.history(name)] == [False, True, False, True]
+    refused = [row for row in audit.rows() if row.action == "adapter.approve_refused"]
+    assert [row.actor for row in refused] == ["tess.trainer", "rob.requester"]
+    assert audit.verify() == []
+
+
+def test_declined_request_is_closed(registry: Registry, audit: Audit, tmp_path: Path) -> None:
+    name = registered(registry, audit, tmp_path, value=1.0, stage="staging")
+    with pytest.raises(Conflict, match="Nobody has asked"):
+        registry.decline(name, actor="ada.admin", reason="no")
+    registry.request(name, actor="ana", reason="better")
+    registry.decline(name, actor="ada.admin", reason="too few cases")
+    assert registry.open_request(name) is None
+    with pytest.raises(Conflict, match="Nobody has asked"):
+        registry.approve(name, actor="ada.admin", reason="after all")
+
+
+def test_no_step_is_left_out_and_each_has_a_reason(registry: Registry, audit: Audit, tmp_path: Path) -> None:
+    name = registered(registry, audit, tmp_path, value=1.0)
+    with pytest.raises(Conflict, match="in dev"):
+        registry.request(name, actor="ana", reason="hurry")
+    with pytest.raises(BadInput, match="Say why"):
+        registry.stage(name, gate_report(registry.get(name), audit), actor="ana", reason=" ")
+    registry.archive(name, actor="ada.admin", reason="not needed")
+    with pytest.raises(Conflict, match="archived"):
+        registry.stage(name, gate_report(registry.get(name), audit), actor="ana", reason="back")
+    with pytest.raises(NotFound, match="adapters list"):
+        registry.get("reader-v9-12345678")
+
+
+def test_blocked_adapter_goes_no_further_until_it_is_unblocked(
+    registry: Registry, audit: Audit, tmp_path: Path
+) -> None:
+    name = registered(registry, audit, tmp_path, value=1.0)
+    registry.block(name, actor="ada.admin", reason="poisoned rows")
+    registry.block(name, actor="ada.admin", reason="again")
+    with pytest.raises(Conflict, match="poisoned rows"):
+        registry.stage(name, gate_report(registry.get(name), audit), actor="ana", reason="open")
+    registry.unblock(name, actor="ada.admin", reason="it was another dataset")
+    registry.stage(name, gate_report(registry.get(name), audit), actor="ana", reason="open")
+    assert [e.action for e in registry.history(name)] == ["register", "block", "unblock", "stage"]
+
+
+def test_erasure_blocks_what_was_trained_on_it_and_what_went_on_from_there(
+    registry: Registry, audit: Audit, store: Store, tmp_path: Path
+) -> None:
+    dataset(store, audit, "ds-one", ("emma.employee", "leave"), ("otto.other", "travel"))
+    dataset(store, audit, "ds-two", ("otto.other", "vpn"))
+    first = registered(registry, audit, tmp_path, value=1.0, training=Training("ds-one"))
+    other = registered(registry, audit, tmp_path, value=2.0, training=Training("ds-two"))
+    child = registered(registry, audit, tmp_path, value=3.0, training=Training("ds-two", parent=first))
+    assert registry.block_trained_on(actor="ada.admin", reason="erasure of a person", person_id="emma.employee") == [
+        first,
+        child,
+    ]
+    assert [bool(registry.get(name).blocked) for name in (first, other, child)] == [True, False, True]
+    assert registry.block_trained_on(actor="ada.admin", reason="erased document", document_id="vpn") == [other, child]
+    reviewed = registry.block_trained_on(actor="ada.admin", reason="a reviewer left", person_id="rita.reviewer")
+    assert sorted(reviewed) == sorted([first, other, child])
+    assert registry.block_trained_on(actor="ada.admin", reason="nobody", person_id="nobody") == []
+    with pytest.raises(BadInput):
+        registry.block_trained_on(actor="ada.admin", reason="neither")
+    with pytest.raises(Conflict, match="blocked"):
+        registered(registry, audit, tmp_path, value=4.0, training=Training("ds-two", parent=first))
+
+
+def test_ceiling_is_the_highest_of_all_that_went_in_and_unknown_rows_are_restricted(
+    registry: Registry, audit: Audit, store: Store, tmp_path: Path
+) -> None:
+    dataset(store, audit, "ds-one", ("emma.employee", "leave"))
+    unknown = registered(registry, audit, tmp_path, value=1.0, training=Training())
+    told = registered(registry, audit, tmp_path, value=2.0, training=Training(ceiling="public"))
+    data = registered(registry, audit, tmp_path, value=3.0, training=Training("ds-one", ceiling="public"))
+    child = registered(registry, audit, tmp_path, value=4.0, training=Training(parent=data, ceiling="public"))
+    ceilings = [registry.get(name).ceiling for name in (unknown, told, data, child)]
+    assert ceilings == ["restricted", "public", "confidential", "confidential"]
+    with pytest.raises(NotFound, match="dataset"):
+        registered(registry, audit, tmp_path, value=5.0, training=Training("ds-gone"))
+
+
+def test_shipped_adapter_is_registered_once_and_may_serve(registry: Registry, tmp_path: Path) -> None:
+    folder = sealed_folder(tmp_path, value=1.0).rename(tmp_path / "reader-1")
+    seal(folder, adapter_id="reader-1", kind="reader", base=("tiny", "0" * 64), settings={})
+    record = registry.register_shipped(folder)
+    assert (record.stage, record.created_by, record.ceiling) == ("production", "system", "public")
+    assert registry.register_shipped(folder) == record
+    assert registry.verified("reader-1").folder == registry.home / "adapters" / "reader-1"
+
+
+def test_half_copied_folder_of_a_crash_is_no_obstacle(registry: Registry, tmp_path: Path) -> None:
+    folder = sealed_folder(tmp_path, value=1.0)
+    place = registry.home / "adapters" / folder.name
+    place.mkdir(parents=True)
+    (place / "README.md").write_text("half")
+    assert registry.register(folder, actor="tess.trainer").stage == "dev"
+    assert registry.verified(folder.name)
+
+
+def test_clock_that_jumps_back_changes_neither_order_nor_stage(
+    registry: Registry, audit: Audit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = registered(registry, audit, tmp_path, value=1.0, stage="staging")
+    monkeypatch.setitem(vars(core.registry), "now", lambda: now() - timedelta(days=400))
+    registry.request(first, actor="ana", reason="better")
+    registry.approve(first, actor="ada.admin", reason="read it")
+    second = registered(registry, audit, tmp_path, value=2.0)
+    assert registry.get(first).stage == "production"
+    assert [e.action for e in registry.history(first)] == ["register", "stage", "request", "approve"]
+    assert [one.adapter_id for one in registry.all()] == [first, second]
+
+
+def test_card_and_difference_say_what_is_known(registry: Registry, audit: Audit, store: Store, tmp_path: Path) -> None:
+    dataset(store, audit, "ds-one", ("emma.employee", "leave"))
+    first = registered(registry, audit, tmp_path, value=1.0, stage="production")
+    second = registered(registry, audit, tmp_path, value=2.0, training=Training("ds-one", run_id="run-7", parent=first))
+    text = card(registry, Datasets(store, audit), first)
+    for said in (
+        "## Approved uses",
+        "## Limits",
+        "## Data",
+        "## Scores",
+        "90.0% of 220 cases",
+        "Made by a test",
+        "ada.admin",
+    ):
+        assert said in text
+    assert "cleared for confidential" in card(registry, Datasets(store, audit), second)
+    changed = {one.field: (one.before, one.after) for one in diff(registry, first, second)}
+    assert changed["setting offset"] == ("1", "2")
+    assert changed["stage"] == ("production", "dev")
+    assert changed["parent"] == ("-", first)
+    assert changed["gate"][1] == "-"
+    assert "peft r" not in changed
+    assert diff(registry, first, first) == []
