@@ -19,6 +19,7 @@ COMMANDS = {
     "serve": Command("assistant.serve_command", "start the assistant: pages and API"),
     "ask": Command("assistant.ask_command", "put one question as a person"),
     "read": Command("assistant.read_command", "read passages for questions, as JSON lines"),
+    "reviews": Command("assistant.reviews_command", "the review queue: list, decide, export, import"),
     "reconcile": Command("assistant.reconcile_command", "bring the model servers to hold the adapters that serve"),
     "users": Command("assistant.users_command", "people, groups and passwords"),
     "keys": Command("assistant.keys_command", "API keys"),

@@ -21,7 +21,7 @@ import sqlalchemy as sa
 
 from core.errors import AssistantError, BadInput, NotFound
 from core.people import People
-from core.records import Principal
+from core.records import Feedback, Principal
 from core.review_queue import Queue
 from core.review_records import Case, Item, Judgement, QueueFilter
 from core.review_rules import correction_from, decision_from
@@ -91,6 +91,26 @@ def record(case: Case) -> dict[str, object]:
 def plain_item(item: Item) -> dict[str, object]:
     """An item of the queue as plain values; nobody's words are in it."""
     return _plain(asdict(item))
+
+
+def plain_case(case: Case) -> dict[str, object]:
+    """A case as plain values, with as much as its reviewer may see."""
+    return {
+        "item": plain_item(case.item),
+        "question": case.turn.question,
+        "answer": case.turn.answer,
+        "status": case.turn.status,
+        "evidence": case.turn.evidence,
+        "adapter": case.turn.adapter,
+        "feedback": _said(case.feedback) if case.feedback else None,
+        "passages": [asdict(one) for one in case.passages],
+        "verdicts": list(case.turn.verdicts),
+        "reviews": [_plain(asdict(one)) for one in case.reviews],
+        "may_decide": case.may_decide,
+        "adjudicates": case.adjudicates,
+        "why_not": case.why_not,
+        "readers": list(case.readers),
+    }
 
 
 def as_csv(records: Iterable[Mapping[str, object]]) -> Iterator[str]:
@@ -175,6 +195,11 @@ def _meant(given: Mapping[str, Any], store: Store, queue: Queue, who: Principal)
     if not found:
         raise NotFound("No item that waits for this reviewer is meant by this line.")
     return found
+
+
+def _said(given: Feedback) -> dict[str, object]:
+    """Without who said it: a reviewer judges the answer, not the person."""
+    return {name: value for name, value in _plain(asdict(given)).items() if name != "person_id"}
 
 
 def _line(cells: Iterable[str]) -> str:

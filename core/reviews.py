@@ -17,13 +17,14 @@ import sqlalchemy as sa
 from core.audit import Audit
 from core.consent import Consent
 from core.document_tasks import open_task, target
-from core.errors import BadInput, Conflict, NotAllowed, NotFound
+from core.errors import Conflict, NotAllowed, NotFound
 from core.people import principal
 from core.records import Decision, Principal, Triage, Turn
 from core.review_items import feedback_of
 from core.review_queue import STAFF, Queue, refusal, reviews_of
 from core.review_records import Approved, Item, Judgement, QueueFilter, Step
 from core.review_rules import agree, sound
+from core.settings import Settings
 from core.store import Store
 from core.tables import feedback, person, review, review_item, turn
 from core.turns import new_id, turn_of
@@ -246,6 +247,12 @@ class Reviews:
         return refusal(item, row, row.person_id, reviewer)
 
 
+def open_reviews(settings: Settings, store: Store, audit: Audit) -> Reviews:
+    """The review queue under the rules of the settings."""
+    lease = timedelta(minutes=settings.review_lease_minutes)
+    return Reviews(store, audit, twice=settings.reviewed_twice, lease=lease)
+
+
 def settled(made: Sequence[Triage]) -> Triage:
     """The decision that holds. Of two that agree, the one that marks its words in a passage, which is exact."""
     if made[-1].step == "adjudication":
@@ -280,18 +287,3 @@ def _approved(connection: sa.Connection, row: Any, opted_out: Collection[str]) -
         language=row.language,
         approved_at=row.closed_at,
     )
-
-
-def twice_from(words: str) -> frozenset[Decision]:
-    """The decisions that need two reviewers, as the settings spell them: `train,fix_guard`, `all` or `none`.
-
-    Raises BadInput for another word.
-    """
-    from core.records import DECISIONS
-
-    named = {word.strip() for word in words.split(",") if word.strip()}
-    if named == {"all"}:
-        return frozenset(DECISIONS)
-    if unknown := sorted(named - set(DECISIONS) - {"none"}):
-        raise BadInput(f"{unknown[0][:40]!r} is no decision: there are {', '.join(DECISIONS)}, and all or none.")
-    return frozenset(d for d in DECISIONS if d in named)

@@ -166,9 +166,9 @@ class Turns:
             connection.execute(conversation.delete().where(conversation.c.person_id == person_id))
         return gone
 
-    def add_feedback(self, given: Feedback) -> None:
+    def add_feedback(self, given: Feedback) -> Turn:
         """Keep a thumb or a flag and its item of the review queue, both or neither; a newer thumb of the same person on
-        the same turn replaces the older one.
+        the same turn replaces the older one. Returns the turn.
 
         Raises NotFound for an unknown turn and for another person's.
         """
@@ -178,6 +178,7 @@ class Turns:
                 withdraw_thumbs(connection, given.turn_id, given.person_id)
             connection.execute(feedback.insert().values(asdict(given)))
             open_item(connection, given, of.passages)
+        return of
 
     def feedback_on(self, turn_ids: Sequence[str]) -> list[Feedback]:
         query = sa.select(feedback).where(feedback.c.turn_id.in_(turn_ids)).order_by(feedback.c.created_at)

@@ -21,7 +21,7 @@ from core.records import Principal
 from core.store import Store
 from core.tables import api_key, person
 
-Scope = Literal["chat", "documents", "feedback", "metrics"]
+Scope = Literal["chat", "documents", "feedback", "metrics", "review"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 
 

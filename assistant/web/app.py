@@ -28,6 +28,7 @@ from assistant.web.metrics import Metrics
 from assistant.web.model_metrics import ModelServers
 from assistant.web.model_servers_api import model_server_routes
 from assistant.web.passwords import Accounts
+from assistant.web.reviews_api import review_routes
 from assistant.web.security import Shield
 from assistant.web.sessions import Identity, Sessions, cookie_name
 from assistant.web.sign_in import sign_in_routes
@@ -59,6 +60,7 @@ def create_app(assistant: Assistant, *, local_token: str = "", accounts: Account
         app.include_router(oidc_routes(settings, provider, assistant.audit))
     app.include_router(chat_routes(assistant))
     app.include_router(feedback_routes(assistant))
+    app.include_router(review_routes(assistant))
     app.include_router(conversation_routes(assistant))
     app.include_router(document_routes(assistant))
     app.include_router(health_routes(assistant, metrics))

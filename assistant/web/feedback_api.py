@@ -15,6 +15,7 @@ from core.turns import new_id, now
 if TYPE_CHECKING:
     from assistant.bootstrap import Assistant
 
+NO_WORDS = "This answer is of a temporary chat: reviewers see neither its question nor its words, only what you write here."
 Reason = Annotated[str, StringConstraints(min_length=1, max_length=80)]
 
 
@@ -43,7 +44,8 @@ def feedback_routes(assistant: Assistant) -> APIRouter:
             comment=given.comment,
             expected=given.expected,
         )
-        assistant.turns.add_feedback(record)
-        return {"feedback_id": record.feedback_id}
+        of = assistant.turns.add_feedback(record)
+        note = {"note": NO_WORDS} if of.temporary else {}
+        return {"feedback_id": record.feedback_id} | note
 
     return router

@@ -17,7 +17,7 @@ from core.people import People
 from core.records import DECISIONS, Correction, Principal
 from core.review_items import adopt, item_id_of
 from core.review_records import Item, Judgement, QueueFilter
-from core.reviews import Reviews, twice_from
+from core.reviews import Reviews
 from core.store import Store
 from core.tables import feedback, review_item
 from core.turns import Turns, now
@@ -291,18 +291,15 @@ def test_by_setting_one_reviewer_is_enough_or_every_decision_needs_two(
     store: Store, audit: Audit, turns: Turns, reviews: Reviews, sam: Principal, rita: Principal
 ) -> None:
     flag(turns, answered(turns))
-    alone = Reviews(store, audit, twice=twice_from("none"))
+    alone = Reviews(store, audit, twice=())
     assert alone.decide(one(reviews, sam).item_id, sam, TRAIN).status == "done"
     (approved,) = alone.approved()
     assert approved.agreed is None
     flag(turns, answered(turns))
-    both = Reviews(store, audit, twice=twice_from("all"))
+    both = Reviews(store, audit, twice=DECISIONS)
     item = one(reviews, sam, QueueFilter())
     assert both.decide(item.item_id, sam, REJECT).status == "second"
     assert both.decide(item.item_id, rita, REJECT).status == "done"
-    assert twice_from("train, fix_guard") == {"train", "fix_guard"}
-    with pytest.raises(BadInput, match="is no decision"):
-        twice_from("trian")
 
 
 def test_nobody_decides_on_their_own_question(turns: Turns, reviews: Reviews, sam: Principal, rita: Principal) -> None:
