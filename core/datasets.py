@@ -17,13 +17,13 @@ from core.audit import Audit
 from core.errors import BadInput, Conflict, NotAllowed, NotFound
 from core.records import Classification
 from core.store import Store
-from core.tables import adapter, dataset, dataset_hold, dataset_row, review, review_item, training_consent, turn
+from core.tables import adapter, dataset, dataset_hold, dataset_row, review, review_item, turn
 
 HoldReason = Literal[
     "burst", "person_share", "group_share", "outlier", "ungrounded", "injection", "contradiction", "personal_data"
 ]
-UNRELEASABLE: tuple[HoldReason, ...] = ("personal_data", "contradiction")
-"""What no release lets in: the correction itself has to change."""
+UNRELEASABLE: tuple[HoldReason, ...] = ("personal_data",)
+"""What no release lets in. Of two items that contradict each other a person releases the one that is right."""
 Part = Literal["asker", "reviewer", "document"]
 
 
@@ -137,12 +137,6 @@ class Datasets:
             rows = connection.execute(sa.select(*columns).where(dataset_row.c.dataset_id == dataset_id)).all()
         return sorted(LineageRow(*row) for row in rows)
 
-    def opted_out(self) -> frozenset[str]:
-        """Ids of the people whose turns are not to be trained on."""
-        query = sa.select(training_consent.c.person_id).where(training_consent.c.allowed.is_(False))
-        with self._store.read() as connection:
-            return frozenset(connection.scalars(query))
-
     def affected(self, *, person_id: str = "", document_id: str = "") -> list[Affected]:
         """The datasets made of a person's turns or reviews, or of any version of a document, with their adapters.
 
@@ -170,19 +164,30 @@ class Datasets:
     def hold(self, found: Mapping[str, Mapping[HoldReason, str]], *, actor: str) -> int:
         """Keep items out, each with its reasons and their details; returns how many holds are new.
 
-        A hold that a person released stays released, and one stands until a person releases it.
+        A hold that a person released stays released, and one stands until a person releases it. What no release lets in is
+        looked for anew by every build: such a hold goes once it is not found any more.
         """
+        never = dataset_hold.c.reason.in_(UNRELEASABLE)
         with self._store.read() as connection:
-            query = sa.select(dataset_hold.c.item_id, dataset_hold.c.reason)
-            known = {(item_id, reason) for item_id, reason in connection.execute(query)}
+            query = sa.select(dataset_hold.c.item_id, dataset_hold.c.reason, never)
+            known = {(item_id, reason): gone for item_id, reason, gone in connection.execute(query)}
         new = [
             asdict(Hold(item_id, reason, detail[:300], datetime.now(UTC)))
             for item_id, reasons in found.items()
             for reason, detail in reasons.items()
             if (item_id, reason) not in known
         ]
-        if new:
-            with self._audit.recorded(actor, "dataset.hold", f"{len(new)} holds", items=sorted(found)) as connection:
+        over = [key for key, unreleasable in known.items() if unreleasable and key[1] not in found.get(key[0], {})]
+        if not new and not over:
+            return 0
+        items, subject = sorted({one["item_id"] for one in new}), f"{len(new)} holds"
+        with self._audit.recorded(
+            actor, "dataset.hold", subject, items=items, over=sorted(map(list, over))
+        ) as connection:
+            for item_id, reason in over:
+                mine = sa.and_(dataset_hold.c.item_id == item_id, dataset_hold.c.reason == reason)
+                connection.execute(dataset_hold.delete().where(mine))
+            if new:
                 connection.execute(dataset_hold.insert(), new)
         return len(new)
 
@@ -201,8 +206,8 @@ class Datasets:
         Raises:
             BadInput: no note.
             NotFound: nothing of an item is held.
-            Conflict: the correction itself has to change first.
-            NotAllowed: the actor asked the question or approved the correction.
+            Conflict: no release lets one of them in; says why.
+            NotAllowed: the actor asked one of the questions or reviewed one of the items.
         """
         if not note.strip():
             raise BadInput("Say in a note why these items may be trained on: it is kept with the release.")
@@ -211,7 +216,9 @@ class Datasets:
             raise NotFound(f"Nothing of item {missing[0][:40]} is held. List with: python -m training dataset held")
         for one in held:
             if one.reason in UNRELEASABLE:
-                raise Conflict(f"Item {one.item_id} is held for {one.reason}: correct it on the review page instead.")
+                raise Conflict(
+                    f"Item {one.item_id} holds personal data that masking does not take out: it is not trained on."
+                )
         self._require_another(sorted(item_ids), actor)
         now = datetime.now(UTC)
         change = {"released_at": now, "released_by": actor, "note": note.strip()}

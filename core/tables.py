@@ -317,7 +317,7 @@ dataset_row = Table(
     Column("reviewer", String(80), nullable=False),
     Column("document_id", String(200), nullable=False),
     Column("version", Integer, nullable=False),
-    PrimaryKeyConstraint("dataset_id", "row_sha256", "turn_id", "document_id", "version"),
+    PrimaryKeyConstraint("dataset_id", "row_sha256", "item_id", "document_id", "version"),
     Index("ix_dataset_row_document", "document_id", "version"),
 )
 """Lineage: whose words and which documents each row was made of. It outlives the turn, so that an erasure finds it."""

@@ -150,7 +150,7 @@ def _dataset_row() -> None:
             ["dataset_id"], ["dataset.dataset_id"], name=op.f("fk_dataset_row_dataset_id"), ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint(
-            "dataset_id", "row_sha256", "turn_id", "document_id", "version", name=op.f("pk_dataset_row")
+            "dataset_id", "row_sha256", "item_id", "document_id", "version", name=op.f("pk_dataset_row")
         ),
     )
     op.create_index("ix_dataset_row_document", "dataset_row", ["document_id", "version"])
