@@ -23,6 +23,7 @@ COMMANDS = {
     "reconcile": Command("assistant.reconcile_command", "bring the model servers to hold the adapters that serve"),
     "users": Command("assistant.users_command", "people, groups and passwords"),
     "keys": Command("assistant.keys_command", "API keys"),
+    "pseudonyms": Command("assistant.pseudonyms_command", "what stands for people's data, and its key"),
     "audit": Command("assistant.audit_command", "verify and read the audit log"),
     "backup": Command("assistant.backup", "write everything into one file, while serving too"),
     "restore": Command("assistant.restore", "bring a backup into an empty home folder"),

@@ -32,6 +32,7 @@ from core.turns import Turns
 from guardrails.pii import Recognisers
 from guardrails.policy import Policy
 from guardrails.policy_book import PolicyBook
+from guardrails.pseudonyms import open_pseudonyms
 from guardrails.rails import Guards, build_guards, failing_rails
 from retrieval.adapters import adapter_folder
 from retrieval.catalogue import Catalogue
@@ -155,8 +156,10 @@ def build(
         adopt(store)
         policies = PolicyBook(settings.home / "policies", settings.policy, audit)
 
+        namer = open_pseudonyms(settings, store, audit)
+
         def rails(policy: Policy) -> Guards:
-            return build_guards(settings, TEMPLATE_TEXT, policy=policy)
+            return build_guards(settings, TEMPLATE_TEXT, policy=policy, encoder=embedder, namer=namer)
 
         guards = rails(policies.in_force().policy)
         model = answer_model or open_model(settings, embedder)

@@ -90,6 +90,10 @@ class Settings(BaseSettings):
         None,
         description="File of a company's own guard policy, read over the packaged one; python -m guardrails policy checks it.",
     )
+    pseudonym_key: Path | None = Field(
+        None,
+        description="File of the key behind pseudonyms, outside the home folder; python -m assistant pseudonyms new-key makes it. Needed where the policy says pseudonymise.",
+    )
     retrieve_limit: int = Field(8, ge=1, le=50, description="Passages given to the answer model.")
     evidence_threshold: float = Field(0.35, ge=0, le=1, description="Below this evidence score nothing is answered.")
     low_evidence: float = Field(0.5, ge=0, le=1, description="Below this evidence score the answer carries a warning.")
@@ -148,7 +152,7 @@ class Settings(BaseSettings):
         description="Provider group to clearance, as staff=internal,board=restricted; empty means internal, otherwise people without such a group read public documents.",
     )
 
-    @field_validator("home", "models", "glossary", "policy", mode="after")
+    @field_validator("home", "models", "glossary", "policy", "pseudonym_key", mode="after")
     @classmethod
     def _expand(cls, value: Path | None) -> Path | None:
         return value and value.expanduser().resolve()

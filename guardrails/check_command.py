@@ -22,6 +22,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from secrets import token_bytes
 from typing import Any, Literal, TextIO
 
 from core.errors import BadInput
@@ -30,6 +31,7 @@ from core.settings import load_settings
 from guardrails.guard import Guard, run_guard
 from guardrails.pii import Recognisers
 from guardrails.policy import load_policy
+from guardrails.pseudonyms import Naming
 from guardrails.rails import build_guards
 
 StageName = Literal["input", "passage", "output"]
@@ -62,7 +64,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def run(args: argparse.Namespace) -> int:
     """Run the command; returns its exit code."""
     policy = load_policy(args.policy)
-    guards = build_guards(load_settings(), NO_TEMPLATE, policy=policy)
+    guards = build_guards(load_settings(), NO_TEMPLATE, policy=policy, namer=Naming(token_bytes(32)))
     stages = {"input": guards.input, "passage": guards.passage, "output": guards.output}
     finder = Recognisers(policy.thresholds(), policy.personal_data.allow)
     for row in read_rows(args.file, {"text": str}):

@@ -23,6 +23,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from secrets import token_bytes
 from typing import Any
 
 from core.errors import BadInput
@@ -32,6 +33,7 @@ from guardrails.injection import Injection
 from guardrails.measures import keywords_found, percentile, rate
 from guardrails.pii import Recognisers
 from guardrails.policy import Policy, load_policy
+from guardrails.pseudonyms import Naming
 from guardrails.rails import build_guards
 
 OUR_NAME: Mapping[str, str] = {
@@ -144,7 +146,7 @@ def injection_lines(rows: Sequence[Mapping[str, Any]], policy: Policy, stage: st
     """One line a system: the keywords, our rules, and the rails together."""
     labels = [_is_attack(row.get("label"), place) for place, row in enumerate(rows, 1)]
     texts = [row["text"] for row in rows]
-    guards = build_guards(load_settings(), NO_TEMPLATE, policy=policy)
+    guards = build_guards(load_settings(), NO_TEMPLATE, policy=policy, namer=Naming(token_bytes(32)))
     steering = [g for g in guards.input if g.name.startswith("injection")]
     stages: Any = {"input": [steering], "passage": [guards.passage], "any": [steering, guards.passage]}[stage]
     question, passage = Injection("question"), Injection("passage")

@@ -8,12 +8,11 @@ needs a context word nearby (+0.35) to pass its threshold (`guardrails/pii.py`).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import phonenumbers
 from presidio_analyzer import Pattern, PatternRecognizer
-from presidio_analyzer.nlp_engine import NlpArtifacts, NlpEngine
 from presidio_analyzer.predefined_recognizers import (
     DeTaxIdRecognizer,
     EsNieRecognizer,
@@ -30,6 +29,7 @@ from presidio_analyzer.predefined_recognizers import (
     UsSsnRecognizer,
 )
 
+from guardrails.language import Tagged
 from guardrails.names import Named
 
 CASED = re.DOTALL | re.MULTILINE
@@ -130,50 +130,6 @@ CONTEXT = {
 
 def _near(entity: str) -> list[str]:
     return CONTEXT[entity].split()
-
-
-class Words(NlpEngine):
-    """Presidio's language side without a model: words in lower case, which is all that context words need.
-
-    A blank spaCy pipeline gives the same findings, but takes four times as long over a document, a minute over a page of
-    emoji, and keeps every word it saw in its vocabulary. A trained recogniser of names takes this class's place.
-    """
-
-    def load(self) -> None:
-        """Nothing to load."""
-
-    def is_loaded(self) -> bool:
-        return True
-
-    def process_text(self, text: str, language: str) -> NlpArtifacts:
-        tokens = [(m.start(), m.group()) for m in _TOKEN.finditer(text)]
-        lowered = [word.lower() for _, word in tokens]
-        words, starts = [word for _, word in tokens], [start for start, _ in tokens]
-        artifacts = NlpArtifacts([], words, starts, lowered, None, language)  # type: ignore[arg-type]
-        artifacts.keywords = set(lowered)  # type: ignore[assignment]
-        return artifacts
-
-    def process_batch(
-        self, texts: Iterable[str], language: str, batch_size: int = 1, n_process: int = 1, **_: object
-    ) -> Iterator[tuple[str, NlpArtifacts]]:
-        del batch_size, n_process
-        for text in texts:
-            yield text, self.process_text(text, language)
-
-    def is_stopword(self, word: str, language: str) -> bool:  # noqa: ARG002
-        return False
-
-    def is_punct(self, word: str, language: str) -> bool:  # noqa: ARG002
-        return not any(c.isalnum() for c in word)
-
-    def get_supported_entities(self) -> list[str]:
-        return []
-
-    def get_supported_languages(self) -> list[str]:
-        return ["en"]
-
-
-_TOKEN = re.compile(r"\w+(?:[-/.]\w+)*|[^\w\s]+")
 
 
 def own(entity: str, score: float, *patterns: str, context: Sequence[str] = (), flags: int = ANY_CASE) -> Any:
@@ -285,6 +241,7 @@ def _personal() -> list[Any]:
     """What says something about a person, and their names."""
     return [
         Named(),
+        Tagged(),
         own("AGE", 0.7, _AGE),
         own("HEALTH", 0.75, _HEALTH_SAID, _HEALTH_OWN),
         own("WEB_ADDRESS", 0.7, _WEB),

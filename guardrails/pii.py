@@ -1,4 +1,4 @@
-"""Personal and secret data in text: found by Presidio's patterns (no model, no network), masked by a stated policy.
+"""Personal and secret data in text: found by patterns and a small trained network (Presidio, no download), masked by a stated policy.
 
 What happens to what is found stands in guardrails/policy.yaml, entity by entity; the mask is the entity's label in angle
 brackets (`guardrails/entities.py`), as `<IBAN>`. As packaged:
@@ -29,7 +29,9 @@ from typing import Any, Literal
 from core.errors import SettingsError
 from core.records import CLASSIFICATIONS, Action, Entity, Passage, Role, Verdict, clearance_rank
 from guardrails.entities import ENTITIES, NAMES, SECRETS
+from guardrails.ner import KINDS, NameModel, open_names
 from guardrails.policy import Handling, PersonalDataSection, load_policy
+from guardrails.pseudonyms import Namer
 
 _FREE_MAIL = re.compile(
     r"@(?:g(?:oogle)?mail|hotmail|outlook|live|msn|y(?:ahoo|mail)|icloud|me|mac|aol|gmx|web|t-online|freenet|posteo|mailbox|"
@@ -59,21 +61,28 @@ _PRIVATE_KEY = re.compile(
 
 
 class Recognisers:
-    """Finds entities. All instances share one Presidio engine, built by the first (about 1 s); safe in threads.
+    """Finds entities. All instances share one Presidio engine, built by the first (about 2 s); safe in threads.
 
     Args:
         thresholds: entity to the lowest score that counts; entities not named are not looked for. Without any, those that
             the packaged policy counts in documents.
         allow: texts (product and policy names, published numbers) that are never personal data, whatever their case.
+        names: the trained recogniser of names and places; None leaves them to patterns and lists.
 
     Raises:
         SettingsError: an entity that no recogniser finds.
     """
 
-    def __init__(self, thresholds: Mapping[str, float] | None = None, allow: Sequence[str] = ()) -> None:
-        with _building:
-            self._engine = _engine()
+    def __init__(
+        self,
+        thresholds: Mapping[str, float] | None = None,
+        allow: Sequence[str] = (),
+        *,
+        names: NameModel | Literal["packaged"] | None = None,
+    ) -> None:
         self._thresholds = load_policy().thresholds(documents=True) if thresholds is None else dict(thresholds)
+        with _building:
+            self._engine = _engine(names if self._thresholds.keys() & set(KINDS) else None)
         missing = sorted(self._thresholds.keys() - self._engine.get_supported_entities() - {"PRIVATE_KEY"})
         if missing:
             raise SettingsError(
@@ -127,20 +136,22 @@ def _merged(run: Sequence[Entity]) -> Entity:
 _building = threading.Lock()
 
 
-@lru_cache(maxsize=1)
-def _engine() -> Any:
-    """The process's one AnalyzerEngine. It keeps nothing of a text between calls, so threads may share it."""
+@lru_cache(maxsize=4)
+def _engine(names: NameModel | Literal["packaged"] | None) -> Any:
+    """The process's one AnalyzerEngine with these names. It keeps nothing of a text between calls, so threads may share it."""
     # Its messages may quote what was analysed ("Failed to validate text ..."), and people's text is never logged.
     logging.getLogger("presidio-analyzer").disabled = True
     with _not_imported("torch", "transformers", "stanza", "tensorflow", "mxnet", "cupy"):
         from presidio_analyzer import AnalyzerEngine, RecognizerRegistry
         from presidio_analyzer.context_aware_enhancers import LemmaContextAwareEnhancer
 
-        from guardrails.patterns import Words, recognisers
+        from guardrails.language import Words
+        from guardrails.patterns import recognisers
 
+        model = open_names() if names == "packaged" else names
     return AnalyzerEngine(
         registry=RecognizerRegistry(recognizers=recognisers(), supported_languages=["en"]),
-        nlp_engine=Words(),
+        nlp_engine=Words(model),
         supported_languages=["en"],
         context_aware_enhancer=LemmaContextAwareEnhancer(
             context_prefix_count=6, context_suffix_count=3, context_matching_mode="whole_word"
@@ -193,7 +204,7 @@ class PersonalDataPolicy:
         return min(by_role, key=_SEVERITY.index) if by_role else handling
 
 
-_SEVERITY: tuple[Handling, ...] = ("allow", "mask_private", "mask", "block")
+_SEVERITY: tuple[Handling, ...] = ("allow", "mask_private", "pseudonymise", "mask", "block")
 
 
 def chat_thresholds(section: PersonalDataSection) -> dict[str, float]:
@@ -209,15 +220,25 @@ def chat_thresholds(section: PersonalDataSection) -> dict[str, float]:
 
 
 class PersonalData:
-    """The guard of questions and of answer sentences: masks or blocks by the policy, never logs what it found."""
+    """The guard of questions and of answer sentences: masks, renames or blocks by the policy, never logs what it found.
+
+    Args:
+        namer: gives pseudonyms; without one an entity that the policy pseudonymises is masked.
+    """
 
     def __init__(
-        self, stage: Literal["question", "answer"], policy: PersonalDataPolicy, recognisers: Recognisers
+        self,
+        stage: Literal["question", "answer"],
+        policy: PersonalDataPolicy,
+        recognisers: Recognisers,
+        *,
+        namer: Namer | None = None,
     ) -> None:
         self.name = f"personal_data_{stage}"
         self._stage = stage
         self._policy = policy
         self._recognisers = recognisers
+        self._namer = namer
 
     def check(self, text: str, passages: Sequence[Passage] = ()) -> Verdict:
         """Mask what the policy says; the entities of the verdict are those masked, with their place in the text given.
@@ -230,15 +251,23 @@ class PersonalData:
             return Verdict(self.name, "allow", text)
         score = max(e.score for e in masked)
         blocked = any(handling == "block" for _, handling in handled)
+        # what is refused or withheld is masked: nothing of it goes on, so nothing of it needs a name
+        named = {} if blocked else self._named(text, handled)
         refused: Action = "refuse" if self._stage == "question" else "drop"
         return Verdict(
             self.name,
             refused if blocked else "mask",
-            mask(text, masked),
+            mask(text, masked, named),
             rule="personal_data",
             score=score,
             entities=masked,
         )
+
+    def _named(self, text: str, handled: Sequence[tuple[Entity, Handling]]) -> dict[Entity, str]:
+        """The pseudonyms of the entities that the policy pseudonymises."""
+        if self._namer is None:
+            return {}
+        return {e: self._namer.name(e.type, text[e.start : e.end]) for e, how in handled if how == "pseudonymise"}
 
     def _handling(self, entity: Entity, text: str, passages: Sequence[Passage]) -> Handling:
         if self._stage == "question":
@@ -269,10 +298,10 @@ def _said_private(body: str, at: int, length: int) -> bool:
     return _PRIVATE_WORDS.search(before) is not None or _PRIVATE_WORDS.search(after) is not None
 
 
-def mask(text: str, entities: Sequence[Entity]) -> str:
-    """The text with each entity replaced by its label, as `<IBAN>`."""
+def mask(text: str, entities: Sequence[Entity], named: Mapping[Entity, str] | None = None) -> str:
+    """The text with each entity replaced by its label, as `<IBAN>`, or by its name in `named`, as `<PERSON-KTZRWMBDPL>`."""
     parts, at = [], 0
     for entity in sorted(entities, key=lambda e: e.start):
-        parts += [text[at : entity.start], f"<{ENTITIES.get(entity.type, 'ID')}>"]
+        parts += [text[at : entity.start], f"<{(named or {}).get(entity) or ENTITIES.get(entity.type, 'ID')}>"]
         at = entity.end
     return "".join(parts) + text[at:]

@@ -25,7 +25,7 @@ from core.errors import SettingsError
 from core.records import Classification, Role
 from guardrails.entities import ENTITIES
 
-Handling = Literal["allow", "mask", "mask_private", "block"]
+Handling = Literal["allow", "mask", "mask_private", "pseudonymise", "block"]
 Language = Literal["en", "es", "de"]
 RailName = Literal[
     "injection_question",
@@ -90,7 +90,7 @@ class NemoPolicy(_Strict):
 
 class EntityPolicy(_Strict):
     threshold: float = Field(ge=0, le=1)
-    question: Literal["allow", "mask", "block"]
+    question: Literal["allow", "mask", "pseudonymise", "block"]
     answer: Handling
     documents: Literal["count", "ignore"] = "count"
 
@@ -136,6 +136,14 @@ class Policy(_Strict):
 
     def rail(self, name: RailName) -> RailPolicy:
         return self.rails[name]
+
+    @property
+    def pseudonymises(self) -> bool:
+        """Whether any entity is anywhere replaced by a pseudonym."""
+        section = self.personal_data
+        tables = [*section.classifications.values(), *section.roles.values()]
+        handled = [h for e in section.entities.values() for h in (e.question, e.answer)]
+        return "pseudonymise" in [*handled, *(h for table in tables for h in table.values())]
 
     def thresholds(self, *, documents: bool = False) -> dict[str, float]:
         """Entity to the lowest score that counts; with `documents`, only those that ingestion counts."""

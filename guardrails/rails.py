@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from urllib.parse import urlsplit
 
+from core.errors import SettingsError
 from core.records import Passage, Role
 from core.settings import Settings
 from guardrails.classifier import OPERATING_POINT, InjectionClassifier, open_judge
@@ -18,8 +19,8 @@ from guardrails.leaks import Markup, PromptLeak
 from guardrails.nemo import NemoRail, NemoStage
 from guardrails.pii import PersonalData, PersonalDataPolicy, Recognisers, chat_thresholds
 from guardrails.policy import Policy, RailName, TopicPolicy, load_policy
+from guardrails.pseudonyms import Namer
 from guardrails.topics import Topics
-
 
 PLAIN = "Every employee has 25 days of annual leave a year."
 """A text on which every rail must give a verdict before its policy may hold."""
@@ -59,22 +60,28 @@ class PersonalGuards:
     policy: Policy
     domains: frozenset[str]
     recognisers: Recognisers
+    namer: Namer | None = None
 
     def depends_on(self, roles: Iterable[Role]) -> bool:
         return any(role in self.policy.personal_data.roles for role in roles)
 
     def question(self) -> PersonalData:
-        return PersonalData("question", self._for(()), self.recognisers)
+        return PersonalData("question", self._for(()), self.recognisers, namer=self.namer)
 
     def answer(self, roles: Iterable[Role] = ()) -> PersonalData:
-        return PersonalData("answer", self._for(roles), self.recognisers)
+        return PersonalData("answer", self._for(roles), self.recognisers, namer=self.namer)
 
     def _for(self, roles: Iterable[Role]) -> PersonalDataPolicy:
         return PersonalDataPolicy(self.policy.personal_data, self.domains, frozenset(roles))
 
 
 def build_guards(
-    settings: Settings, template_text: str, *, policy: Policy | None = None, encoder: Encoder | None = None
+    settings: Settings,
+    template_text: str,
+    *,
+    policy: Policy | None = None,
+    encoder: Encoder | None = None,
+    namer: Namer | None = None,
 ) -> Guards:
     """The rails that the policy switches on, each with its budget.
 
@@ -84,13 +91,20 @@ def build_guards(
         policy: the packaged one where none is given.
         encoder: the embedder that also searches; without it the trained heads do not judge, and the rules stand alone.
 
+        namer: gives pseudonyms where the policy says pseudonymise.
+
     Raises:
-        SettingsError: the policy names an entity that no recogniser finds.
+        SettingsError: the policy names an entity that no recogniser finds, or wants pseudonyms and there is no key.
     """
     policy = policy or load_policy()
+    if policy.pseudonymises and namer is None:
+        raise SettingsError(
+            "The policy says pseudonymise, and there is no key: set ASSISTANT_PSEUDONYM_KEY to a file outside the home folder; "
+            "`python -m assistant pseudonyms new-key FILE` makes it."
+        )
     domains = frozenset(own_domains(settings))
     section = policy.personal_data
-    personal = PersonalGuards(policy, domains, Recognisers(chat_thresholds(section), section.allow))
+    personal = PersonalGuards(policy, domains, Recognisers(chat_thresholds(section), section.allow), namer)
     least_covered = policy.rail("grounding").threshold
     judge, threshold = open_judge(encoder), policy.rail("injection_classifier").threshold
     classifier = InjectionClassifier(judge, OPERATING_POINT if threshold is None else threshold) if judge else None
