@@ -141,6 +141,14 @@ class Queue:
             )
         return found
 
+    def questions(self, items: Sequence[Item]) -> dict[str, str]:
+        """Item id to the question, of those items whose words their reviewer may see."""
+        ids = [item.item_id for item in items if item.allowed]
+        query = sa.select(review_item.c.item_id, turn.c.question).join(turn, turn.c.turn_id == review_item.c.turn_id)
+        with self._store.read() as connection:
+            found = _chunked(connection, query, review_item.c.item_id, ids)
+        return {row.item_id: row.question for row in found if row.question.strip()}
+
     def readers(self, item_id: str) -> list[str]:
         """Ids of the active reviewers who may read every source of an item and did not ask it themselves."""
         (row,) = self._rows([review_item.c.item_id == item_id])

@@ -22,11 +22,13 @@ if TYPE_CHECKING:
 
 
 def build_pages(assistant: Assistant) -> gr.Blocks:
-    """The Gradio application: chat at `/`, documents at `/library`."""
+    """The Gradio application: chat at `/`, documents at `/library`, the review queue at `/review`, one's own page at `/mine`."""
     import gradio as gr
 
     from assistant.pages.chat import build_chat
     from assistant.pages.documents import build_documents
+    from assistant.pages.mine import build_mine
+    from assistant.pages.review import build_review
 
     with gr.Blocks(
         title=f"Assistant · {assistant.settings.organisation}",
@@ -37,6 +39,10 @@ def build_pages(assistant: Assistant) -> gr.Blocks:
         build_chat(assistant, pages)
     with pages.route("Documents", "/library"):
         build_documents(assistant, pages)
+    with pages.route("Review", "/review"):
+        build_review(assistant, pages)
+    with pages.route("My page", "/mine"):
+        build_mine(assistant, pages)
     pages.queue(default_concurrency_limit=None, api_open=False)
     built: gr.Blocks = pages
     return built

@@ -14,8 +14,9 @@ from core.records import Conversation, Principal
 if TYPE_CHECKING:
     from core.settings import Settings
 
-PageName = Literal["chat", "library", "guards", "usage", "mine"]
+PageName = Literal["chat", "library", "review", "guards", "usage", "mine"]
 STAFF_PAGES: Sequence[tuple[str, str, IconName, str, str]] = (
+    ("review", "/review", "flag", "Review", "support"),
     ("guards", "/guards", "shield", "Guards", "admin"),
     ("usage", "/usage", "chart", "Usage", "admin"),
 )
@@ -48,7 +49,8 @@ def pages_nav(current: PageName) -> str:
         f'<a href="{href}" class="ea-nav ea-for-{role}" {_current(current == name)}>{icon(sign)}{label}</a>'
         for name, href, sign, label, role in STAFF_PAGES
     )
-    return f'<nav aria-label="Pages">{chat}{library}{staff}</nav>'
+    mine = f'<a href="/mine" class="ea-nav" {_current(current == "mine")}>{icon("check")}My page</a>'
+    return f'<nav aria-label="Pages">{chat}{library}{staff}{mine}</nav>'
 
 
 def _current(here: bool) -> str:

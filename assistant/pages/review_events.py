@@ -1,0 +1,193 @@
+"""What happens on the review page. Every handler asks for the role itself: hiding a button protects nothing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+from assistant.pages import review_case, review_figures, review_list, shell
+from assistant.pages.person import signed_in, told
+from assistant.web.sessions import require
+from core.errors import BadInput, Conflict, NotAllowed, NotFound
+from core.records import Principal
+from core.review_file import judgement_from
+from core.review_records import WANTED, Item, QueueFilter, Wanted
+from core.turns import now
+
+if TYPE_CHECKING:
+    from assistant.bootstrap import Assistant
+
+SAID = {
+    "done": "Kept: this item is closed.",
+    "second": "Kept: another reviewer decides next.",
+    "adjudicate": "Kept: the two decisions differ, a third person settles it.",
+}
+
+
+class ReviewEvents:
+    """The review page's handlers, one object for everybody. `values` are the filters' fields, in their order."""
+
+    def __init__(self, assistant: Assistant) -> None:
+        self._assistant = assistant
+        self._reviews = assistant.reviews
+
+    @told
+    def load(self, request: gr.Request, *values: Any) -> tuple[Any, ...]:
+        """The account, the filters' choices, the queue, the item that the address names, and an administrator's figures."""
+        who = self._reviewer(request)
+        every = self._reviews.queue.items(who, QueueFilter(status=""))
+        wanted = str(request.query_params.get("item", ""))
+        case = ""
+        if wanted:
+            try:
+                case = self._open(who, wanted)
+            except NotFound:
+                gr.Info("That item does not exist any more.")
+        admin = who.has_role("admin")
+        return (
+            shell.account(who),
+            _choices("All departments", [item.department for item in every]),
+            _choices("Any language", [item.language for item in every]),
+            _choices("Any adapter", [item.adapter for item in every]),
+            *self._lists(who, values),
+            case,
+            gr.update(visible=admin),
+            self._figures(who) if admin else "",
+        )
+
+    @told
+    def filter(self, request: gr.Request, *values: Any) -> tuple[Any, ...]:
+        return (*self._lists(self._reviewer(request), values), gr.skip())
+
+    @told
+    def review_open(self, event: gr.EventData, request: gr.Request, *values: Any) -> tuple[Any, ...]:
+        """Take the item, where it is this reviewer's to decide, and show it."""
+        who = self._reviewer(request)
+        case = self._open(who, _word(event, "item"))
+        return (*self._lists(who, values), case)
+
+    @told
+    def review_close(self, event: gr.EventData, request: gr.Request, *values: Any) -> tuple[Any, ...]:
+        """Give the item back and return to the queue."""
+        who = self._reviewer(request)
+        self._reviews.release(_word(event, "item"), who)
+        return (*self._lists(who, values), "")
+
+    @told
+    def review_skip(self, event: gr.EventData, request: gr.Request, *values: Any) -> tuple[Any, ...]:
+        """Give the item back and take the one that follows it in the queue."""
+        who = self._reviewer(request)
+        skipped = _word(event, "item")
+        self._reviews.release(skipped, who)
+        queue = [item.item_id for item in self._reviews.queue.items(who, _wanted(values))]
+        after = queue[queue.index(skipped) + 1 :] if skipped in queue else queue
+        return self._next(who, values, after)
+
+    @told
+    def review_decide(self, event: gr.EventData, request: gr.Request, *values: Any) -> tuple[Any, ...]:
+        """Keep the decision, say what becomes of the item, and show the next one."""
+        who = self._reviewer(request)
+        given = _judgement(event)
+        item = self._reviews.decide(_word(event, "item"), who, judgement_from(given))
+        gr.Info(SAID.get(item.status, "Kept."), duration=4)
+        waiting = self._reviews.queue.items(who, _wanted(values))
+        return self._next(who, values, [one.item_id for one in waiting])
+
+    @told
+    def review_hand_on(self, event: gr.EventData, request: gr.Request, *values: Any) -> tuple[Any, ...]:
+        who = self._reviewer(request)
+        item = self._reviews.assign(_word(event, "item"), _word(event, "to"), by=who)
+        gr.Info(f"Handed to {item.assigned_to}.", duration=4)
+        return (*self._lists(who, values), "")
+
+    @told
+    def figures(self, request: gr.Request) -> str:
+        return self._figures(require(signed_in(self._assistant, request), "admin"))
+
+    @told
+    def gold_add(self, event: gr.EventData, request: gr.Request) -> str:
+        who = require(signed_in(self._assistant, request), "admin")
+        self._assistant.gold.add(_word(event, "item"), by=who)
+        return self._figures(who)
+
+    @told
+    def gold_remove(self, event: gr.EventData, request: gr.Request) -> str:
+        who = require(signed_in(self._assistant, request), "admin")
+        self._assistant.gold.remove(_word(event, "item"), by=who)
+        return self._figures(who)
+
+    def _reviewer(self, request: gr.Request) -> Principal:
+        return require(signed_in(self._assistant, request), "support", "admin")
+
+    def _lists(self, who: Principal, values: tuple[Any, ...]) -> tuple[str, str]:
+        queue, wanted = self._reviews.queue, _wanted(values)
+        items = queue.items(who, wanted)
+        return review_list.listing(items, queue.questions(items), who, now()), review_list.exports(wanted)
+
+    def _open(self, who: Principal, item_id: str) -> str:
+        queue = self._reviews.queue
+        if queue.case(item_id, who).may_decide:
+            try:
+                self._reviews.claim(item_id, who)
+            except Conflict as taken:
+                gr.Info(str(taken), duration=4)
+        case = queue.case(item_id, who)
+        colleagues = [one for one in queue.readers(item_id) if one != who.person_id]
+        return review_case.case_html(case, colleagues, now())
+
+    def _next(self, who: Principal, values: tuple[Any, ...], candidates: list[str]) -> tuple[Any, ...]:
+        """The first of the candidates that this reviewer may decide; the queue where there is none."""
+        queue = self._reviews.queue
+        for item_id in candidates:
+            item: Item = queue.item(item_id, who)
+            if item.status == "done" or item.mine or not item.allowed:
+                continue
+            try:
+                self._reviews.claim(item_id, who)
+            except (Conflict, NotAllowed, NotFound):
+                continue
+            return (*self._lists(who, values), self._open(who, item_id))
+        gr.Info("Nothing else of this list waits for you.", duration=4)
+        return (*self._lists(who, values), "")
+
+    def _figures(self, who: Principal) -> str:
+        gold = self._assistant.gold
+        closed = self._reviews.queue.items(who, QueueFilter(status="done"))
+        questions = self._reviews.queue.questions(closed)
+        return review_figures.figures(gold.agreement(who), gold.listed(who), closed, questions)
+
+
+def _wanted(values: tuple[Any, ...]) -> QueueFilter:
+    given = dict(zip(review_list.FILTERS, values, strict=True))
+    status: Wanted = next((word for word in WANTED if word == given["status"]), "waiting")
+    words: dict[str, Any] = {name: str(given[name] or "") for name in review_list.FILTERS[1:-1]}
+    return QueueFilter(status, **words, older_than_days=int(given["older_than_days"] or 0))
+
+
+def _judgement(event: gr.EventData) -> dict[str, Any]:
+    """The form's values as the API takes them."""
+    data = event._data if isinstance(event._data, dict) else {}
+    kind = _word(event, "kind")
+    correction: dict[str, Any] | None = None
+    if kind:
+        correction = {"kind": kind, "answer": _word(event, "answer"), "passage_id": _word(event, "passage")}
+        correction |= {"start": data.get("start") or 0, "end": data.get("end") or 0}
+    return {
+        "decision": _word(event, "decision"),
+        "correction": correction,
+        "note": _word(event, "note"),
+        "seconds": data.get("seconds") or 0.0,
+    }
+
+
+def _choices(every: str, found: list[str]) -> Any:
+    return gr.update(choices=[(every, ""), *sorted(set(found) - {""})])
+
+
+def _word(event: gr.EventData, name: str) -> str:
+    data = event._data if isinstance(event._data, dict) else {}
+    value = data.get(name, "")
+    if not isinstance(value, str):
+        raise BadInput("The page sent something else than text: reload it.")
+    return value

@@ -1,0 +1,200 @@
+/* The review page: marking the right words, the form of the decision, keys. It sends names and ids; the server decides. */
+(() => {
+  "use strict";
+  const $ = (selector, root = document) => root.querySelector(selector);
+  const actions = window.eaActions;
+  const send = (name, data) => window.eaSend && window.eaSend(name, data);
+  const shown = () => $(".rv-case");
+  const form = () => $(".rv-case .rv-form");
+  const points = (text) => Array.from(text).length; // Python counts code points, JavaScript UTF-16 units
+  const now = { item: "", opened: 0, span: null, sentence: -1, row: -1 };
+
+  // ---- marking
+  const texts = () => [...document.querySelectorAll(".rv-case .rv-text")];
+  const unmark = () => texts().forEach((text) => { if ($("mark", text)) text.textContent = text.textContent; });
+  const draw = () => {
+    unmark();
+    const where = $(".rv-where");
+    if (where) where.textContent = "";
+    if (!now.span) return;
+    const text = texts().find((one) => one.dataset.passage === now.span.passage);
+    if (!text) return;
+    const all = Array.from(text.textContent), mark = document.createElement("mark");
+    mark.textContent = all.slice(now.span.start, now.span.end).join("");
+    text.replaceChildren(all.slice(0, now.span.start).join(""), mark, all.slice(now.span.end).join(""));
+    if (where) where.textContent = `Marked in passage ${texts().indexOf(text) + 1}.`;
+  };
+  const mark = (text, from, to) => {
+    const all = text.textContent;
+    while (from < to && /\s/.test(all[from])) from += 1;
+    while (to > from && /\s/.test(all[to - 1])) to -= 1;
+    if (to <= from) return;
+    now.span = { passage: text.dataset.passage, start: points(all.slice(0, from)), end: points(all.slice(0, to)) };
+    choose("rv-decision", decision() === "fix_document" ? "fix_document" : "train");
+    if (decision() === "train") choose("rv-kind", "span");
+    $("#rv-words").value = all.slice(from, to);
+    refresh();
+    draw();
+  };
+  const offset = (text, node, place) => {
+    const range = document.createRange();
+    range.setStart(text, 0);
+    range.setEnd(node, place);
+    return range.toString().length;
+  };
+  const sentences = (text) => [...new Intl.Segmenter(undefined, { granularity: "sentence" }).segment(text.textContent)]
+    .flatMap(({ segment, index }) => { // a line end ends a sentence too: headings, list items, table rows
+      let at = index;
+      return segment.split(/(?<=\n)/).map((part) => { const found = [at, at + part.length]; at += part.length; return found; });
+    })
+    .filter(([from, to]) => text.textContent.slice(from, to).trim());
+  document.addEventListener("mouseup", (event) => {
+    const text = event.target.closest?.(".rv-case .rv-text");
+    const selected = getSelection();
+    if (!text || !form() || !selected.rangeCount) return;
+    const range = selected.getRangeAt(0);
+    if (!text.contains(range.startContainer) || !text.contains(range.endContainer)) return;
+    const from = offset(text, range.startContainer, range.startOffset);
+    const to = offset(text, range.endContainer, range.endOffset);
+    selected.removeAllRanges();
+    if (to > from) return mark(text, from, to);
+    const found = sentences(text).find(([start, end]) => start <= from && from < end);
+    if (found) mark(text, ...found);
+  });
+  const step = (by) => {
+    const every = texts().flatMap((text) => sentences(text).map((place) => [text, ...place]));
+    if (!every.length) return;
+    now.sentence = (now.sentence + by + every.length) % every.length;
+    mark(...every[now.sentence]);
+    every[now.sentence][0].querySelector("mark")?.scrollIntoView({ block: "nearest" });
+  };
+
+  // ---- the form
+  const picked = (name) => form()?.querySelector(`[name=${name}]:checked`)?.value || "";
+  const decision = () => picked("rv-decision");
+  const choose = (name, value) => {
+    const box = form()?.querySelector(`[name=${name}][value="${CSS.escape(value)}"]`);
+    if (box) box.checked = true;
+  };
+  const refresh = () => {
+    const chosen = decision(), kind = picked("rv-kind");
+    document.querySelectorAll(".rv-means").forEach((text) => { text.hidden = text.dataset.for !== chosen; });
+    $(".rv-correction").hidden = chosen !== "train";
+    const words = $("#rv-words"), written = ["text", "clarify"].includes(kind);
+    words.readOnly = kind === "span";
+    words.hidden = $(".rv-answer-label").hidden = !written && kind !== "span";
+    $(".rv-note-for").textContent = chosen === "fix_document" ? "for the document's owner (needed)" : "for the next reviewer";
+    $(".rv-form .ea-form-error").hidden = true;
+  };
+  const fill = (data, prefix = "") => {
+    const value = (name) => data[prefix ? prefix + name[0].toUpperCase() + name.slice(1) : name] || "";
+    choose("rv-decision", value("decision") || "train");
+    const kind = value("kind");
+    if (kind) choose("rv-kind", kind);
+    now.span = kind === "span" && value("passage")
+      ? { passage: value("passage"), start: Number(value("start")), end: Number(value("end")) } : null;
+    $("#rv-words").value = value("answer");
+    if (value("note")) $("#rv-note").value = value("note");
+    refresh();
+    draw();
+  };
+  const suggest = () => { if (shown().dataset.sKind) fill(shown().dataset, "s"); };
+  const started = () => {
+    const one = shown();
+    const item = one?.dataset.item || "";
+    if (item === now.item) return;
+    Object.assign(now, { item, opened: performance.now(), span: null, sentence: -1 });
+    const address = "/review" + (item ? "?item=" + encodeURIComponent(item) : "");
+    if (location.pathname === "/review" && location.pathname + location.search !== address) history.replaceState({}, "", address);
+    if (!item) return;
+    if (form()) {
+      suggest();
+      form().querySelectorAll("[name=rv-decision]").forEach((box) => { box.checked = false; });
+      refresh();
+    }
+    const scroll = $("#ea-scroll");
+    if (scroll) scroll.scrollTop = 0;
+  };
+  const save = () => {
+    const error = $(".rv-form .ea-form-error"), chosen = decision(), kind = picked("rv-kind");
+    const say = (text) => { error.textContent = text; error.hidden = false; };
+    if (!chosen) return say("Choose a decision.");
+    const words = $("#rv-words").value.trim(), note = $("#rv-note").value;
+    if (chosen === "train" && !kind) return say("Say how the right answer is given: marked, written, or none.");
+    if (chosen === "train" && kind === "span" && !now.span) return say("Mark the right words in a passage.");
+    if (chosen === "train" && ["text", "clarify"].includes(kind) && !words) return say("Write the answer.");
+    if (chosen === "fix_document" && !note.trim()) return say("Write in the note what the owner should put right.");
+    const marked = now.span && (chosen === "fix_document" || kind === "span") ? now.span : {};
+    const answer = kind === "span" || chosen !== "train" ? "" : words;
+    send("review_decide", {
+      item: now.item, decision: chosen, kind: chosen === "train" ? kind : marked.passage ? "span" : "",
+      answer, note, ...marked, seconds: (performance.now() - now.opened) / 1000,
+    });
+  };
+  document.addEventListener("change", (event) => {
+    if (event.target.matches?.(".rv-form [type=radio]")) {
+      if (event.target.name === "rv-kind" && event.target.value !== "span") { now.span = null; draw(); }
+      refresh();
+    }
+    if (event.target.id === "rv-to" && event.target.value) send("review_hand_on", { item: now.item, to: event.target.value });
+  });
+  document.addEventListener("change", (event) => {
+    if (event.target.id === "rv-consent") send("consent", { allowed: event.target.checked });
+  });
+  document.addEventListener("submit", (event) => {
+    if (event.target.matches(".rv-close")) {
+      event.preventDefault();
+      return send("task_close", { task: event.target.closest("[data-task]").dataset.task, note: event.target.querySelector("input").value });
+    }
+    if (!event.target.matches(".rv-form")) return;
+    event.preventDefault();
+    save();
+  });
+
+  // ---- the queue
+  const open = (id) => send("review_open", { item: id });
+  actions.review_open = (control) => open(control.dataset.id);
+  actions.review_back = () => send("review_close", { item: now.item });
+  actions.review_skip = () => send("review_skip", { item: now.item });
+  actions.review_suggestion = suggest;
+  actions.review_take = (control) => fill(control.dataset);
+  actions.gold_add = (control) => send("gold_add", { item: control.dataset.id });
+  actions.gold_remove = (control) => send("gold_remove", { item: control.dataset.id });
+  const rows = () => [...document.querySelectorAll(".rv-item .ea-doc-title")];
+  const move = (by) => {
+    const every = rows(), at = every.indexOf(document.activeElement);
+    if (every.length) every[(at + by + every.length) % every.length].focus();
+  };
+
+  // ---- keys
+  const typing = () => /^(TEXTAREA|SELECT)$/.test(document.activeElement?.tagName || "") ||
+    (document.activeElement?.tagName === "INPUT" && document.activeElement.type !== "radio");
+  const inForm = {
+    "[": () => step(-1), "]": () => step(1), s: suggest,
+    w: () => { choose("rv-decision", "train"); choose("rv-kind", "text"); now.span = null; draw(); refresh(); $("#rv-words").focus(); },
+    n: () => $("#rv-note").focus(),
+  };
+  document.addEventListener("keydown", (event) => {
+    if (location.pathname !== "/review" || $("dialog[open]")) return;
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && form()) { event.preventDefault(); return save(); }
+    if (event.key === "Escape" && shown()) {
+      if (typing()) return document.activeElement.blur();
+      return actions.review_back();
+    }
+    if (typing() || event.ctrlKey || event.metaKey || event.altKey) return;
+    const key = event.key.toLowerCase();
+    if (!shown() && (key === "j" || key === "k")) return move(key === "j" ? 1 : -1);
+    if (!form()) return;
+    const boxes = [...form().querySelectorAll("[name=rv-decision]")];
+    if (/^[1-6]$/.test(key)) { boxes[Number(key) - 1].checked = true; event.preventDefault(); return refresh(); }
+    if (inForm[key]) { event.preventDefault(); inForm[key](); }
+  });
+
+  const watch = () => {
+    const page = $("#ea-review");
+    if (!page) return location.pathname === "/review" ? setTimeout(watch, 100) : undefined;
+    new MutationObserver(started).observe(page, { childList: true, subtree: true });
+    started();
+  };
+  watch();
+})();
