@@ -1,37 +1,34 @@
 """Training on the command line.
 
+    python -m training dataset build
     python -m training reader --data DIR --out DIR
     python -m training reranker --data DIR --out DIR
 
-Exit codes: 0 done, 2 wrong input, 130 interrupted (the same command goes on from the last checkpoint).
+Exit codes: 0 done, 1 a dataset does not verify, 2 wrong input, 130 interrupted (the same command goes on from the last checkpoint).
 """
 
 from __future__ import annotations
 
-import argparse
 import logging
 import sys
 from collections.abc import Sequence
 
-from core.command import exit_code
-from core.offline import go_quiet
+from core.command import Command, dispatch
+
+COMMANDS = {
+    "dataset": Command("training.dataset_command", "build and check datasets of reviewed answers"),
+    "reader": Command("training.reader", "train the embedded reader"),
+    "reranker": Command("training.reranker", "train the reranker"),
+    "injection": Command("training.injection", "train the judge of injections"),
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; returns its exit code."""
-    go_quiet()
-    from training import injection, reader, reranker
-
-    parser = argparse.ArgumentParser(
-        prog="python -m training", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for recipe in (reader, reranker, injection):
-        recipe.add_parser(subparsers)
-    arguments = parser.parse_args(argv)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
+    """Run one command; returns its exit code. Errors of ours are one line, without a traceback."""
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s", stream=sys.stderr)
+    logging.getLogger("training").setLevel(logging.INFO)
     interrupted = "Interrupted. The same command goes on from the last checkpoint.\n"
-    return exit_code(lambda: int(arguments.run(arguments)), interrupted=interrupted)
+    return dispatch("training", __doc__, COMMANDS, argv, interrupted=interrupted)
 
 
 if __name__ == "__main__":

@@ -4,9 +4,9 @@
     outlier        a question that its own answer's passage has little to do with
     ungrounded     a written answer that the passages do not bear out
     injection      a written answer that speaks to the assistant
+    contradiction  another row answers the same question differently from the same passages
     person_share   more of the set than one flagger may have
     group_share    more of the set than one access group may have
-    contradiction  another row answers the same question differently from the same passages
 
 The first ones look at each row, the shares at what is left. Bursts are looked for among all flags, not only among those
 that review approved: an attempt of which a tired reviewer let a tenth through is still one.
@@ -39,8 +39,9 @@ class Bounds:
     """The limits; all of them stand in the manifest.
 
     Attributes:
-        person_share, group_share: largest share of the rows of one flagger, of one access group. A group may also have
-            half as much again as its share of the people: everybody's group is no suspect.
+        person_share, group_share: largest share of the rows of one flagger, of one access group. Where few people flag, one
+            may have half as much again as an even share, and never more than half; a group half as much again as its share
+            of the people: everybody's group is no suspect.
         floor: rows that anybody and any group may have, however small the set.
         burst_minutes: the window.
         burst_person: flags of one account in a window that are a burst, unless the others there flag nearly as much.
@@ -142,23 +143,39 @@ def _cosines(rows: Sequence[DatasetRow], encode: Encoder) -> list[float]:
 
 
 def shares(rows: Sequence[DatasetRow], people: Mapping[str, Principal], bounds: Bounds) -> Holds:
-    """The rows, newest first, by which a flagger or an access group has more of the set than it may."""
-    holds: Holds = defaultdict(dict)
-    ordered = sorted(rows, key=lambda r: (r.asked_at, r.item_id))
-    most = max(bounds.floor, math.floor(bounds.person_share * len(rows)))
-    for person_rows in _by(ordered, lambda row: [row.lineage.person_id]).values():
-        for row in person_rows[most:]:
-            holds[row.item_id]["person_share"] = f"{len(person_rows)} of {len(rows)} rows, at most {most}"
-    left = [row for row in ordered if row.item_id not in holds]
+    """The rows, newest first, by which a flagger or an access group has more of the set than it may.
+
+    What is held makes the set smaller, and with it what anybody may have: it is counted again until it holds.
+    """
+    holds: Holds = {}
+    left = sorted(rows, key=lambda r: (r.asked_at, r.item_id))
+    while more := _over_person(left, bounds) or _over_group(left, people, bounds):
+        holds |= more
+        left = [row for row in left if row.item_id not in more]
+    return holds
+
+
+def _over_person(rows: Sequence[DatasetRow], bounds: Bounds) -> Holds:
+    by_person = _by(rows, lambda row: [row.lineage.person_id])
+    share = max(bounds.person_share, min(0.5, 1.5 / max(1, len(by_person))))
+    most = max(bounds.floor, math.floor(share * len(rows)))
+    return {
+        row.item_id: {"person_share": f"{len(own)} of {len(rows)} rows, at most {most}"}
+        for own in by_person.values()
+        for row in own[most:]
+    }
+
+
+def _over_group(rows: Sequence[DatasetRow], people: Mapping[str, Principal], bounds: Bounds) -> Holds:
     groups = {who: person.groups - {EVERYONE} for who, person in people.items()}
     sizes = Counter(group for own in groups.values() for group in own)
-    for group, group_rows in _by(left, lambda row: groups.get(row.lineage.person_id, frozenset())).items():
+    holds: Holds = {}
+    for group, own in _by(rows, lambda row: groups.get(row.lineage.person_id, frozenset())).items():
         share = max(bounds.group_share, 1.5 * sizes[group] / max(1, len(people)))
-        allowed = max(bounds.floor, math.floor(min(1.0, share) * len(left)))
-        for row in group_rows[allowed:]:
-            said = f"{len(group_rows)} of {len(left)} rows of group {group}, at most {allowed}"
-            holds[row.item_id]["group_share"] = said
-    return dict(holds)
+        most = max(bounds.floor, math.floor(min(1.0, share) * len(rows)))
+        said = f"{len(own)} of {len(rows)} rows of group {group}, at most {most}"
+        holds |= {row.item_id: {"group_share": said} for row in own[most:]}
+    return holds
 
 
 def _by(rows: Iterable[DatasetRow], keys: Callable[[DatasetRow], Collection[str]]) -> dict[str, list[DatasetRow]]:

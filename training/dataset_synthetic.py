@@ -67,27 +67,33 @@ RULES: Final[Mapping[str, tuple[Rule, ...]]] = {
 
 
 def paraphrases(
-    rows: Sequence[DatasetRow], count: int, encode: Encoder, away: EvaluationQuestions
+    rows: Sequence[DatasetRow],
+    count: int,
+    encode: Encoder,
+    away: EvaluationQuestions,
+    others: Sequence[DatasetRow] = (),
 ) -> tuple[list[DatasetRow], Counter[str]]:
     """Up to `count` paraphrases of each row, and how many were refused, by reason.
 
     Args:
         rows: real training rows; their questions are what a paraphrase is validated against.
+        others: real rows that get none, and that none may come nearer to than to its own.
         away: evaluation questions that no paraphrase may come near.
     """
     made: list[DatasetRow] = []
     refused: Counter[str] = Counter()
     if not count or not rows:
         return made, refused
-    real = encode([row.question for row in rows])
-    taken = {row.question.casefold() for row in rows}
+    every = [*rows, *others]
+    real = encode([row.question for row in every])
+    taken = {row.question.casefold() for row in every}
     for n, row in enumerate(rows):
         kept = 0
         for text in _texts(row):
             if kept == count:
                 break
             one = replace(row, question=text, origin="synthetic", parent=row.item_id, also=())
-            reason = _refused(one, n, rows, real, encode) or away.nearness(one, encode)
+            reason = _refused(one, n, every, real, encode) or away.nearness(one, encode)
             if text.casefold() in taken or reason:
                 refused[reason or "repeated"] += 1
                 continue
