@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Generator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from assistant.followup import standalone
 from assistant.models import AnswerModel
@@ -19,6 +19,7 @@ from assistant.passage_check import Rails
 from assistant.prompt import Prompt, build_prompt
 from assistant.refusals import refusal
 from assistant.release import GUARD_ERROR, TOPIC, Release, run_guards
+from assistant.routing import Route, Router, fixed
 from assistant.sentences import pieces
 from assistant.trace import Trace
 from assistant.words import language_of
@@ -37,6 +38,8 @@ HISTORY_EXCHANGES = 6
 
 @dataclass(frozen=True, slots=True)
 class Started:
+    """Sent first, and once more where another adapter stands in for one that failed."""
+
     turn_id: str
     conversation_id: str | None
     adapter: str
@@ -58,15 +61,27 @@ Event = Started | Sentence | Finished
 
 
 class Answerer:
-    """Answers questions. Safe to use from several threads."""
+    """Answers questions. Safe to use from several threads.
+
+    Args:
+        router: says which of the model's adapters answers whom; None lets its own answer everybody.
+    """
 
     def __init__(
-        self, settings: Settings, turns: Turns, *, retriever: Retriever, guards: Guards, model: AnswerModel
+        self,
+        settings: Settings,
+        turns: Turns,
+        *,
+        retriever: Retriever,
+        guards: Guards,
+        model: AnswerModel,
+        router: Router | None = None,
     ) -> None:
         self._settings = settings
         self._turns = turns
         self._retriever = retriever
         self._rails = Rails(guards)
+        self._router = router
         self.model = model
 
     @property
@@ -95,15 +110,15 @@ class Answerer:
             BadInput: an unknown filter.
             StoreUnavailable: the Turn could not be stored; nothing was acknowledged.
         """
-        trace = Trace(
-            question, self.model.adapter, self.model.name, low_evidence=self._settings.low_evidence, rails=self._rails
-        )
+        trace = Trace(question, self._route(question), self.model.name, self._rails)
         with trace.step("history"):
             history = self._history(question, trace)
         try:
-            yield Started(trace.turn_id, trace.conversation_id, trace.adapter)
+            yield (told := Started(trace.turn_id, trace.conversation_id, trace.adapter))
             with closing(self._steps(question, history, trace)) as texts:
                 for text in texts:
+                    if told.adapter != trace.adapter:
+                        yield (told := replace(told, adapter=trace.adapter))
                     yield Sentence(trace.released_text(text))
         except BaseException as error:
             stopped = isinstance(error, GeneratorExit | KeyboardInterrupt)
@@ -136,27 +151,31 @@ class Answerer:
             yield self._refuse(trace, "failed", refused)
             return
         # 4. without passages, or with too little evidence, there is no answer
-        if not trace.passages or found.evidence < self._settings.evidence_threshold:
+        if not trace.passages or found.evidence < trace.route.evidence_threshold:
             yield self._refuse(trace, "no_answer", "low_evidence" if trace.passages else "no_passage")
             return
-        # 5. the prompt; 6. one model serves everybody until adapters are rolled out by person
+        # 5. the prompt, by the rollout's template; 6. `stream` asked the router which adapter serves this person
         with trace.step("prompt"):
-            prompt = build_prompt(trace.standalone, trace.passages, history)
-        # 7. generate and release; 8. markers resolve to the passages given
-        release = Release(prompt.passages, trace.guards.for_roles(question.person.roles).output, trace)
-        failed = yield from self._generate(prompt, release, trace)
+            prompt = build_prompt(trace.standalone, trace.passages, history, template=trace.route.template)
+        # 7. generate and release; an adapter on trial that fails at once is stood in for, once
+        release, failed = yield from self._generate(prompt, trace)
+        if failed and trace.falls_back():
+            release, failed = yield from self._generate(prompt, trace)
+        # 8. markers resolve to the passages given
         with trace.step("cite"):
             trace.citations = release.citations()
         if failed or release.stopped:
             yield self._refuse(trace, "failed", failed or release.stopped)
         elif not trace.released:
             yield self._refuse(trace, "no_answer", release.withheld or "not_in_passages")
+        trace.prompt = prompt
         # 9. `stream` stores the Turn
 
-    def _generate(self, prompt: Prompt, release: Release, trace: Trace) -> Generator[str, None, str]:
-        """Yield the pieces that pass; returns the reason of a model's failure, or ""."""
+    def _generate(self, prompt: Prompt, trace: Trace) -> Generator[str, None, tuple[Release, str]]:
+        """Yield the pieces that pass; returns what was released, and the reason of a model's failure or ""."""
+        release = Release(prompt.passages, trace.guards.for_roles(trace.question.person.roles).output, trace)
         try:
-            with closing(trace.waiting("generate", self.model.stream(prompt))) as tokens:
+            with closing(trace.waiting("generate", self.model.stream(prompt, adapter=trace.adapter))) as tokens:
                 for piece in pieces(tokens):
                     with trace.step("guard_out"):
                         text = release.take(piece)
@@ -167,9 +186,13 @@ class Answerer:
                         break
         except Exception as error:  # noqa: BLE001 - a model is a server or a library: it fails in any way, and we say so
             advice = str(error) if isinstance(error, AssistantError) else ""
-            log.error("turn %s: model %s failed with %s. %s", trace.turn_id, trace.model, type(error).__name__, advice)
-            return "model_error"
-        return ""
+            who = f"{trace.adapter} on {trace.model}"
+            log.error("turn %s: %s failed with %s. %s", trace.turn_id, who, type(error).__name__, advice)
+            return release, "model_error"
+        return release, ""
+
+    def _route(self, question: Question) -> Route:
+        return self._router.route(question.person) if self._router else fixed(self._settings, self.model)
 
     def _guard_question(self, text: str, trace: Trace) -> tuple[str, str]:
         """The masked question and "", or what may be kept of it and the reason for refusing it."""
@@ -247,6 +270,8 @@ class Answerer:
         with trace.step("store"):
             stored = self._turns.save(record, continues=trace.question.conversation_id is not None)
         trace.conversation_id = stored.conversation_id
+        if self._router and self._router.shadows:
+            self._router.shadows.put(trace)
         log.info("turn %s %s %s %.0f ms", record.turn_id, record.status, record.reason, record.timings_ms["total"])
         return trace.answer()
 

@@ -18,14 +18,19 @@ from typing import TYPE_CHECKING
 from assistant.answerer import Answerer
 from assistant.models import AnswerModel, open_model
 from assistant.prompt import TEMPLATE_TEXT
+from assistant.rollout_start import begun
+from assistant.routing import Router
+from assistant.shadow import Shadows
 from core.audit import Audit
 from core.consent import Consent
 from core.document_tasks import DocumentTasks
 from core.errors import SettingsError
 from core.people import People
+from core.registry import Registry
 from core.review_gold import Gold
 from core.review_items import adopt
 from core.reviews import Reviews, open_reviews
+from core.rollouts import Rollouts
 from core.settings import Settings
 from core.store import Store
 from core.turns import Turns
@@ -66,6 +71,9 @@ class Assistant:
     policies: PolicyBook
     rails: Callable[[Policy], Guards]
     answerer: Answerer
+    registry: Registry
+    rollouts: Rollouts
+    shadows: Shadows
     reconciler: Reconciler | None = None
     _open: ExitStack = field(repr=False, default_factory=ExitStack)
 
@@ -144,26 +152,22 @@ def build(
         stack.callback(index.close)
         reranker = _reranker(settings)
         retriever = Retriever(index, embedder, catalogue, reranker, glossary=open_glossary(settings.glossary))
-        ingest = Ingest(
-            catalogue,
-            index,
-            embedder,
-            files=Originals(settings.files, max_bytes=settings.max_upload_mb * 2**20),
-            scan=Recognisers().count,
-            known_groups=people.groups,
-        )
-        ingest.recover()
+        ingest = _ingest(settings, catalogue, index, embedder, people)
         adopt(store)
         policies = PolicyBook(settings.home / "policies", settings.policy, audit)
-
         namer = open_pseudonyms(settings, store, audit)
 
         def rails(policy: Policy) -> Guards:
             return build_guards(settings, TEMPLATE_TEXT, policy=policy, encoder=embedder, namer=namer)
 
         guards = rails(policies.in_force().policy)
-        model = answer_model or open_model(settings, embedder)
-        answerer = Answerer(settings, turns, retriever=retriever, guards=guards, model=model)
+        registry, rollouts = begun(settings, store, audit, base=answer_model.adapter if answer_model else "")
+        model = answer_model or open_model(settings, embedder, verified=registry.verified)
+        shadows = Shadows(store, model)
+        stack.callback(shadows.close)
+        router = Router(rollouts, model, shadows)
+        router.warm()
+        answerer = Answerer(settings, turns, retriever=retriever, guards=guards, model=model, router=router)
         return Assistant(
             settings=settings,
             store=store,
@@ -178,9 +182,26 @@ def build(
             policies=policies,
             rails=rails,
             answerer=answerer,
+            registry=registry,
+            rollouts=rollouts,
+            shadows=shadows,
             reconciler=_reconciler(settings, store, model, stack),
             _open=stack.pop_all(),
         )
+
+
+def _ingest(settings: Settings, catalogue: Catalogue, index: Index, embedder: Embedder, people: People) -> Ingest:
+    """Ingesting, with what a crash left half done finished."""
+    ingest = Ingest(
+        catalogue,
+        index,
+        embedder,
+        files=Originals(settings.files, max_bytes=settings.max_upload_mb * 2**20),
+        scan=Recognisers().count,
+        known_groups=people.groups,
+    )
+    ingest.recover()
+    return ingest
 
 
 def _reranker(settings: Settings) -> CrossEncoder | None:

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from assistant.compose import compose
+from assistant.compose import written
+from assistant.models import QUOTING
 from assistant.prompt import NO_ANSWER, Prompt
-from assistant.quote import Place, QuotingModel, Scored, choose, rank
+from assistant.quote import Place, QuotingModel, Scored, rank
 from assistant.quote_signals import WEIGHTS
 from assistant.readable import Readable, plain, readable
 from assistant.reader import PassageReading, Readers
@@ -42,47 +43,59 @@ class Found:
 
 
 class EmbeddedReader:
-    """Reads. Safe to use from several threads."""
+    """Reads by the adapter that a request names, or quotes without one. Safe to use from several threads.
 
-    def __init__(self, readers: Readers, embedder: Embedder, glossary: Glossary | None = None) -> None:
-        self.name = BASE_NAME
+    Args:
+        adapter: who answers where none is named: a reader's id, or QUOTING; the readers' own when "".
+    """
+
+    def __init__(
+        self, readers: Readers, embedder: Embedder, glossary: Glossary | None = None, *, adapter: str = ""
+    ) -> None:
         self._readers = readers
         self._quoting = QuotingModel(embedder, glossary)
-
-    @property
-    def adapter(self) -> str:
-        return self._readers.production
+        self.adapter = adapter or readers.production
+        self.name = embedder.name if self.adapter == QUOTING else BASE_NAME
+        self.plain = QUOTING
 
     def ready(self) -> None:
         """It lives in this process: it always is."""
 
-    def stream(self, prompt: Prompt) -> Iterator[str]:
-        found = self.find(prompt.question, prompt.passages)
-        chosen = choose(found.scored) if found.probability >= LEAST_PROBABILITY else []
-        if not chosen:
+    def load(self, adapter: str) -> None:
+        """Have that adapter resident before anybody asks; raises AdapterRefused and NotFound."""
+        if adapter != QUOTING:
+            self._readers.network(adapter)
+
+    def serves(self, adapter: str) -> bool:
+        return adapter == QUOTING or self._readers.wanted(adapter)
+
+    def stream(self, prompt: Prompt, *, adapter: str = "") -> Iterator[str]:
+        wanted = adapter or self.adapter
+        if wanted == QUOTING:
+            yield from self._quoting.stream(prompt)
+            return
+        found = self.find(prompt.question, prompt.passages, adapter=wanted)
+        if found.probability < LEAST_PROBABILITY:
             yield NO_ANSWER
             return
-        spans = [found.spans.get((s.passage, s.place)) for s in chosen]
-        yield from compose(
-            prompt.question,
-            [(s.unit, s.passage) for s in chosen],
-            prompt.passages,
-            span=spans[0],
+        yield from written(
+            prompt.question, found.scored, prompt.passages, spans=found.spans, glossary=self._quoting.glossary
         )
 
-    def find(self, question: str, passages: Sequence[Passage]) -> Found:
+    def find(self, question: str, passages: Sequence[Passage], *, adapter: str = "") -> Found:
         """Every unit of the passages with its chance to hold the answer, best first."""
-        places, values, spans, probability = self.measured(question, passages)
+        places, values, spans, probability = self.measured(question, passages, adapter=adapter)
         scored = rank(places, values, passages, READER_WEIGHTS)
         return Found(scored, spans, probability)
 
     def measured(
-        self, question: str, passages: Sequence[Passage]
+        self, question: str, passages: Sequence[Passage], *, adapter: str = ""
     ) -> tuple[list[Place], NDArray[np.float64], dict[tuple[int, int], tuple[float, str]], float]:
         """Every unit with its signals, shape (units, READER_WEIGHTS), the spans read, and the best probability."""
         places, values = self._quoting.measured(question, passages)
         texts = [readable(p) for p in passages[:READ]]
-        readings = self._readers.read(question, [t.text for t in texts], ranges=[t.places for t in texts])
+        ranges = [t.places for t in texts]
+        readings = self._readers.read(question, [t.text for t in texts], adapter_id=adapter, ranges=ranges)
         spans = _spans(readings, texts)
         answers = {r.passage: r.probability for r in readings}
         chances = _log_shares({at: margin for at, (margin, _) in spans.items()})

@@ -1,24 +1,28 @@
 """The seam of answer models, and the one that the settings name.
 
-embedded reader    assistant/embedded.py  the default: trained adapters on the shared encoder, no server, no download
-quoting model      assistant/quote.py     ASSISTANT_READER=quote: quotations chosen without a trained reader
+embedded reader    assistant/embedded.py  the default: adapters on the shared encoder, no server, no download; without an
+                                          adapter (ASSISTANT_READER=quote) it quotes by assistant/quote.py
 served model       assistant/served.py    MODEL_URL and MODEL: any OpenAI-compatible server, such as vLLM
 scripted model     assistant/scripted.py  for tests and timings
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Protocol
+from collections.abc import Callable, Iterator
+from typing import Final, Protocol
 
 from assistant.prompt import Prompt
+from core.sealed import Sealed
 from core.settings import Settings
 from retrieval.embed import Embedder
 from retrieval.glossary import open_glossary
 
+QUOTING: Final = "quote-v1"
+"""The embedded model without trained weights, which every installation has."""
+
 
 class AnswerModel(Protocol):
-    """Writes an answer to a prompt. Safe to use from several threads."""
+    """Writes an answer to a prompt, by one of its adapters. Safe to use from several threads."""
 
     @property
     def name(self) -> str:
@@ -27,13 +31,25 @@ class AnswerModel(Protocol):
 
     @property
     def adapter(self) -> str:
-        """What answered, as the person sees it and the Turn keeps it."""
+        """Who answers where no adapter is named: what the settings say."""
         ...
 
-    def stream(self, prompt: Prompt) -> Iterator[str]:
+    @property
+    def plain(self) -> str:
+        """Who always answers, without trained weights of our own."""
+        ...
+
+    def serves(self, adapter: str) -> bool:
+        """Whether it would answer by that adapter now. Where not, what it takes is begun, if anything can be; it returns at once."""
+        ...
+
+    def stream(self, prompt: Prompt, *, adapter: str = "") -> Iterator[str]:
         """The answer in pieces of any length, with markers `[n]` for `prompt.passages[n - 1]`, or `NO_ANSWER` alone.
 
         Closing the iterator ends the writing.
+
+        Args:
+            adapter: who is to answer; `self.adapter` where none is named.
 
         Raises:
             ModelUnavailable: the model does not answer; the message is for the operator.
@@ -44,18 +60,32 @@ class AnswerModel(Protocol):
         """Raise ModelUnavailable where the model would not answer now."""
 
 
-def open_model(settings: Settings, embedder: Embedder) -> AnswerModel:
-    """The answer model of the settings: the served one where MODEL_URL is set, else the embedded one."""
+def base_name(settings: Settings) -> str:
+    """Who answers by the settings alone: the served model, the quoting one, or an adapter."""
+    if settings.model_url:
+        return settings.model
+    return QUOTING if settings.reader == "quote" else settings.reader
+
+
+def open_model(
+    settings: Settings, embedder: Embedder, *, verified: Callable[[str], Sealed] | None = None
+) -> AnswerModel:
+    """The answer model of the settings: the served one where MODEL_URL is set, else the embedded one.
+
+    Args:
+        verified: gives an embedded adapter's folder, just verified; that of the home folder or a shipped one when None.
+
+    Raises:
+        AdapterRefused, NotFound: the embedded adapter that the settings name.
+    """
     if settings.model_url:
         from assistant.served import ServedModel
 
         return ServedModel(settings)
-    glossary = open_glossary(settings.glossary)
-    if settings.reader == "quote":
-        from assistant.quote import QuotingModel
-
-        return QuotingModel(embedder, glossary)
     from assistant.embedded import EmbeddedReader
     from assistant.reader import Readers
 
-    return EmbeddedReader(Readers(settings), embedder, glossary)
+    readers, glossary = Readers(settings, verified=verified), open_glossary(settings.glossary)
+    model = EmbeddedReader(readers, embedder, glossary, adapter=base_name(settings))
+    model.load(model.adapter)
+    return model

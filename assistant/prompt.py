@@ -41,8 +41,28 @@ PASSAGE = """<passage {n} {mark}>
 {lines}
 </passage {n} {mark}>"""
 
-TEMPLATE_TEXT = "\n\n".join((SYSTEM, USER, PASSAGE))
-TEMPLATE_SHA256 = hashlib.sha256(TEMPLATE_TEXT.encode()).hexdigest()
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """The prompt's texts. A rollout keeps them with its adapter, so that a rollback brings both back."""
+
+    system: str = SYSTEM
+    user: str = USER
+    passage: str = PASSAGE
+
+    @property
+    def text(self) -> str:
+        return "\n\n".join((self.system, self.user, self.passage))
+
+    @property
+    def sha256(self) -> str:
+        """Its version."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+
+TEMPLATE = Template()
+TEMPLATE_TEXT = TEMPLATE.text
+TEMPLATE_SHA256 = TEMPLATE.sha256
 
 HISTORY_MESSAGES = 4
 HISTORY_CHARS = 1200
@@ -63,7 +83,9 @@ class Prompt:
     template_sha256: str = TEMPLATE_SHA256
 
 
-def build_prompt(question: str, passages: Sequence[Passage], history: Sequence[Message] = ()) -> Prompt:
+def build_prompt(
+    question: str, passages: Sequence[Passage], history: Sequence[Message] = (), *, template: Template = TEMPLATE
+) -> Prompt:
     """The prompt for a standalone question.
 
     Args:
@@ -72,15 +94,15 @@ def build_prompt(question: str, passages: Sequence[Passage], history: Sequence[M
         history: earlier messages, oldest first; the newest few go to the model, without their citation markers.
     """
     mark = _mark(question, passages)
-    shown = "\n\n".join(_passage(n, passage, mark) for n, passage in enumerate(passages, 1))
-    user = USER.format(mark=mark, passages=shown, question=" ".join(question.split()))
+    shown = "\n\n".join(_passage(n, passage, mark, template.passage) for n, passage in enumerate(passages, 1))
+    user = template.user.format(mark=mark, passages=shown, question=" ".join(question.split()))
     recent = tuple(
         Message(m.role, _MARKERS.sub("", m.content)[:HISTORY_CHARS])
         for m in history[-HISTORY_MESSAGES:]
         if m.role != "system" and m.content.strip()
     )
-    messages = (Message("system", SYSTEM), *recent, Message("user", user))
-    return Prompt(question, tuple(passages), recent, messages)
+    messages = (Message("system", template.system), *recent, Message("user", user))
+    return Prompt(question, tuple(passages), recent, messages, template.sha256)
 
 
 def _mark(question: str, passages: Sequence[Passage]) -> str:
@@ -89,8 +111,8 @@ def _mark(question: str, passages: Sequence[Passage]) -> str:
     return f"~{hashlib.sha256(said.encode()).hexdigest()[:8]}~"
 
 
-def _passage(n: int, passage: Passage, mark: str) -> str:
+def _passage(n: int, passage: Passage, mark: str, template: str) -> str:
     where = " — ".join(filter(None, (passage.title, passage.section)))
     heading = f"{' '.join(where.split())} (version {passage.version}, effective {passage.effective.isoformat()})"
     lines = "\n".join(f"{mark} {line}" for line in passage.text.splitlines() if line.strip())
-    return PASSAGE.format(n=n, mark=mark, heading=heading, lines=lines)
+    return template.format(n=n, mark=mark, heading=heading, lines=lines)

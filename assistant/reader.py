@@ -9,20 +9,27 @@ refused and changes nothing: those that are resident go on.
 
 from __future__ import annotations
 
+import logging
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from core.errors import BadInput, NotFound, TooLarge
+from core.errors import AdapterRefused, AssistantError, BadInput, TooLarge
+from core.sealed import Sealed, open_sealed
 from core.settings import Settings
 from retrieval.adapters import Adapter, adapter_folder, open_adapter
 from retrieval.network import Network, open_network
 from retrieval.rerank import probability
 from retrieval.windows import Logits, Reading, Window, build_windows, decode
 
+log = logging.getLogger(__name__)
+
+AGAIN_S = 60.0
+"""A load that failed, or takes longer than this, is tried again after so many seconds."""
 MAX_QUESTION_CHARS = 4_000
 MAX_PASSAGE_CHARS = 120_000
 """About 20,000 words: some 90 windows."""
@@ -53,16 +60,24 @@ class PassageReading:
 
 
 class Readers:
-    """The resident reader adapters. Safe to use from several threads."""
+    """The resident reader adapters. Safe to use from several threads.
 
-    def __init__(self, settings: Settings, *adapter_ids: str) -> None:
+    Args:
+        adapter_ids: resident from the start; the first is the one that reads where none is named. Where none is given,
+            that is the settings' (the shipped one, where they quote), and it is loaded when it is first asked for.
+        verified: gives an adapter's folder, just verified; that of the home folder or a shipped one when None.
+    """
+
+    def __init__(self, settings: Settings, *adapter_ids: str, verified: Callable[[str], Sealed] | None = None) -> None:
         self._settings = settings
+        self._verified = verified or (lambda name: open_sealed(adapter_folder(settings.home, name)))
         self._resident: dict[str, Network] = {}
+        self._loading: dict[str, threading.Lock] = {}
+        self._failed: dict[str, float] = {}
         self._lock = threading.Lock()
-        chosen = adapter_ids or (DEFAULT if settings.reader == "quote" else settings.reader,)
-        for adapter_id in chosen:
-            self.admit(adapter_folder(settings.home, adapter_id))
-        self.production = chosen[0]
+        for adapter_id in adapter_ids:
+            self.network(adapter_id)
+        self.production = (*adapter_ids, DEFAULT if settings.reader == "quote" else settings.reader)[0]
 
     def admit(self, folder: Path) -> Adapter:
         """Verify, compile and keep the adapter of a folder; one of the same id is replaced when the new one is ready.
@@ -77,13 +92,43 @@ class Readers:
         return adapter
 
     def network(self, adapter_id: str = "") -> Network:
-        """The resident network of an adapter; raises NotFound."""
+        """The network of an adapter, which is loaded where it is not resident yet.
+
+        Raises:
+            NotFound: there is no such adapter.
+            AdapterRefused: its files do not verify. Those that are resident go on.
+        """
+        name = adapter_id or self.production
         with self._lock:
-            network = self._resident.get(adapter_id or self.production)
-            known = sorted(self._resident)
-        if network is None:
-            raise NotFound(f"There is no reader adapter {adapter_id[:60]!r}; resident: {', '.join(known)}.")
-        return network
+            found = self._resident.get(name)
+            loading = self._loading.setdefault(name, threading.Lock())
+        if found is not None:
+            return found
+        with loading:  # several who ask at once wait for one load
+            if name not in self._resident:
+                began = time.perf_counter()
+                sealed = self._verified(name)
+                if self.admit(sealed.folder).sha256 != sealed.sha256:
+                    raise AdapterRefused(f"Adapter {name}: {sealed.folder} was changed while it was loaded.")
+                log.info("adapter %s is resident after %.1f s", name, time.perf_counter() - began)
+            return self._resident[name]
+
+    def wanted(self, adapter_id: str) -> bool:
+        """Whether it is resident; where not, it is loaded in the background, and tried again a while after a failure."""
+        with self._lock:
+            if adapter_id in self._resident:
+                return True
+            if time.monotonic() < self._failed.get(adapter_id, 0.0):
+                return False
+            self._failed[adapter_id] = time.monotonic() + AGAIN_S
+        threading.Thread(target=self._load, args=(adapter_id,), name=f"load-{adapter_id}", daemon=True).start()
+        return False
+
+    def _load(self, adapter_id: str) -> None:
+        try:
+            self.network(adapter_id)
+        except AssistantError as error:
+            log.error("adapter %s is not loaded, who serves goes on: %s", adapter_id, error)
 
     def read(
         self,
@@ -100,7 +145,7 @@ class Readers:
 
         Raises:
             BadInput: no question, no passage, or more text than a person would ask with.
-            NotFound: the adapter is not resident.
+            NotFound, AdapterRefused: the adapter is not resident and cannot be loaded.
         """
         check_input(question, passages)
         network = self.network(adapter_id)

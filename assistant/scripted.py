@@ -43,13 +43,21 @@ class ScriptedModel:
         chunk: characters per piece.
         pace_s: seconds before each piece.
         fails_after: raise ModelUnavailable after that many pieces.
+        adapters: who speaks where an adapter of that name is asked for; it serves these and no others.
     """
 
     def __init__(
-        self, scripts: Sequence[Script] = (), *, chunk: int = 7, pace_s: float = 0.0, fails_after: int | None = None
+        self,
+        scripts: Sequence[Script] = (),
+        *,
+        chunk: int = 7,
+        pace_s: float = 0.0,
+        fails_after: int | None = None,
+        adapters: Mapping[str, ScriptedModel] | None = None,
     ) -> None:
         self.name = "scripted"
-        self.adapter = "scripted-v1"
+        self.adapter = self.plain = "scripted-v1"
+        self.adapters = dict(adapters or {})
         self.prompts: list[Prompt] = []
         self.closed = 0
         self._scripts = deque(scripts or [first_sentence])
@@ -58,7 +66,13 @@ class ScriptedModel:
         self._fails_after = fails_after
         self._lock = threading.Lock()
 
-    def stream(self, prompt: Prompt) -> Iterator[str]:
+    def serves(self, adapter: str) -> bool:
+        return adapter == self.adapter or adapter in self.adapters
+
+    def stream(self, prompt: Prompt, *, adapter: str = "") -> Iterator[str]:
+        if adapter in self.adapters:
+            yield from self.adapters[adapter].stream(prompt)
+            return
         with self._lock:
             self.prompts.append(prompt)
             script = self._scripts.popleft() if len(self._scripts) > 1 else self._scripts[0]

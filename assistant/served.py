@@ -30,7 +30,7 @@ class ServedModel:
 
     def __init__(self, settings: Settings) -> None:
         self.name = settings.model
-        self.adapter = settings.model
+        self.adapter = self.plain = settings.model
         self.fleet = Fleet(settings)
         self._timeout_s = settings.model_timeout_s
         self._chats = {replica.name: _chat(replica.url, settings) for replica in self.fleet.replicas}

@@ -10,13 +10,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from assistant.prompt import TEMPLATE_SHA256
 from core.records import Answer, Citation, Passage, Question, Turn, TurnStatus, Verdict
 from core.turns import CHECKS, RAIL, new_id, now, without_text
 from guardrails.guard import GuardRun
 
 if TYPE_CHECKING:
     from assistant.passage_check import Rails
+    from assistant.prompt import Prompt
+    from assistant.routing import Route
     from guardrails.rails import Guards
 
 
@@ -25,16 +26,17 @@ class Trace:
     """One question's way. Texts in it are masked by the input guards, or empty where those did not get to them.
 
     Attributes:
+        route: who answers; it changes where a trial adapter fails and production stands in.
         rails: the guards that the question passes, whatever policy is put in force meanwhile.
+        prompt: what the model was given, once it has answered.
         released: the pieces that the person has seen, in order.
         timings_ms: step to milliseconds; `first_sentence` and `total` count from the start.
         rails_ms: guard to the milliseconds of all its checks, which are parts of the steps.
     """
 
     question: Question
-    adapter: str
+    route: Route
     model: str
-    low_evidence: float
     rails: Rails
     turn_id: str = field(default_factory=new_id)
     created_at: datetime = field(default_factory=now)
@@ -45,6 +47,7 @@ class Trace:
     reason: str = ""
     evidence: float = 0.0
     passages: tuple[Passage, ...] = ()
+    prompt: Prompt | None = None
     citations: tuple[Citation, ...] = ()
     released: list[str] = field(default_factory=list)
     verdicts: list[dict[str, object]] = field(default_factory=list)
@@ -59,6 +62,18 @@ class Trace:
     @property
     def guards(self) -> Guards:
         return self.rails.guards
+
+    @property
+    def adapter(self) -> str:
+        return self.route.adapter
+
+    def falls_back(self) -> bool:
+        """Whether another adapter may answer after this one has failed: once, and only before the person has read anything."""
+        if self.released or not self.route.fallback:
+            return False
+        self.route = self.route.fallen_back()
+        self.counts["fell_back"] += 1
+        return True
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
@@ -132,7 +147,7 @@ class Trace:
             evidence=self.evidence,
             adapter=self.adapter,
             model=self.model,
-            template_sha256=TEMPLATE_SHA256,
+            template_sha256=self.route.template.sha256,
             passages=_found(self.passages),
             verdicts=tuple(self.verdicts),
             citations=self.citations,
@@ -141,6 +156,8 @@ class Trace:
             policy_sha256=self.guards.policy_sha256,
             temporary=self.question.temporary,
             replaces=self.question.replaces,
+            rollout_id=self.route.rollout_id,
+            arm=self.route.arm,
         )
         return without_text(record) if self.question.temporary else record
 
@@ -156,7 +173,7 @@ class Trace:
             citations=self.citations,
             adapter=self.adapter,
             evidence=self.evidence,
-            low_evidence=self.status == "answered" and self.evidence < self.low_evidence,
+            low_evidence=self.status == "answered" and self.evidence < self.route.low_evidence,
             timings_ms=_rounded(self.timings_ms),
         )
 

@@ -109,6 +109,7 @@ def run(args: argparse.Namespace) -> int:
 @contextmanager
 def evaluator(args: argparse.Namespace, here: Opened, chosen: Chosen) -> Iterator[Evaluator]:
     """The suite's world and how to ask in it, for as long as the block runs."""
+    from assistant.rollout_start import in_force
     from eval.evaluation import Evaluator, choose, find_suite
     from eval.judge import open_judge
     from eval.runner import RunOptions
@@ -120,7 +121,7 @@ def evaluator(args: argparse.Namespace, here: Opened, chosen: Chosen) -> Iterato
     folder = args.out or here.settings.home / "evaluation" / "runs"
     judge = open_judge(here.settings) if getattr(args, "judge", False) else None
     options = RunOptions(folder, here.audit, args.workers, sys.stderr.isatty(), args.fresh, judge)
-    with opened_world(whole, here.settings) as world:
+    with opened_world(whole, in_force(here.settings, here.store, here.audit)) as world:
         yield Evaluator(choose(whole, chosen), world, options)
 
 

@@ -16,23 +16,21 @@ from pathlib import Path
 from typing import Literal
 
 from assistant.citing import Cited, attach_marker, resolve_markers
-from assistant.models import AnswerModel, open_model
+from assistant.models import QUOTING, AnswerModel, open_model
 from assistant.prompt import NO_ANSWER, build_prompt
 from assistant.quote import QuotingModel
 from assistant.sentences import pieces
 from core.errors import NotFound
 from core.records import Passage, Principal, Question
+from core.sealed import open_sealed
 from eval.cases import Case
 from eval.scorers import Outcome
 from eval.worlds import Key, World
 from retrieval.adapters import adapter_folder
-from retrieval.adapters import open_adapter as open_adapter_folder
 from retrieval.catalogue import key_from, name, passage_of
 from retrieval.collection import CorpusDocument
 
 SystemName = Literal["assistant", "retrieval", "langchain"]
-QUOTING = "quote-v1"
-"""The model without trained weights, which every installation has."""
 CHAIN_PASSAGES = 4
 """What a LangChain retriever returns where nothing is set."""
 
@@ -73,22 +71,22 @@ def open_adapter(world: World, adapter: str) -> AnswerModel:
     settings = world.assistant.settings
     if adapter in ("", serving.adapter):
         return serving
-    if adapter == QUOTING:
-        return QuotingModel(world.assistant.embedder)
     # An adapter is a model's name on the server that is set, which says in `ready` whether it has it; else a reader's id.
     named = {"model": adapter} if settings.model_url else {"reader": adapter}
+    if adapter == QUOTING:
+        named = {"reader": "quote", "model_url": "", "model": ""}
     return open_model(settings.model_copy(update=named), world.assistant.embedder)
 
 
 def adapter_sha256(world: World, model: AnswerModel) -> str:
-    """The content that answers: a trained adapter's own hash, a served model's name (never reused), else the code's."""
+    """The content that answers: a trained adapter's own hash, that of a served model's name (never reused), else the code's."""
     settings = world.assistant.settings
-    if settings.model_url and model.adapter != QUOTING:
-        return hashlib.sha256(f"served:{model.name}:{model.adapter}".encode()).hexdigest()
     if model.adapter != QUOTING:
         with suppress(NotFound):
-            return open_adapter_folder(adapter_folder(settings.home, model.adapter), "reader").sha256
-    source = Path(inspect.getfile(type(model)))
+            return open_sealed(adapter_folder(settings.home, model.adapter)).sha256
+        if settings.model_url:
+            return hashlib.sha256(f"served:{model.name}:{model.adapter}".encode()).hexdigest()
+    source = Path(inspect.getfile(QuotingModel if model.adapter == QUOTING else type(model)))
     text = b"".join(file.read_bytes() for file in sorted(source.parent.glob(f"{source.stem}*.py")))
     return hashlib.sha256(model.adapter.encode() + b"\0" + text).hexdigest()
 

@@ -10,7 +10,6 @@ import pytest
 from assistant.__main__ import main
 from assistant.bootstrap import build
 from assistant.embedded import EmbeddedReader
-from assistant.quote import QuotingModel
 from assistant.scripted import ScriptedModel
 from assistant.served import ServedModel
 from core.errors import IndexUnavailable, NotFound
@@ -29,9 +28,10 @@ def test_the_settings_choose_the_answer_model(make_desk: MakeDesk) -> None:
 def test_without_a_server_the_embedded_model_quotes_and_a_setting_makes_it_read(home: Path) -> None:
     with build(Settings(home=home, reader="reader-1", reranker="reranker-1"), embedder=HashEmbedder()) as assistant:
         assert isinstance(assistant.answerer.model, EmbeddedReader)
+        assert assistant.answerer.model.adapter == "reader-1"
         assert assistant.retriever.best_mode == "rerank"
     with build(Settings(home=home), embedder=HashEmbedder()) as assistant:
-        assert isinstance(assistant.answerer.model, QuotingModel)
+        assert assistant.answerer.model.adapter == "quote-v1"
         assert assistant.retriever.best_mode == "hybrid"
 
 

@@ -104,7 +104,7 @@ def test_two_adapters_are_resident_and_a_call_names_the_one_that_it_wants(tmp_pa
     readers = Readers(settings, "reader-1", "reader-strict")
     assert readers.read(QUESTION, [LEAVE])[0].probability > 0.5
     assert readers.read(QUESTION, [LEAVE], adapter_id="reader-strict")[0].probability < 0.01
-    with pytest.raises(NotFound, match="resident: reader-1, reader-strict"):
+    with pytest.raises(NotFound, match="no adapter 'reader-9'"):
         readers.read(QUESTION, [LEAVE], adapter_id="reader-9")
 
 
