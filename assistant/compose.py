@@ -1,15 +1,26 @@
-"""The answer's form: the short answer first, then the sentences, list or table that say it, each with its marker."""
+"""The answer's form: the short answer first, then the sentences, list or table that say it, each with its marker.
+
+Where the question names no row of the table that answers, the whole table is given and the case is asked for; where a few
+words are wanted, a few words are given.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
+from assistant.depends import MOST_ROWS, ask_for_document, ask_for_row, open_rows
 from assistant.layout import part_text, source_line
+from assistant.prompt import ASK_BACK, NO_ANSWER
+from assistant.quote import Scored, choose
 from assistant.units import Unit, units
 from assistant.words import content_words, language_of
-from assistant.yes_no import lead_of
+from assistant.yes_no import asks_yes_or_no, lead_of
 from core.records import Passage
+from retrieval.glossary import Glossary
+
+Span = tuple[float, str]
+"""Margin and words of a unit's best span."""
 
 LONGEST_LEAD = 12
 """Words that a short answer may have."""
@@ -18,10 +29,86 @@ MOST_OF_UNIT = 0.6
 LEAST_MARGIN = 0.0
 """A span is a lead where the reader prefers it to "no answer in this passage"."""
 _EDGES = " ,;:.()[]\"'“”„«»|–—-"
+_ASKS_FOR_A_WAY = re.compile(
+    r"^(?:how (?:do|does|can|could|should|must|would|to)\b(?! (?:long|many|much|often))|what (?:do|does|should|must|can|could) (?:i|we|you|one|somebody|people)\b|what (?:happens|if)\b|why\b|"
+    r"wie (?:kann|muss|soll|mache|melde|beantrage|bekomme)\b|was (?:mache|muss|soll|passiert)\b|warum\b|cómo\b|por qué\b|qué (?:hago|debo|pasa)\b)",
+    re.IGNORECASE,
+)
+"""Questions that a sentence answers, and no few words of it."""
+_ASKS_FOR_A_FIGURE = re.compile(
+    r"\bhow (?:many|much|long|often|high|far|old|big|large|soon|early|late|quickly|fast)\b|\bwie (?:viele?|hoch|lange|oft|weit|schnell)\b|\bcuánt[oa]s?\b|\bcada cuánto\b",
+    re.IGNORECASE,
+)
+_FIGURE = re.compile(
+    r"\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|half|twice|once|daily|weekly|monthly|never|none|zwei|drei|vier|fünf|sechs|uno|dos|tres|cuatro|cinco|seis)\b",
+    re.IGNORECASE,
+)
+_ASKS_WHO = re.compile(
+    r"^(?:who|whom|whose)\b|\bwho (?:approves|signs|decides|pays)\b|^(?:wer|wen|wem)\b|quién", re.IGNORECASE
+)
+
+
+_WANTS_ALL = re.compile(
+    r"\b(?:list|all|every|each|table|overview|what are|which are|liste|alle|tabelle|todos|todas|tabla|lista)\b",
+    re.IGNORECASE,
+)
+_WANTS_FEW_WORDS = re.compile(
+    r"\b(?:just|only) (?:the|a|one)\b|\bin (?:one|a single) (?:word|sentence)\b|\bin at most \w+ words\b|\bin short\b|\bbriefly\b|\b(?:nur|kurz)\b.*\b(?:zahl|wort|satz)\b|\ben una (?:palabra|frase)\b",
+    re.IGNORECASE,
+)
+_TWO_CASES = 0.3
+"""Chance from which the best part of a second document makes a short question ambiguous."""
+_SHORT_QUESTION = 3
+"""Content words of a question that names no case."""
+
+
+def written(
+    question: str,
+    scored: Sequence[Scored],
+    passages: Sequence[Passage],
+    *,
+    spans: Mapping[tuple[int, int], Span],
+    glossary: Glossary,
+) -> Iterator[str]:
+    """The answer from the units that may hold it, best first; NO_ANSWER where none is near.
+
+    Args:
+        spans: (passage, place in it) to the best span of the unit that stands there.
+    """
+    chosen = choose(scored)
+    if not chosen:
+        yield NO_ANSWER
+        return
+    best = chosen[0]
+    rows = open_rows(question, best.unit, passages[best.passage], glossary)
+    wanted = ask_for_row(question, best.unit) if rows and not _WANTS_ALL.search(question) else ""
+    if len(rows) > MOST_ROWS and wanted:
+        yield f"{ASK_BACK} {wanted}"
+        return
+    span = None if rows else spans.get((best.passage, best.place))
+    if not rows and _WANTS_FEW_WORDS.search(question):
+        chosen = chosen[:1]
+        if short := _short_answer(question, best.unit, span):
+            yield f"{short[:-1]} [{best.passage + 1}]."
+            return
+    picked = [(row, best.passage) for row in rows] or [(s.unit, s.passage) for s in chosen]
+    yield from compose(question, picked, passages, span=span)
+    if wanted:
+        yield f"\n\n{ASK_BACK} {wanted}"
+    elif other := _other_case(question, chosen, glossary):
+        yield f"\n\n{ASK_BACK} {ask_for_document(question, passages[best.passage], passages[other.passage])}"
+
+
+def _other_case(question: str, chosen: Sequence[Scored], glossary: Glossary) -> Scored | None:
+    """The part of another document that answers a short question as well: which one is meant cannot be known."""
+    if len(set(content_words(glossary.plain(question)))) > _SHORT_QUESTION:
+        return None
+    others = (s for s in chosen[1:] if s.document_id != chosen[0].document_id and s.chance >= _TWO_CASES)
+    return next(others, None)
 
 
 def compose(
-    question: str, chosen: Sequence[tuple[Unit, int]], passages: Sequence[Passage], *, span: tuple[float, str] | None
+    question: str, chosen: Sequence[tuple[Unit, int]], passages: Sequence[Passage], *, span: Span | None
 ) -> Iterator[str]:
     """The answer, piece by piece.
 
@@ -45,12 +132,16 @@ def _by_passage(chosen: Sequence[tuple[Unit, int]]) -> list[tuple[int, list[Unit
     return [(place, [unit for unit, of in chosen if of == place]) for place in order]
 
 
-def _short_answer(question: str, unit: Unit, span: tuple[float, str] | None) -> str:
+def _short_answer(question: str, unit: Unit, span: Span | None) -> str:
     """The reader's span as a sentence of its own, or "" where it says no more or less than the unit."""
-    if span is None or span[0] < LEAST_MARGIN:
+    if span is None or span[0] < LEAST_MARGIN or asks_yes_or_no(question) or _ASKS_FOR_A_WAY.search(question):
         return ""
     words = span[1].strip(_EDGES)
     count = len(words.split())
+    if bool(_ASKS_FOR_A_FIGURE.search(question)) > bool(_FIGURE.search(words)):
+        return ""
+    if _ASKS_WHO.search(question) and not re.search(r"[^\W\d_]{3}", words):
+        return ""
     if not words or count > LONGEST_LEAD or (unit.kind == "sentence" and count > MOST_OF_UNIT * len(unit.text.split())):
         return ""
     if not set(content_words(words)) - set(content_words(question)) and not re.search(r"\d", words):

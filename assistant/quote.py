@@ -77,7 +77,7 @@ class QuotingModel:
         self.name = embedder.name
         self.adapter = "quote-v1"
         self._embedder = embedder
-        self._glossary = glossary or open_glossary()
+        self.glossary = glossary or open_glossary()
         self._known: OrderedDict[tuple[str, int], _Read] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -105,7 +105,7 @@ class QuotingModel:
         """Every unit with its passage's place and its own, and their signals, shape (units, signals)."""
         read = self._read(passages)
         places = [(unit, i, at) for i, one in enumerate(read) for at, unit in enumerate(one.units)]
-        asked = read_question(question, [bag for one in read for bag in one.bags], self._glossary)
+        asked = read_question(question, [bag for one in read for bag in one.bags], self.glossary)
         vector = self._embedder.encode([question])[0]
         tables: dict[tuple[str, str], list[Unit]] = defaultdict(list)
         for unit, i, _ in places:
@@ -134,7 +134,7 @@ class QuotingModel:
         vectors = self._embedder.encode(texts) if texts else np.zeros((0, self._embedder.dimension), np.float32)
         at = 0
         for k, p, parts in fresh:
-            bags = tuple(Bag.of(unit, p, self._glossary) for unit in parts)
+            bags = tuple(Bag.of(unit, p, self.glossary) for unit in parts)
             known[k] = _Read(parts, bags, vectors[at : at + len(parts)])
             at += len(parts)
         with self._lock:

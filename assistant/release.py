@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from assistant.citing import Cited, attach_marker, best_passage, resolve_markers
-from assistant.prompt import NO_ANSWER, UNFINISHED
+from assistant.prompt import ASK_BACK, NO_ANSWER, UNFINISHED
 from assistant.sentences import Piece
 from assistant.trace import Trace
 from assistant.words import content_words, numbers
@@ -15,6 +15,8 @@ from guardrails.guard import Guard, run_guard
 GUARD_ERROR = "guard_error"
 TOPIC = "topic:"
 """How the reason of a question refused by its topic begins; the policy's name of the topic follows."""
+LONGEST_QUESTION = 300
+"""Characters of a question that is asked back."""
 _OUTRANKED_BY = {"heading": ("heading", "intro", "table_head"), "intro": ("intro", "table_head")}
 
 
@@ -92,7 +94,8 @@ class Release:
         if piece.text.endswith(UNFINISHED):
             self._trace.counts["withheld_unfinished"] += 1
             return ""
-        text, cited, reason = self._checked(piece.text)
+        asks = piece.text.startswith(ASK_BACK)
+        text, cited, reason = self._asked_back(piece.text) if asks else self._checked(piece.text)
         if reason == GUARD_ERROR:
             self.stopped = reason
             return ""
@@ -117,6 +120,20 @@ class Release:
         passages = [self._passages[n - 1] for n in cited]
         passed, reason = run_guards(self._guards, text, passages, self._trace)
         return passed, cited, reason
+
+    def _asked_back(self, text: str) -> tuple[str, tuple[int, ...], str]:
+        """A question to the person, as `_checked` gives a piece. It cites nothing, so it may state nothing: short, no figure."""
+        question, _, removed = resolve_markers(text.removeprefix(ASK_BACK).strip(), 0)
+        self._trace.counts["removed_markers"] += removed
+        plain = question
+        for passage in self._passages:
+            plain = plain.replace(passage.title, "")
+        if not question.endswith("?") or numbers(plain) or len(question) > LONGEST_QUESTION:
+            return "", (), "ungrounded"
+        guards = [guard for guard in self._guards if guard.name != "grounding"]
+        passed, reason = run_guards(guards, question, self._passages, self._trace)
+        self._trace.counts["asked_back"] += not reason
+        return passed, (), reason
 
     def _introduced(self, cited: Sequence[int]) -> str:
         """The headings and intro lines above a piece that passed, as far as they pass too."""

@@ -8,6 +8,7 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ import numpy as np
 MARKS = "cofst"
 """Lists by letter: c common words, o other ordinary words, f first names, s surnames, t words of towns' names."""
 FILE = "lists.npz"
+_CONTRACTED = re.compile(r"(?:n?['’]t|['’]\w+)$", re.IGNORECASE)
+"""What "don't" and "we'll" end in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +31,7 @@ class Lists:
 
     def marks(self, word: str) -> str:
         """The letters of the lists that hold the word, whatever its case, in the order of MARKS."""
-        key = hash_of(word)
+        key = hash_of(_CONTRACTED.sub("", word))
         return "".join(mark for mark in MARKS if key in self.hashes[mark])
 
 

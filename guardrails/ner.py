@@ -31,7 +31,7 @@ MAX_TOKENS = 1200
 OUTSIDE_BIAS = -0.7
 """Added to the log-probability of `none`: a missed name counts more than a false alarm, and the score says how sure it is."""
 
-_TOKEN = re.compile(r"\n|[^\W\d_]+|\d+|[^\w\s]|_")
+_TOKEN = re.compile(r"\n|[^\W\d_]+(?:['’](?:t|re|ll|ve|m|d)\b)?|\d+|[^\w\s]|_", re.IGNORECASE)
 _NEVER = -1e9
 
 

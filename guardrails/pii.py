@@ -22,7 +22,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -92,9 +92,9 @@ class Recognisers:
         self._allow = frozenset(text.casefold() for text in allow)
 
     def find(self, text: str) -> tuple[Entity, ...]:
-        """The entities of a text in order, none overlapping: a longer span takes in those that it overlaps."""
+        """The entities of a text in order, none overlapping."""
         found = [e for e in self._raw(text) if text[e.start : e.end].casefold() not in self._allow]
-        return _resolved(found)
+        return joined_addresses(text, _resolved(text, found))
 
     def count(self, text: str) -> dict[str, int]:
         """How many entities of each type a text holds, as a document's record keeps it."""
@@ -112,10 +112,11 @@ class Recognisers:
         return found
 
 
-def _resolved(found: Sequence[Entity]) -> tuple[Entity, ...]:
-    """One entity for each run of overlapping ones: the whole run's span, the type of the surest, then the longest.
+def _resolved(text: str, found: Sequence[Entity]) -> tuple[Entity, ...]:
+    """The entities without overlaps, in order; every character that one of them covered stays covered.
 
-    A secret goes before everything, and a name or a place is the least: it stands in many an address or link.
+    A run of overlapping ones with a secret in it is one secret. Elsewhere numbers with a form of their own keep their place,
+    then names and addresses, the surest first, then places; of what overlaps them, what sticks out stays an entity of its own.
     """
     runs: list[list[Entity]] = []
     end = -1
@@ -125,12 +126,78 @@ def _resolved(found: Sequence[Entity]) -> tuple[Entity, ...]:
         else:
             runs.append([entity])
         end = max(end, entity.end)
-    return tuple(_merged(run) for run in runs)
+    return tuple(entity for run in runs for entity in _apart(text, run))
 
 
-def _merged(run: Sequence[Entity]) -> Entity:
-    best = max(run, key=lambda e: (e.type in SECRETS, e.type not in NAMES, e.score, e.end - e.start))
-    return Entity(best.type, min(e.start for e in run), max(e.end for e in run), best.score)
+def _apart(text: str, run: Sequence[Entity]) -> list[Entity]:
+    order = sorted(run, key=lambda e: (_rank(e.type), e.score, e.end - e.start), reverse=True)
+    if order[0].type in SECRETS:
+        return [replace(order[0], start=min(e.start for e in run), end=max(e.end for e in run))]
+    kept: list[Entity] = []
+    for entity in order:
+        kept += _outside(text, entity, kept)
+    return sorted(kept, key=lambda e: e.start)
+
+
+def _rank(kind: str) -> int:
+    if kind in SECRETS:
+        return 3
+    if kind in ("PERSON", "ORGANIZATION", "STREET_ADDRESS", "POSTCODE"):
+        return 1
+    return 0 if kind in NAMES else 2
+
+
+def _outside(text: str, entity: Entity, kept: Sequence[Entity]) -> list[Entity]:
+    """The parts of an entity that none of the kept ones covers, as far as they hold a letter or a digit."""
+    edges = [entity.start]
+    for other in sorted(kept, key=lambda e: e.start):
+        if other.start < entity.end and entity.start < other.end:
+            edges += [max(entity.start, other.start), min(entity.end, other.end)]
+    edges.append(entity.end)
+    parts = []
+    for start, end in zip(edges[::2], edges[1::2], strict=True):
+        words = list(_ALNUM.finditer(text, start, end))
+        if words:
+            first = start if start == entity.start else words[0].start()
+            parts.append(replace(entity, start=first, end=end if end == entity.end else words[-1].end()))
+    return parts
+
+
+_ALNUM = re.compile(r"\w+")
+_ADDRESS = frozenset({"STREET_ADDRESS", "POSTCODE", "LOCATION"})
+_BETWEEN = re.compile(r"[ ,.]{0,3}\n?[ ,]{0,3}")
+
+
+def joined_addresses(text: str, found: Sequence[Entity]) -> tuple[Entity, ...]:
+    """The entities, with an address in running text as one: "12 High Street, Leeds LS1 4AP" says one thing.
+
+    In a block of lines, as on an envelope or in a form, street, town and postcode stay apart.
+    """
+    kept: list[Entity] = []
+    for entity in found:
+        last = kept[-1] if kept else None
+        one = (
+            last is not None
+            and last.type == "STREET_ADDRESS"
+            and entity.type in _ADDRESS
+            and _BETWEEN.fullmatch(text, last.end, entity.start)
+            and _in_sentence(text, kept)
+        )
+        if one and last is not None:
+            kept[-1] = replace(last, end=entity.end, score=max(last.score, entity.score))
+        else:
+            kept.append(entity)
+    return tuple(kept)
+
+
+def _in_sentence(text: str, kept: Sequence[Entity]) -> bool:
+    """Whether words other than a name and a title stand before the last entity on its line."""
+    line = text.rfind("\n", 0, kept[-1].start) + 1
+    before = text[line : kept[-1].start]
+    for entity in reversed(kept[:-1]):
+        if entity.start >= line and entity.type in ("PERSON", "TITLE", "ORGANIZATION"):
+            before = before[: entity.start - line] + before[entity.end - line :]
+    return any(c.isalpha() for c in before) and not before.rstrip().endswith(":")
 
 
 _building = threading.Lock()

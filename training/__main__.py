@@ -20,6 +20,7 @@ COMMANDS = {
     "reader": Command("training.reader", "train the embedded reader"),
     "reranker": Command("training.reranker", "train the reranker"),
     "injection": Command("training.injection", "train the judge of injections"),
+    "ner": Command("training.ner", "train the model that finds names and places"),
 }
 
 

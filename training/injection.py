@@ -237,7 +237,7 @@ def tables(data: Path, recipe: Recipe, embedder: Embedder, cache: Path) -> tuple
     return table.where(range(len(learnt))), table.where(range(len(learnt), len(everything)))
 
 
-def main(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
     recipe = Recipe(seed=arguments.seed)
     folder: Path = arguments.out
     folder.mkdir(parents=True, exist_ok=True)
@@ -259,4 +259,3 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder with attacks/ and reading/")
     parser.add_argument("--out", type=Path, required=True, help="folder for cached vectors, head and scores")
     parser.add_argument("--seed", type=int, default=Recipe.seed)
-    parser.set_defaults(run=main)

@@ -12,6 +12,7 @@ import random
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -30,7 +31,11 @@ class Example:
     source: str
 
 
-_SLOT = re.compile(r"\{(\w+)\}")
+ATTACK_LINES = Path(__file__).with_name("attack_lines.txt")
+HARMLESS_LINES = Path(__file__).with_name("harmless_lines.txt")
+PASSAGE_LINES = Path(__file__).with_name("passage_lines.txt")
+PAYLOAD_LINES = Path(__file__).with_name("payload_lines.txt")
+_SLOT = re.compile(r"(?<!\{)\{(\w+)\}(?!\})")
 
 SLOTS: Mapping[str, Sequence[str]] = {
     "drop": ("Ignore", "Disregard", "Forget", "Set aside", "Pay no attention to", "Throw away", "Do not follow", "Put out of your mind", "Skip over", "Erase", "Override", "Cast off"),
@@ -82,18 +87,36 @@ BENIGN: Mapping[str, Sequence[str]] = {
 
 
 def own_attacks(seed: int, each: int) -> list[Example]:
-    """`each` distinct texts of every family of attack templates."""
-    return [Example(t, "attack", family, "templates") for family, t in _filled(ATTACKS, seed, each)]
+    """`each` distinct texts of every family of attack templates, fewer where a family has fewer."""
+    return [Example(t, "attack", f, "templates") for f, t in _filled({**ATTACKS, **families(ATTACK_LINES)}, seed, each)]
 
 
 def own_benign(seed: int, each: int) -> list[Example]:
     """`each` distinct harmless texts with trigger words of every family, fewer where a family has fewer."""
-    return [Example(t, "benign", f"trigger_{family}", "templates") for family, t in _filled(BENIGN, seed + 1, each)]
+    found = _filled({**BENIGN, **families(HARMLESS_LINES)}, seed + 1, each)
+    return [Example(t, "benign", f"trigger_{family}", "templates") for family, t in found]
 
 
-def _filled(families: Mapping[str, Sequence[str]], seed: int, each: int) -> Iterator[tuple[str, str]]:
+def passage_orders(seed: int, each: int) -> list[Example]:
+    """`each` distinct orders of every family as they are hidden in documents."""
+    return [Example(t, "attack", f, "passage templates") for f, t in _filled(families(PASSAGE_LINES), seed + 2, each)]
+
+
+def families(file: Path) -> dict[str, list[str]]:
+    """The templates of a file of lines by family."""
+    found: dict[str, list[str]] = {}
+    current = ""
+    for line in file.read_text(encoding="utf-8").splitlines():
+        if line.startswith("== "):
+            current = line.removeprefix("== ")
+        elif line and current:
+            found.setdefault(current, []).append(line.replace("\\n", "\n"))
+    return found
+
+
+def _filled(groups: Mapping[str, Sequence[str]], seed: int, each: int) -> Iterator[tuple[str, str]]:
     rng = random.Random(seed)  # noqa: S311 - seeded sampling, no secret
-    for family, templates in families.items():
+    for family, templates in groups.items():
         found: dict[str, None] = {}
         for turn in range(each * 8):
             if len(found) >= each:
@@ -106,11 +129,20 @@ def _fill(template: str, rng: random.Random) -> str:
     """The template with every slot drawn; a sentence begins with a capital letter, or now and then does not."""
     text = template
     while _SLOT.search(text):
-        text = _SLOT.sub(lambda m: rng.choice(SLOTS[m.group(1)]), text, count=1)
+        text = _SLOT.sub(lambda m: rng.choice(_slot(m.group(1))), text, count=1)
+    text = text.replace("{{", "{").replace("}}", "}")
     text = (
         re.sub(r"(?<=[a-zäöü,:] )([A-Z])(?=[a-z]+ )", lambda m: m.group().lower(), text) if rng.random() < 0.7 else text
     )
     return text.lower() if rng.random() < 0.15 else text[0].upper() + text[1:]
+
+
+@cache
+def _slot(name: str) -> Sequence[str]:
+    if name != "payload":
+        return SLOTS[name]
+    lines = PAYLOAD_LINES.read_text(encoding="utf-8").splitlines()
+    return (*SLOTS[name], *(line for line in lines if not line.startswith("#")))
 
 
 def public_attacks(folder: Path) -> list[Example]:

@@ -270,7 +270,7 @@ def recover(net: ReaderNet, tokenizer: Tokenizer, recipe: Recipe, folder: Path, 
     train(net, stream, again, stage_of(again, folder, "recovery"))
 
 
-def main(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
     recipe = Recipe(
         data=str(arguments.data),
         seed=arguments.seed,
@@ -343,4 +343,3 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--start", default="", help="folder of a reader adapter to go on from; empty: the bare encoder")
     parser.add_argument("--adapter", default=Recipe.adapter, help="id of the adapter that is written")
     parser.add_argument("--seed", type=int, default=Recipe.seed)
-    parser.set_defaults(run=main)

@@ -241,7 +241,7 @@ def _fit(net: RankerNet, mined: Sequence[Mined], recipe: Recipe, stage: Stage, s
     fit(net, stream_of(open_tokenizer(), mined, again, stage.total), loss, stage)
 
 
-def main(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
     given = {name: value for name, value in vars(arguments).items() if name in Recipe.__dataclass_fields__}
     recipe = Recipe(**given | {name: str(given[name] or "") for name in ("data", "nfcorpus", "start")})
     folder: Path = arguments.out
@@ -297,4 +297,3 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--seed", type=int, default=Recipe.seed)
     parser.add_argument("--adapter", default=Recipe.adapter, help="id of the adapter that is written")
     parser.add_argument("--mine-only", action="store_true", help="stop once the negatives are mined")
-    parser.set_defaults(run=main)

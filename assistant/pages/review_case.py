@@ -49,7 +49,7 @@ KEYS = (
 )
 
 
-def case_html(case: Case, colleagues: Sequence[str], now: datetime) -> str:
+def case_html(case: Case, colleagues: Sequence[str], now: datetime, *, low_evidence: float) -> str:
     """The whole view of one item.
 
     Args:
@@ -63,7 +63,7 @@ def case_html(case: Case, colleagues: Sequence[str], now: datetime) -> str:
         '<header class="rv-bar"><button type="button" class="ea-small" data-act="review_back">Back to the queue</button>'
         f"<strong>{icon(sign)}{kind}</strong>{age(item, now)}"
         f'<span class="ea-grow"></span>{_hand_on(case, colleagues)}</header>'
-        f'<div class="rv-columns"><div class="rv-said">{_said(case)}</div>'
+        f'<div class="rv-columns"><div class="rv-said">{_said(case, low_evidence)}</div>'
         f'<div class="rv-passages">{_passages(case)}</div>'
         f'<div class="rv-decide">{_reviews(case)}{decide}{_guidelines()}</div></div></section>'
     )
@@ -83,7 +83,7 @@ def _suggested(case: Case) -> str:
     return " ".join(f'data-s-{name}="{esc(value)}"' for name, value in values.items())
 
 
-def _said(case: Case) -> str:
+def _said(case: Case, low_evidence: float) -> str:
     asked = case.turn
     if not case.item.allowed:
         who = ", ".join(case.readers) or "nobody: ask your administrator for a reviewer with the clearance"
@@ -103,7 +103,7 @@ def _said(case: Case) -> str:
             f'<h3>Question</h3><div class="ea-bubble" dir="auto">{esc(asked.question)}</div>{rewritten}'
             f'<h3>Answer</h3><div class="ea-text rv-answer" dir="auto">{rich(asked.answer, None) if asked.answer else "<p>No answer was given.</p>"}</div>'
         )
-    return words + _report(case.feedback) + _trace(asked)
+    return words + _report(case.feedback) + _trace(asked, low_evidence)
 
 
 def _report(given: Feedback | None) -> str:
@@ -119,24 +119,25 @@ def _report(given: Feedback | None) -> str:
     return f'<h3>What the person said of it</h3><div class="rv-report">{reasons}{comment}{expected}</div>'
 
 
-def _trace(asked: Turn) -> str:
-    rows = [
+def _trace(asked: Turn, low_evidence: float) -> str:
+    """Adapter, outcome, evidence and verdicts in a few lines, so that the passages are near."""
+    facts = [
         ("Adapter", esc(asked.adapter or "none")),
         ("Model", esc(asked.model)),
-        ("Outcome", esc(asked.status + (f": {asked.reason}" if asked.reason else ""))),
-        ("Evidence", evidence_meter(asked.evidence, low=asked.evidence < 0.5)),
         ("Arm", esc(asked.arm)),
+        ("Outcome", esc(asked.status + (f": {asked.reason}" if asked.reason else ""))),
     ]
-    listed = "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in rows)
-    return f'<h3>How it was answered</h3><dl class="ea-wide rv-trace">{listed}</dl>{_verdicts(asked)}'
-
-
-def _verdicts(asked: Turn) -> str:
+    listed = "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in facts)
+    meter = evidence_meter(asked.evidence, low=asked.evidence < low_evidence)
     acted = [v for v in asked.verdicts if v.get("action") != "allow"]
-    rest = len(asked.verdicts) - len(acted)
+    passed = len(asked.verdicts) - len(acted)
     rows = "".join(_verdict(one) for one in acted)
-    passed = f"<li class='ea-muted'>{rest} checks passed</li>" if rest else ""
-    return f'<h3>Verdicts</h3><ul class="rv-verdicts">{rows}{passed or ("" if rows else "<li>none</li>")}</ul>'
+    if passed or not rows:
+        rows += f'<li class="ea-muted">{passed or "No"} check{"" if passed == 1 else "s"} passed</li>'
+    return (
+        f'<h3>How it was answered</h3><dl class="rv-trace">{listed}</dl>{meter}'
+        f'<h3>Verdicts</h3><ul class="rv-verdicts">{rows}</ul>'
+    )
 
 
 def _verdict(one: Mapping[str, object]) -> str:

@@ -134,7 +134,8 @@ class ReviewEvents:
                 gr.Info(str(taken), duration=4)
         case = queue.case(item_id, who)
         colleagues = [one for one in queue.readers(item_id) if one != who.person_id]
-        return review_case.case_html(case, colleagues, now())
+        low = self._assistant.settings.low_evidence
+        return review_case.case_html(case, colleagues, now(), low_evidence=low)
 
     def _next(self, who: Principal, values: tuple[Any, ...], candidates: list[str]) -> tuple[Any, ...]:
         """The first of the candidates that this reviewer may decide; the queue where there is none."""

@@ -73,11 +73,13 @@ def build_theme() -> Base:
 def head() -> str:
     """Links to our stylesheet and scripts; the content's hash in the address makes a new release show at once."""
     scripts = "".join(
-        f'<script defer src="{static_url(name)}"></script>' for name in ("shell.js", "chat.js", "documents.js", "review.js")
+        f'<script defer src="{static_url(name)}"></script>'
+        for name in ("shell.js", "chat.js", "documents.js", "review.js")
     )
     icon = f'<link rel="icon" type="image/svg+xml" href="{static_url("mark.svg")}">'
     sheets = "".join(
-        f'<link rel="stylesheet" href="{static_url(name)}">' for name in ("base.css", "chat.css", "documents.css", "review.css")
+        f'<link rel="stylesheet" href="{static_url(name)}">'
+        for name in ("base.css", "chat.css", "documents.css", "review.css")
     )
     return f'<meta name="color-scheme" content="light dark">{icon}{sheets}{scripts}'
 

@@ -15,7 +15,9 @@ from core.turns import new_id, now
 if TYPE_CHECKING:
     from assistant.bootstrap import Assistant
 
-NO_WORDS = "This answer is of a temporary chat: reviewers see neither its question nor its words, only what you write here."
+NO_WORDS = (
+    "This answer is of a temporary chat: reviewers see neither its question nor its words, only what you write here."
+)
 Reason = Annotated[str, StringConstraints(min_length=1, max_length=80)]
 
 

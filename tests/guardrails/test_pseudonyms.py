@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import stat
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -43,8 +42,8 @@ def key_file(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def pseudonyms(store: Store, audit: Audit, key_file: Path, home: Path) -> Iterator[Pseudonyms]:
-    yield Pseudonyms(store, audit, read_key(key_file, home))
+def pseudonyms(store: Store, audit: Audit, key_file: Path, home: Path) -> Pseudonyms:
+    return Pseudonyms(store, audit, read_key(key_file, home))
 
 
 def test_same_datum_has_the_same_name_however_it_is_spelt(pseudonyms: Pseudonyms) -> None:

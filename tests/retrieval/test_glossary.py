@@ -26,7 +26,10 @@ def test_a_question_in_other_words_says_what_the_documents_say(asked: str, docum
 
 def test_only_whole_words_and_the_longest_phrase_are_replaced() -> None:
     glossary = Glossary({"car": ["auto"], "car park": ["parking*"], "leave": ["time off"]})
-    assert glossary.plain("A cart in the car park, an auto, time offline") == "a cart in the car-park, an car, time offline"
+    assert (
+        glossary.plain("A cart in the car park, an auto, time offline")
+        == "a cart in the car-park, an car, time offline"
+    )
 
 
 def test_what_a_question_says_itself_is_not_added_to_it() -> None:

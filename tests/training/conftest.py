@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from core.settings import Settings
+from retrieval.embed import Embedder, open_embedder
+from tests.training.office import Office, furnish
 
 PLACES = ("Arbor", "Birken", "Calder", "Dunmore", "Elswick", "Farrow", "Gorran", "Hexley")
 FOUNDERS = (
@@ -48,3 +53,24 @@ def reading_folder(tmp_path: Path) -> Path:
     (folder / "squadshifts").mkdir(parents=True)
     (folder / "squadshifts" / "new_wiki_v1.0.json").write_text(json.dumps({"data": articles}))
     return folder
+
+
+@pytest.fixture(scope="session")
+def embedder() -> Embedder:
+    """The packaged model itself: how near two questions are is what is tested."""
+    return open_embedder(Settings(embedder_backend="torch"))
+
+
+@pytest.fixture(scope="session")
+def furnished(tmp_path_factory: pytest.TempPathFactory, embedder: Embedder) -> Path:
+    folder = tmp_path_factory.mktemp("hr") / "home"
+    folder.mkdir()
+    furnish(folder, embedder)
+    return folder
+
+
+@pytest.fixture
+def office(furnished: Path, tmp_path: Path, embedder: Embedder) -> Iterator[Office]:
+    opened = Office.moved_in(furnished, tmp_path / "office", embedder)
+    yield opened
+    opened.store.close()
