@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -74,7 +75,7 @@ def test_templates_give_distinct_texts_of_every_family_and_no_hand_written_one()
     texts = [e.text for e in own_attacks(7, 40) + own_benign(7, 40)]
     assert len(set(texts)) == len(texts) > 600
     assert not set(texts) & {*HELD_OUT_TRIGGERS, *ALARMING}
-    assert not any("{" in t or "}" in t for t in texts)
+    assert not [t for t in texts if re.search(r"\{\w+\}", t)]  # a brace of JSON or of a shell is text
     assert own_attacks(7, 40) == own_attacks(7, 40)
 
 
