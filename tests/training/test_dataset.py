@@ -126,7 +126,8 @@ def test_the_same_question_of_two_people_is_one_row_with_the_lineage_of_both(off
     office.corrected(8)
     first = office.asked(LEAVE)
     for person, question in (("grace.lin", LEAVE.lower()), ("elena.rossi", LEAVE.replace("?", " ?"))):
-        asked = office.again(first, person_id=person, standalone_question=question)
+        later = first.created_at + HOUR  # the oldest row is the one that stays
+        asked = office.again(first, person_id=person, standalone_question=question, created_at=later)
         office.approve(office.flag(asked, BEGIN + 200 * HOUR), office.span(ASKED[0][2]))
     made = office.build()
     assert left_out(made) == {"same_words": 2}
@@ -258,7 +259,7 @@ def poison(
 
 
 def test_a_poisoned_burst_from_three_accounts_enters_no_set_without_a_human(office: Office) -> None:
-    people = [who.person_id for who in office.people.list() if who.person_id not in (REVIEWER,)]
+    people = [who.person_id for who in office.people.all() if who.person_id != REVIEWER]
     office.corrected(12)
     attackers = (*[p for p in people if p not in {who for who, _, _ in ASKED}][:2], "grace.lin")
     items = poison(office, attackers)
