@@ -52,6 +52,7 @@ UNSAID = frozenset(
         "qdrant_url",
         "qdrant_api_key",
         "qdrant_collection",
+        "pseudonym_key",
         "models",
         "model_url",
         "model_api_key",

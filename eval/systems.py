@@ -20,9 +20,10 @@ from assistant.models import QUOTING, AnswerModel, open_model
 from assistant.prompt import NO_ANSWER, build_prompt
 from assistant.quote import QuotingModel
 from assistant.sentences import pieces
-from core.errors import NotFound
+from core.errors import ModelUnavailable, NotFound
 from core.records import Passage, Principal, Question
 from core.sealed import open_sealed
+from core.settings import Settings
 from eval.cases import Case
 from eval.scorers import Outcome
 from eval.worlds import Key, World
@@ -75,7 +76,34 @@ def open_adapter(world: World, adapter: str) -> AnswerModel:
     named = {"model": adapter} if settings.model_url else {"reader": adapter}
     if adapter == QUOTING:
         named = {"reader": "quote", "model_url": "", "model": ""}
+    elif settings.model_url:
+        _held(settings, adapter)
     return open_model(settings.model_copy(update=named), world.assistant.embedder)
+
+
+def _held(settings: Settings, adapter: str) -> None:
+    """Have every model server hold a causal adapter of the home folder: nobody is served by it yet, so nobody else loads it.
+
+    Raises:
+        AdapterRefused: its files do not verify. ModelUnavailable: a server does not answer by it.
+    """
+    from assistant.fleet import Fleet
+    from assistant.reconciler import Desired, Reconciler, Wanted
+
+    try:
+        # The world's `adapters` is a link to the serving home's, which the servers see.
+        sealed = open_sealed(adapter_folder(settings.home, adapter).resolve())
+    except NotFound:
+        return  # a model's name on the server
+    if sealed.kind != "causal":
+        raise NotFound(f"{adapter} is a {sealed.kind[:20]}, which no model server serves: ask it with MODEL_URL unset.")
+    fleet = Fleet(settings)
+    wanted = Desired((Wanted(adapter, sealed.folder, sealed.sha256, lambda: None),))
+    folder = sealed.folder.parent
+    Reconciler(fleet, lambda: wanted, adapters=folder, mounted=settings.model_adapters).round()
+    bad = [one for one in fleet.standings() if one.state != "verified" and one.adapter in (adapter, fleet.base)]
+    if bad:
+        raise ModelUnavailable(bad[0].detail)
 
 
 def adapter_sha256(world: World, model: AnswerModel) -> str:

@@ -1,0 +1,91 @@
+"""A registered adapter is asked by its name whatever serves, and the gate's report opens the registry to its content alone."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from core.audit import Audit
+from core.errors import Conflict
+from core.gate import read_report
+from core.registry import Registry, Training
+from core.rollouts import Rollouts
+from core.store import Store
+from eval.__main__ import main
+from eval.gate import POLICY
+from tests.assistant.readers import ANSWERS, SILENT, reader_folder
+from tests.core.adapters import DEFAULTS
+from tests.eval.conftest import CASES, write_suite
+from tests.eval.test_gate import pinned
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = tmp_path / "home"
+    folder.mkdir()
+    given = {"HOME": str(folder), "READER": "quote", "RERANKER": "", "EMBEDDER_BACKEND": "torch"}
+    for name, value in (given | {"EVIDENCE_THRESHOLD": "0.0", "LOW_EVIDENCE": "0.0"}).items():
+        monkeypatch.setenv(f"ASSISTANT_{name}", value)
+    return folder
+
+
+@pytest.fixture
+def asking(tmp_path: Path) -> list[str]:
+    """The options of run and gate alike: a suite of five cases."""
+    folder = write_suite(tmp_path / "suite", [case for case in CASES if case["id"] != "moon"])
+    pinned(folder)
+    return ["--suite", str(folder), "--no-mlflow", "--json"]
+
+
+@pytest.fixture
+def lenient(tmp_path: Path) -> str:
+    policy = yaml.safe_load(POLICY.read_text()) | {"pass_rate": 0.1, "floor": 0.01, "safety_cases": 0}
+    policy |= {"forgetting": 1.0, "slice_cases": 1000}
+    (tmp_path / "gate.yaml").write_text(yaml.safe_dump(policy))
+    return str(tmp_path / "gate.yaml")
+
+
+def summary(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    last: dict[str, Any] = json.loads(capsys.readouterr().out.splitlines()[-1])
+    return last
+
+
+def test_gates_report_is_bound_to_the_content_that_was_asked(
+    home: Path, store: Store, audit: Audit, asking: list[str], lenient: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:  # fmt: skip
+    registry = Registry(store, audit, home=home)
+    answers, silent = (
+        registry.register(reader_folder(tmp_path, offset=offset, version=n), actor="tess", training=Training(ceiling="internal"))
+        for n, offset in ((1, ANSWERS), (2, SILENT))
+    )  # fmt: skip
+    rates = {}
+    for one in (answers, silent):
+        assert main(["run", *asking, "--adapter", one.adapter_id]) == 0
+        told = summary(capsys)
+        assert (told["adapter"], told["adapter_sha256"]) == (one.adapter_id, one.sha256)
+        rates[one.adapter_id] = told["rate"]
+    assert rates[answers.adapter_id] > rates[silent.adapter_id]
+    reports = {}
+    for one in (answers, silent):
+        main(["gate", *asking, "--policy", lenient, "--adapter", one.adapter_id])
+        told = summary(capsys)
+        assert (told["against"], told["adapter_sha256"]) == ("quote-v1", one.sha256)
+        reports[one.adapter_id] = read_report(Path(told["report"]))
+    with pytest.raises(Conflict, match="another content"):
+        registry.stage(answers.adapter_id, reports[silent.adapter_id], actor="tess", reason="mine")
+    assert reports[answers.adapter_id].passed
+    staged = registry.stage(answers.adapter_id, reports[answers.adapter_id], actor="tess", reason="the gate is open")
+    assert staged.stage == "staging"
+    registry.request(answers.adapter_id, actor="tess", reason="better")
+    registry.approve(answers.adapter_id, actor="ada", reason="read it")
+    rollouts = Rollouts(store, audit, registry)
+    rollouts.begin(DEFAULTS)
+    rollouts.promote(answers.adapter_id, actor="ada", reason="better")
+    main(["gate", *asking, "--policy", lenient, "--adapter", silent.adapter_id])
+    assert summary(capsys)["against"] == answers.adapter_id
