@@ -19,8 +19,8 @@ from retrieval.embed import Embedder, Vectors
 from training.dataset_rows import DatasetRow
 
 NEAR_EVALUATION: Final = 0.8
-"""Cosine to an evaluation question from which a row is left out. Of the demo suite's own paraphrases a third are that near,
-of its different questions 4 in 100: tests/training/test_dataset_near.py."""
+"""Cosine to an evaluation question from which a row is left out. Of the demo suite's forty wordings of eight questions a third
+are that near to another wording, and none to another question: tests/training/test_dataset_near.py."""
 SAME_WORDS: Final = 0.7
 """Estimated Jaccard similarity of three-word shingles from which a question repeats an evaluation case's wording."""
 TOGETHER: Final = 0.85
