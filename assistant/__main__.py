@@ -20,6 +20,8 @@ COMMANDS = {
     "ask": Command("assistant.ask_command", "put one question as a person"),
     "read": Command("assistant.read_command", "read passages for questions, as JSON lines"),
     "reviews": Command("assistant.reviews_command", "the review queue: list, decide, export, import"),
+    "adapters": Command("assistant.adapters_command", "the registry: list, register, stage, approve, compare"),
+    "rollout": Command("assistant.rollout_command", "what serves whom: try, promote, roll back, drill"),
     "reconcile": Command("assistant.reconcile_command", "bring the model servers to hold the adapters that serve"),
     "users": Command("assistant.users_command", "people, groups and passwords"),
     "keys": Command("assistant.keys_command", "API keys"),

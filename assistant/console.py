@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from core.audit import Audit
+from core.errors import NotAllowed
 from core.people import People
 from core.settings import Settings, load_settings
 from core.store import Store
@@ -39,6 +40,23 @@ def actor() -> str:
         return f"cli:{getpass.getuser()}"
     except (KeyError, OSError):
         return "cli"
+
+
+def add_admin(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
+    parser.add_argument(
+        "--as", dest="person", required=required, default="", metavar="PERSON", help="the administrator who does it"
+    )
+
+
+def administrator(here: Opened, person_id: str) -> str:
+    """The id of an administrator who acts on the command line.
+
+    Raises:
+        NotFound: no such active person. NotAllowed: they are no administrator.
+    """
+    if not here.people.get(person_id).has_role("admin"):
+        raise NotAllowed(f"{person_id} is no administrator. See who is one with: python -m assistant users list")
+    return person_id
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:

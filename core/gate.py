@@ -13,6 +13,8 @@ from core.audit import Audit
 from core.errors import BadInput, Conflict
 
 PURPOSE = "gate report"
+FOLDER = Path("evaluation", "gate")
+"""Where reports lie in the home folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +91,22 @@ def write_report(report: GateReport, path: Path) -> None:
     temporary = path.with_suffix(".tmp")
     temporary.write_text(json.dumps(asdict(report), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     temporary.replace(path)
+
+
+def report_path(home: Path, report: GateReport) -> Path:
+    """Where that report is kept: the name says whose it is."""
+    return home / FOLDER / f"{report.adapter.replace('/', '_')}-{report.adapter_sha256[:12]}-{report.run_id}.json"
+
+
+def newest_report(home: Path, adapter_sha256: str) -> GateReport | None:
+    """The latest report in the home folder that speaks of this content, whatever it says; None where there is none."""
+    found: list[GateReport] = []
+    for path in sorted((home / FOLDER).glob(f"*-{adapter_sha256[:12]}-*.json")):
+        try:
+            found.append(read_report(path))
+        except BadInput:  # half a file of another program: the others count
+            continue
+    return max((r for r in found if r.adapter_sha256 == adapter_sha256), key=lambda r: r.created_at, default=None)
 
 
 def read_report(path: Path) -> GateReport:

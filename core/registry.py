@@ -394,7 +394,8 @@ class Registry:
 
     def _require_another(self, record: AdapterRecord, actor: str) -> None:
         asked = self.open_request(record.adapter_id)
-        own = {record.created_by: "registered", asked.actor if asked else "": "asked for"}.get(actor)
+        acts = {_who(record.created_by): "registered", _who(asked.actor) if asked else "": "asked for"}
+        own = acts.get(_who(actor))
         if own:
             self._audit.append(actor, "adapter.approve_refused", record.adapter_id, because=f"the actor {own} it")
             raise NotAllowed(
@@ -462,6 +463,11 @@ def _report(fields: Mapping[str, Any] | None) -> GateReport | None:
         return None
     checks = tuple(GateCheck(**check) for check in fields["checks"])
     return GateReport(**(dict(fields) | {"checks": checks}))
+
+
+def _who(actor: str) -> str:
+    """The person behind an actor such as `retrain:ana`: what was done for them they have done."""
+    return actor.rpartition(":")[2]
 
 
 def _needed(reason: str) -> str:

@@ -85,7 +85,7 @@ def _decided(
     args: argparse.Namespace, here: Opened, asking: Evaluator, policy: GatePolicy
 ) -> tuple[GateReport, Path, Path]:
     """Ask what is needed, decide, sign, keep and record it; the report, its file and its page."""
-    from core.gate import sign_report, write_report
+    from core.gate import report_path, sign_report, write_report
     from eval import report as pages
 
     ours = asking.run("assistant", args.adapter)
@@ -93,9 +93,8 @@ def _decided(
     base = _other(asking, ours, args.base)
     html, compared = finish(args, here, asking, ours, production)
     report = sign_report(_report(asking, policy, ours, production, base), here.audit)
-    folder = here.settings.home / "evaluation" / "gate"
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    path = folder / f"{report.adapter.replace('/', '_')}-{report.adapter_sha256[:12]}-{report.run_id}.json"
+    path = report_path(here.settings.home, report)
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     write_report(report, path)
     pages.write_report(html, asking.suite, ours, other=production, compared=compared, gate=report)
     here.audit.append(

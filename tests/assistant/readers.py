@@ -5,6 +5,7 @@ What is compiled of the shipped adapter serves them too, since their networks ar
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -36,4 +37,4 @@ def _compiled_as(shipped: Path, folder: Path) -> None:
     known, new = open_adapter(shipped, "reader"), open_adapter(folder, "reader")
     open_network(known, load_settings())
     if not (models / _key(new)).exists():
-        shutil.copytree(models / _key(known), models / _key(new))
+        shutil.copytree(models / _key(known), models / _key(new), copy_function=os.link)

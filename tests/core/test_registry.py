@@ -126,7 +126,7 @@ def test_production_takes_a_request_and_another_persons_approval(
     registry.request(name, actor="rob.requester", reason="better on leave")
     with pytest.raises(Conflict, match="waits for approval"):
         registry.request(name, actor="ana", reason="again")
-    for own in ("tess.trainer", "rob.requester"):
+    for own in ("tess.trainer", "rob.requester", "cli:tess.trainer"):
         with pytest.raises(NotAllowed, match="another person"):
             registry.approve(name, actor=own, reason="mine is good")
     assert registry.get(name).stage == "staging"
@@ -134,7 +134,7 @@ def test_production_takes_a_request_and_another_persons_approval(
     assert [e.action for e in registry.history(name)] == ["register", "stage", "request", "approve"]
     assert [e.report is not None for e in registry.history(name)] == [False, True, False, True]
     refused = [row for row in audit.rows() if row.action == "adapter.approve_refused"]
-    assert [row.actor for row in refused] == ["tess.trainer", "rob.requester"]
+    assert [row.actor for row in refused] == ["tess.trainer", "rob.requester", "cli:tess.trainer"]
     assert audit.verify() == []
 
 
