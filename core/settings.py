@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from pathlib import Path
 from typing import Annotated, Literal
@@ -82,6 +83,10 @@ class Settings(BaseSettings):
         "",
         description="Adapter of the reranker that orders what was found, such as reranker-1; empty searches without one.",
     )
+    guard_model: str = Field(
+        "",
+        description="Adapter that judges questions and passages for attempts to steer the assistant, such as injection-1; empty leaves that to the rules.",
+    )
     glossary: Path | None = Field(
         None,
         description="File of a company's own words, over the packaged retrieval/glossary.yaml: words that mean the same in questions and documents.",
@@ -128,6 +133,23 @@ class Settings(BaseSettings):
         30, ge=1, le=1440, description="A reviewer who does not decide an item loses it to the queue after this long."
     )
 
+    tracking_url: str = Field(
+        "",
+        description="MLflow server that training runs are written to; empty means mlflow.db in the home folder.",
+        validation_alias=_env("MLFLOW_TRACKING_URI"),
+    )
+    retrain_after: int = Field(
+        50, ge=0, description="So many newly approved review items start a retraining in the worker; 0 for never."
+    )
+    retrain_schedule: str = Field(
+        "0 3 1 1,4,7,10 *",
+        description="When the worker retrains in any case, as five cron fields in UTC: by default at 03:00 on the first day of each quarter; empty for never.",
+    )
+    retrain_config: Path | None = Field(
+        None,
+        description="File of the run that retraining makes; empty means the packaged training/configs/reader.yaml.",
+    )
+
     max_question_chars: int = Field(4000, ge=100, le=100_000, description="Longest question.")
     max_upload_mb: int = Field(50, ge=1, le=2048, description="Largest document file.")
     session_hours: int = Field(12, ge=1, le=720, description="A browser session ends this long after sign-in.")
@@ -152,7 +174,7 @@ class Settings(BaseSettings):
         description="Provider group to clearance, as staff=internal,board=restricted; empty means internal, otherwise people without such a group read public documents.",
     )
 
-    @field_validator("home", "models", "glossary", "policy", "pseudonym_key", mode="after")
+    @field_validator("home", "models", "glossary", "policy", "pseudonym_key", "retrain_config", mode="after")
     @classmethod
     def _expand(cls, value: Path | None) -> Path | None:
         return value and value.expanduser().resolve()
@@ -164,6 +186,13 @@ class Settings(BaseSettings):
         if named not in (["all"], ["none"], []) and (unknown := sorted(set(named) - set(DECISIONS))):
             raise ValueError(f"{unknown[0]!r} is none of {', '.join(DECISIONS)}, all and none")
         return value
+
+    @field_validator("retrain_schedule", mode="after")
+    @classmethod
+    def _cron(cls, value: str) -> str:
+        if value.strip() and not re.fullmatch(r"([\d*/,A-Za-z-]+\s+){4}[\d*/,A-Za-z-]+", value.strip()):
+            raise ValueError("five cron fields, as 0 3 1 1,4,7,10 * (minute, hour, day, month, weekday)")
+        return value.strip()
 
     @field_validator("oidc_roles", "oidc_clearance", mode="before")
     @classmethod

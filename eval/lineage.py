@@ -62,6 +62,10 @@ UNSAID = frozenset(
         "max_upload_mb",
         "session_hours",
         "sign_in_per_minute",
+        "tracking_url",
+        "retrain_after",
+        "retrain_schedule",
+        "retrain_config",
     ]
 )
 """Settings that change no answer, that are secrets or addresses, or that name the adapter, which stands on its own; the sign-in provider's are left out by their prefix."""

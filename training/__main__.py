@@ -1,6 +1,8 @@
 """Training on the command line.
 
     python -m training dataset build
+    python -m training run training/configs/reader.yaml --dataset ID
+    python -m training retrain
     python -m training reader --data DIR --out DIR
     python -m training reranker --data DIR --out DIR
 
@@ -11,12 +13,14 @@ from __future__ import annotations
 
 import logging
 import sys
+import warnings
 from collections.abc import Sequence
 
 from core.command import Command, dispatch
 
 COMMANDS = {
     "dataset": Command("training.dataset_command", "build and check datasets of reviewed answers"),
+    "run": Command("training.run_command", "train an adapter by a configuration file"),
     "reader": Command("training.reader", "train the embedded reader"),
     "reranker": Command("training.reranker", "train the reranker"),
     "injection": Command("training.injection", "train the judge of injections"),
@@ -26,6 +30,8 @@ COMMANDS = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code. Errors of ours are one line, without a traceback."""
+    # peft asks transformers by a name that it will drop; nothing for whoever trains
+    warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated", category=FutureWarning)
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s", stream=sys.stderr)
     logging.getLogger("training").setLevel(logging.INFO)
     interrupted = "Interrupted. The same command goes on from the last checkpoint.\n"

@@ -73,8 +73,9 @@ def ceiling_of(rows: Sequence[Row]) -> Classification:
 
 def _read(path: Path) -> tuple[Row, ...]:
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except OSError:
+        # a line ends at the line feed and nowhere else: documents' texts hold other separators
+        lines = [line for line in path.read_bytes().decode("utf-8").split("\n") if line]
+    except (OSError, UnicodeDecodeError):
         raise BadInput(f"{path} cannot be read: a dataset holds train.jsonl and validation.jsonl.") from None
     found = []
     for number, line in enumerate(lines, 1):

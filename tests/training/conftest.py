@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from core.settings import Settings
 from retrieval.embed import Embedder, open_embedder
-from tests.training.office import Office, furnish
+
+if TYPE_CHECKING:
+    from tests.training.office import Office
 
 PLACES = ("Arbor", "Birken", "Calder", "Dunmore", "Elswick", "Farrow", "Gorran", "Hexley")
 FOUNDERS = (
@@ -63,6 +66,8 @@ def embedder() -> Embedder:
 
 @pytest.fixture(scope="session")
 def furnished(tmp_path_factory: pytest.TempPathFactory, embedder: Embedder) -> Path:
+    from tests.training.office import furnish  # the whole assistant: only where it is asked
+
     folder = tmp_path_factory.mktemp("hr") / "home"
     folder.mkdir()
     furnish(folder, embedder)
@@ -71,6 +76,8 @@ def furnished(tmp_path_factory: pytest.TempPathFactory, embedder: Embedder) -> P
 
 @pytest.fixture
 def office(furnished: Path, tmp_path: Path, embedder: Embedder) -> Iterator[Office]:
+    from tests.training.office import Office
+
     opened = Office.moved_in(furnished, tmp_path / "office", embedder)
     yield opened
     opened.store.close()

@@ -8,7 +8,6 @@ import resource
 import signal
 import subprocess
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -17,61 +16,10 @@ from core.audit import Audit
 from core.datasets import DatasetRecord, Datasets
 from core.errors import BadInput, Conflict, StoreUnavailable
 from core.store import Store
-from training.dataset_manifest import (
-    CARD,
-    FOLDER,
-    MANIFEST,
-    Problem,
-    Rows,
-    encoded,
-    id_of,
-    lineage_of,
-    manifest_of,
-    read_manifest,
-    sha256,
-    verify,
-    write,
-)
-from training.dataset_rows import DatasetRow, Lineage, RowPassage
-from training.rows import Target
+from tests.training.small_set import CARD_TEXT, DATA, ROWS, recorded
+from training.dataset_manifest import CARD, FOLDER, MANIFEST, Problem, id_of, read_manifest, verify, write
 
 POINTS = ("before train.jsonl", "before validation.jsonl", "before README.md", "before manifest.json", "before naming")
-CARD_TEXT = "# Reviewed answers\n"
-
-
-def row(n: int) -> DatasetRow:
-    text = f"Paragraph {n}. The limit is {n} pounds.\u2028It has a line separator in it."
-    start = text.index("The limit")
-    return DatasetRow(
-        question=f"What is limit {n}?",
-        passages=(RowPassage(f"p{n}", f"doc-{n}", 1, "Limits", "", text),),
-        target=Target("span", f"The limit is {n} pounds.", 0, start, start + len(f"The limit is {n} pounds.")),
-        example="answer",
-        language="en",
-        department="Finance",
-        classification="internal",
-        asked_at="2026-11-01T00:00:00+00:00",
-        lineage=Lineage(f"t{n}", f"f{n}", f"i{n}", f"r{n}", "rita", "ben.okafor"),
-    )
-
-
-ROWS: Rows = {"train": [row(n) for n in range(6)], "validation": [row(9)]}
-DATA = encoded(manifest_of(ROWS, CARD_TEXT, [], {"options": {}}))
-
-
-def recorded(home: Path, datasets: Datasets) -> DatasetRecord:
-    folder = write(home, ROWS, CARD_TEXT, DATA)
-    record = DatasetRecord(
-        dataset_id=id_of(DATA),
-        sha256=sha256(DATA),
-        folder=f"{FOLDER}/{folder.name}",
-        rows=7,
-        ceiling="internal",
-        counts={},
-        created_by="test",
-        created_at=datetime.now(UTC),
-    )
-    return datasets.add(record, lineage_of(ROWS))
 
 
 @pytest.fixture
@@ -90,7 +38,7 @@ def test_a_kill_at_any_point_leaves_nothing_under_the_name_and_the_next_build_is
 ) -> None:
     code = (
         "import os, signal, sys\nfrom pathlib import Path\n"
-        "from tests.training.test_dataset_manifest import ROWS, CARD_TEXT, DATA, write\n"
+        "from tests.training.small_set import ROWS, CARD_TEXT, DATA, write\n"
         "def reached(at):\n    if at == sys.argv[2]: os.kill(os.getpid(), signal.SIGKILL)\n"
         "write(Path(sys.argv[1]), ROWS, CARD_TEXT, DATA, reached=reached)"
     )
@@ -138,7 +86,7 @@ def test_every_change_on_disk_and_in_the_store_is_named(home: Path, datasets: Da
 
     train = whole["train.jsonl"]
     lines = train.splitlines(keepends=True)
-    assert found("train.jsonl", train.replace(b"limit is 3", b"limit is 4"))[:2] == [
+    assert found("train.jsonl", train.replace(b"desk 3 is 3", b"desk 3 is 4"))[:2] == [
         "train.jsonl:0 was changed: its hash differs from the manifest's",
         "train.jsonl:4 its id is not the hash of what it holds",
     ]
