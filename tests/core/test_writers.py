@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -12,6 +14,13 @@ import core.store
 from core.errors import StoreUnavailable
 from core.store import Store
 from core.tables import access_group
+
+
+@pytest.fixture
+def store(home: Path) -> Iterator[Store]:
+    """On SQLite alone: a server takes its writers in turn itself."""
+    with Store(f"sqlite:///{home / 'assistant.db'}") as opened:
+        yield opened
 
 
 def write(store: Store, name: str) -> None:
