@@ -18,7 +18,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -84,12 +84,17 @@ class Registry:
 
     Args:
         home: the home folder; adapters lie in its `adapters/`, each under its name.
+        check: run inside every transaction that registers an adapter or moves one; raises where that is not to happen any
+            more, as for a worker whose lease has run out.
     """
 
-    def __init__(self, store: Store, audit: Audit, *, home: Path) -> None:
+    def __init__(
+        self, store: Store, audit: Audit, *, home: Path, check: Callable[[sa.Connection], None] | None = None
+    ) -> None:
         self._store = store
         self._audit = audit
         self.home = home
+        self._check = check or (lambda _connection: None)
 
     # --- reading -------------------------------------------------------------------------------------------------
 
@@ -327,6 +332,7 @@ class Registry:
         details = {"sha256": record.sha256, "stage": stage, "dataset": record.dataset_id, "ceiling": ceiling}
         try:
             with self._audit.recorded(actor, "adapter.register", record.adapter_id, **details) as connection:
+                self._check(connection)
                 connection.execute(adapter.insert().values(asdict(record)))
                 _add_event(connection, record, "register", stage, actor=actor, reason=reason)
         except sa.exc.IntegrityError:
@@ -376,6 +382,7 @@ class Registry:
         """A transaction in which the adapter is seen to be in that stage still, and not blocked unless it is archived."""
         details = {"sha256": record.sha256, "from": stage, "to": to or stage, "reason": reason}
         with self._audit.recorded(actor, f"adapter.{action}", record.adapter_id, **details) as connection:
+            self._check(connection)
             row = connection.execute(
                 sa.select(adapter.c.stage, adapter.c.blocked)
                 .where(adapter.c.adapter_id == record.adapter_id)
