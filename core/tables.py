@@ -383,6 +383,20 @@ rollout = Table(
 )
 """What serves whom: the newest row. A rollback is one more row that holds an earlier row's configuration."""
 
+canary_judgement = Table(
+    "canary_judgement",
+    metadata,
+    Column("judgement_id", Integer, primary_key=True, autoincrement=True),
+    Column("rollout_id", ForeignKey("rollout.rollout_id"), nullable=False, index=True),
+    Column("at", UtcDateTime, nullable=False),
+    Column("actor", String(80), nullable=False),
+    Column("decision", String(20), nullable=False),
+    Column("reason", String(1000), nullable=False),
+    Column("figures", JSON, nullable=False),
+    Column("became", Integer),
+)
+"""What a canary's judge decided, and the rollout that followed where one did."""
+
 shadow_answer = Table(
     "shadow_answer",
     metadata,

@@ -22,6 +22,7 @@ COMMANDS = {
     "calibrate": Command("eval.calibrate", "where an answer counts as correct"),
     "import": Command("eval.importing", "a suite from SQuAD, BEIR or CSV files"),
     "experiment": Command("eval.experiments", "plan and judge an experiment between two adapters"),
+    "canary": Command("eval.canary", "judge the canary that is running: hold, advance or stop"),
     "drift": Command("eval.drift", "compare a window of use with an earlier one"),
 }
 

@@ -30,10 +30,11 @@ from typing import Any
 
 from core.assignment import SAMPLE_RATIO_P, assign, sample_ratio_p
 from core.errors import BadInput, NotFound
+from core.seen import Seen, read_seen
 from core.settings import load_settings
 from core.store import Store
 from core.turns import now
-from eval.outcomes import MEASURES, Measure, Seen, read_seen, sums_by_measure
+from eval.outcomes import MEASURES, Measure, sums_by_measure
 from eval.sequential import (
     Plan,
     Sums,
@@ -104,7 +105,7 @@ def analyse(store: Store, trial: Trial) -> Verdict:
         NotFound: no turn of either adapter in the time given.
     """
     measures = trial.measures()
-    seen = read_seen(store, (trial.control, trial.treatment), trial.since, trial.until)
+    seen = read_seen(store, adapters=(trial.control, trial.treatment), since=trial.since, until=trial.until)
     if not seen:
         raise NotFound(
             f"No turn of {trial.control} or {trial.treatment} since {trial.since:%Y-%m-%d}: check the names."
@@ -112,7 +113,7 @@ def analyse(store: Store, trial: Trial) -> Verdict:
     arms, crossed = _arms(trial, seen)
     control = sums_by_measure(one for one in seen if arms[one.person_id] == "control")
     treatment = sums_by_measure(one for one in seen if arms[one.person_id] == "treatment")
-    rows = tuple(_row(m, control[m.name], treatment[m.name], trial.alpha) for m in measures)
+    rows = tuple(row_of(m, control[m.name], treatment[m.name], trial.alpha) for m in measures)
     counts = Counter(arms.values())
     ratio_p = sample_ratio_p(counts, {"treatment": trial.share, "control": 1 - trial.share})
     decision, reason = _decide(rows, trial.primary, ratio_p)
@@ -125,7 +126,7 @@ def analyse(store: Store, trial: Trial) -> Verdict:
         "treatment_persons": counts["treatment"],
         "crossed": crossed,
         "share": trial.share,
-        "sample_ratio_p": _number(ratio_p),
+        "sample_ratio_p": number(ratio_p),
         "sample_ratio_alarm": ratio_p < SAMPLE_RATIO_P,
         "primary": trial.primary,
         "decision": decision,
@@ -147,7 +148,7 @@ def _arms(trial: Trial, seen: Sequence[Seen]) -> tuple[dict[str, str], int]:
     return arms, sum(any(one != arms[person] for one in theirs) for person, theirs in adapters.items())
 
 
-def _row(measure: Measure, control: Sums, treatment: Sums, alpha: float) -> Row:
+def row_of(measure: Measure, control: Sums, treatment: Sums, alpha: float) -> Row:
     """One measure's figures; its difference is relative where the measure is logarithmic."""
     effect = math.log1p(measure.effect) if measure.logarithmic else measure.effect
     binary = not measure.logarithmic
@@ -157,14 +158,14 @@ def _row(measure: Measure, control: Sums, treatment: Sums, alpha: float) -> Row:
     return {
         "measure": measure.name,
         "kind": measure.kind,
-        "control": _number(value(float(control.ratio(binary=binary)[0]))),
-        "treatment": _number(value(float(treatment.ratio(binary=binary)[0]))),
+        "control": number(value(float(control.ratio(binary=binary)[0]))),
+        "treatment": number(value(float(treatment.ratio(binary=binary)[0]))),
         "control_count": int(control.n),
         "treatment_count": int(treatment.n),
-        "difference": _number(shown(float(found.value))),
-        "low": _number(shown(low)) if math.isfinite(low) else None,
-        "high": _number(shown(high)) if math.isfinite(high) else None,
-        "p": _number(float(found.p)),
+        "difference": number(shown(float(found.value))),
+        "low": number(shown(low)) if math.isfinite(low) else None,
+        "high": number(shown(high)) if math.isfinite(high) else None,
+        "p": number(float(found.p)),
         "margin": measure.effect if measure.kind == "guardrail" else None,
         "verdict": _verdict(measure, low, high, effect),
     }
@@ -217,7 +218,7 @@ def sample(plan: Plan, persons: int | None = None) -> Row:
         "share": plan.share,
         "turns_per_person": plan.turns_per_person,
         "correlation": plan.icc,
-        "design_effect": _number(plan.design_effect),
+        "design_effect": number(plan.design_effect),
         "power": plan.power,
         "alpha": plan.alpha,
         "persons": needed,
@@ -226,7 +227,7 @@ def sample(plan: Plan, persons: int | None = None) -> Row:
     }
 
 
-def _number(value: float) -> float | None:
+def number(value: float) -> float | None:
     """What JSON can say: None for a value that is not there."""
     return round(value, 6) if math.isfinite(value) else None
 

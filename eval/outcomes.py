@@ -6,13 +6,9 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
-import sqlalchemy as sa
-
-from core.store import Store
-from core.tables import feedback, turn
+from core.seen import Seen
 from eval.sequential import Sums
 
 Kind = Literal["outcome", "guardrail"]
@@ -46,57 +42,11 @@ MEASURES = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """One stored turn with the feedback that it got, without anybody's words."""
-
-    turn_id: str
-    person_id: str
-    conversation_id: str | None
-    created_at: datetime
-    adapter: str
-    status: str
-    latency_ms: float
-    personal_data: bool
-    flagged: bool
-    up: bool
-    down: bool
-
-
-def read_seen(store: Store, adapters: Sequence[str], since: datetime, until: datetime) -> list[Seen]:
-    """The turns that these adapters served in [since, until), oldest first, with all their feedback so far."""
-    wanted = sa.and_(turn.c.adapter.in_(adapters), turn.c.created_at >= since, turn.c.created_at < until)
-    names = ["turn_id", "person_id", "conversation_id", "created_at", "adapter", "status", "timings_ms", "verdicts"]
-    query = sa.select(*(turn.c[name] for name in names)).where(wanted).order_by(turn.c.created_at, turn.c.turn_id)
-    given = sa.select(feedback.c.turn_id, feedback.c.kind).join(turn).where(wanted)
-    kinds: dict[str, set[str]] = defaultdict(set)
-    with store.snapshot() as connection:
-        for turn_id, kind in connection.execute(given):
-            kinds[turn_id].add(kind)
-        return [_seen(row, kinds[row.turn_id]) for row in connection.execute(query)]
-
-
-def _seen(row: Any, kinds: set[str]) -> Seen:
-    return Seen(
-        turn_id=row.turn_id,
-        person_id=row.person_id,
-        conversation_id=row.conversation_id,
-        created_at=row.created_at,
-        adapter=row.adapter,
-        status=row.status,
-        latency_ms=float(row.timings_ms.get("total", math.nan)),
-        # The guard on the answer: what stands in a question is the person's doing, not the adapter's.
-        personal_data=any(v["guard"] == "personal_data_answer" and v["action"] != "allow" for v in row.verdicts),
-        flagged="flag" in kinds,
-        up="up" in kinds,
-        down="down" in kinds,
-    )
-
-
 def sums_by_measure(turns: Iterable[Seen]) -> dict[str, Sums]:
     """Each measure's sums over the persons of one arm.
 
-    flag_rate, refusals, personal_data and errors count turns; thumbs_up counts the turns that got a thumb, latency those
+    flag_rate, refusals, personal_data and errors count turns (one in which an adapter on trial failed and another stood in
+    is an error of its arm); thumbs_up counts the turns that got a thumb, latency those
     that were not stopped. resolution and escalation count conversations, by their last turn: resolved is answered
     without a flag or a thumb down, escalated is not answered, so that the person was sent to somebody. A turn outside
     any conversation (a temporary chat) is one of its own.
@@ -125,6 +75,6 @@ def _person(turns: Sequence[Seen]) -> Mapping[str, Sample]:
         "escalation": (len(last), sum(t.status in ("no_answer", "failed") for t in last)),
         "refusals": (count, sum(t.status == "refused" for t in turns)),
         "personal_data": (count, sum(t.personal_data for t in turns)),
-        "errors": (count, sum(t.status == "failed" for t in turns)),
+        "errors": (count, sum(t.status == "failed" or t.fell_back for t in turns)),
         "latency": (len(times), sum(math.log(max(ms, 1.0)) for ms in times)),
     }
