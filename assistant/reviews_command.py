@@ -11,8 +11,8 @@
 People's words are shown to the reviewer that --as names, as far as they may read the answer's sources. Import keeps each
 line's decision under its reviewer's name, by the rules of the page; a bad line stops no other, and makes the exit code 1.
 
-JSON fields of list: item_id, turn_id, feedback_id, source, status, priority, department, language, adapter, reasons, assigned_to, created_at, due, closed_at, temporary, allowed, mine, needs, held_until.
-JSON fields of show: item, question, answer, status, evidence, adapter, feedback, passages, verdicts, reviews, may_decide, adjudicates, why_not, readers.
+JSON fields of list: item_id, turn_id, feedback_id, source, status, priority, department, language, adapter, reasons, assigned_to, created_at, due, closed_at, temporary, allowed, mine, needs, held_until, decision.
+JSON fields of show: item, question, answer, status, evidence, adapter, feedback, passages, verdicts, reviews, may_decide, adjudicates, why_not, readers, may_train.
 JSON fields of decide: item_id, status.
 JSON fields of export: item_id, turn_id, feedback_id, source, status, priority, department, language, adapter, reasons, created_at, due, closed_at, question, answer, comment, expected, reviews.
 JSON fields of import: line, item_id, reviewer, decision, status, error.
@@ -78,6 +78,7 @@ def _add_filters(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--source", choices=SOURCES, default="")
     for name in ("department", "language", "adapter", "assignee", "reason"):
         parser.add_argument(f"--{name}", default="", metavar="NAME")
+    parser.add_argument("--decision", choices=DECISIONS, default="", help="of what is done, what it was settled to")
     parser.add_argument("--older-than", type=int, default=0, metavar="DAYS", help="waiting at least so long")
     parser.add_argument("--overdue", action="store_true", help="only what should be done by now")
 
@@ -210,5 +211,5 @@ def _agreement(args: argparse.Namespace, here: Opened) -> int:
 
 
 def _filter(args: argparse.Namespace) -> QueueFilter:
-    names = ("status", "source", "department", "language", "adapter", "assignee", "reason", "overdue")
+    names = ("status", "source", "department", "language", "adapter", "assignee", "reason", "overdue", "decision")
     return QueueFilter(**{name: getattr(args, name) for name in names}, older_than_days=args.older_than)

@@ -110,6 +110,7 @@ def plain_case(case: Case) -> dict[str, object]:
         "adjudicates": case.adjudicates,
         "why_not": case.why_not,
         "readers": list(case.readers),
+        "may_train": case.may_train,
     }
 
 

@@ -18,8 +18,7 @@ from core.errors import Conflict, NotAllowed, NotFound
 from core.rates import Rate, wilson
 from core.records import Correction, Decision, Principal, Triage
 from core.review_queue import reviews_of, triage_of
-from core.review_rules import agree
-from core.reviews import settled
+from core.review_rules import agree, settled
 from core.store import Store
 from core.tables import review, review_item, turn
 from core.turns import new_id, now

@@ -12,11 +12,22 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from core.consent import Consent
 from core.errors import NotAllowed, NotFound
 from core.people import principal
-from core.records import CLASSIFICATIONS, Classification, Correction, Principal, Triage, clearance_rank, may_read
+from core.records import (
+    CLASSIFICATIONS,
+    Classification,
+    Correction,
+    Decision,
+    Principal,
+    Triage,
+    clearance_rank,
+    may_read,
+)
 from core.review_items import feedback_of
 from core.review_records import DUE, STEPS, Case, Evidence, Item, QueueFilter
+from core.review_rules import settled
 from core.store import Store
 from core.tables import document, feedback, passage, person, review, review_item, turn
 from core.turns import turn_of, without_text
@@ -89,6 +100,7 @@ class Queue:
             asked = turn_of(connection.execute(sa.select(turn).where(turn.c.turn_id == row.turn_id)).one())
             said = connection.execute(sa.select(feedback).where(feedback.c.feedback_id == row.feedback_id)).first()
             reviews = reviews_of(connection, item_id)
+            may_train = asked.person_id not in Consent.opted_out_in(connection)
         given = feedback_of(said) if said is not None else None
         why_not = refusal(item, row, asked.person_id, reviewer)
         passages = self.evidence(asked.passages, reviewer)
@@ -108,6 +120,7 @@ class Queue:
             adjudicates=settles,
             why_not=why_not,
             readers=() if item.allowed else self.readers(item_id),
+            may_train=may_train,
         )
 
     def evidence(self, wanted: Sequence[Mapping[str, Any]], reviewer: Principal) -> list[Evidence]:
@@ -210,6 +223,7 @@ def matches(item: Item, wanted: QueueFilter, reviewer: Principal | None, now: da
         and (not wanted.reason or wanted.reason in item.reasons)
         and item.created_at <= now - timedelta(days=wanted.older_than_days)
         and (not wanted.overdue or item.overdue(now))
+        and wanted.decision in ("", item.decision)
     )
 
 
@@ -228,15 +242,35 @@ def _views(connection: sa.Connection, rows: Sequence[Any], reviewer: Principal |
     mine: set[str] = set()
     if reviewer is not None:
         mine = set(connection.scalars(sa.select(review.c.item_id).where(review.c.reviewer == reviewer.person_id)))
-    return [_view(row, reviewer, sources, mine=row.item_id in mine, now=now) for row in rows]
+    views = [_view(row, reviewer, sources, mine=row.item_id in mine, now=now) for row in rows]
+    told = _decisions(connection, rows, reviewer.person_id if reviewer else "")
+    return [
+        replace(one, decision=told.get(one.item_id))
+        if one.status == "done" and (one.allowed or reviewer is None)
+        else one
+        for one in views
+    ]
+
+
+def _decisions(connection: sa.Connection, rows: Sequence[Any], reviewer: str) -> dict[str, Decision]:
+    """What each item that is done was settled to; of a gold item, what this reviewer decided on it."""
+    gold = {row.item_id for row in rows if row.gold is not None}
+    done = [row.item_id for row in rows if row.status == "done" or row.item_id in gold]
+    made: dict[str, list[Triage]] = {}
+    for row in _chunked(connection, sa.select(review), review.c.item_id, done):
+        if row.item_id not in gold or row.reviewer == reviewer:
+            made.setdefault(row.item_id, []).append(triage_of(dict(row._mapping)))
+    return {item_id: settled(_in_order(found)).decision for item_id, found in made.items()}
 
 
 def reviews_of(connection: sa.Connection, item_id: str) -> list[Triage]:
     """Every decision on an item, in the order of the steps: the clock may jump, and two may decide at once."""
-    query = sa.select(review).where(review.c.item_id == item_id).order_by(review.c.created_at, review.c.review_id)
-    return sorted(
-        (triage_of(dict(row._mapping)) for row in connection.execute(query)), key=lambda one: STEPS.index(one.step)
-    )
+    query = sa.select(review).where(review.c.item_id == item_id)
+    return _in_order([triage_of(dict(row._mapping)) for row in connection.execute(query)])
+
+
+def _in_order(made: Sequence[Triage]) -> list[Triage]:
+    return sorted(made, key=lambda one: (STEPS.index(one.step), one.created_at, one.review_id))
 
 
 def triage_of(row: Mapping[str, Any]) -> Triage:

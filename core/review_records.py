@@ -42,6 +42,7 @@ class QueueFilter:
         assignee: a person's id, `me`, or `nobody`.
         older_than_days: items that have waited at least so long.
         reason: one of the flag's reasons.
+        decision: what it was settled to, of what is done.
     """
 
     status: Wanted = "waiting"
@@ -53,6 +54,7 @@ class QueueFilter:
     reason: str = ""
     older_than_days: int = 0
     overdue: bool = False
+    decision: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,7 @@ class Item:
         mine: whether this reviewer has decided it already.
         needs: the highest classification among its sources.
         held_until: when the reviewer who holds it loses it; None where nobody does.
+        decision: what it was settled to, once it is done; of a gold item, what this reviewer said.
     """
 
     item_id: str
@@ -89,6 +92,7 @@ class Item:
     mine: bool
     needs: Classification
     held_until: datetime | None = None
+    decision: Decision | None = None
 
     def overdue(self, at: datetime) -> bool:
         return self.status != "done" and at > self.due
@@ -121,6 +125,7 @@ class Case:
         may_decide: whether the next decision is this reviewer's to make; `why_not` says why not.
         adjudicates: whether that decision settles a disagreement, which is shown.
         readers: reviewers who may read every source, where this one may not.
+        may_train: whether the person who asked lets their questions be used for training.
     """
 
     item: Item
@@ -132,6 +137,7 @@ class Case:
     adjudicates: bool
     why_not: str
     readers: Sequence[str] = ()
+    may_train: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -126,6 +126,14 @@ def decision_from(word: object) -> Decision:
     return cast(Decision, word)
 
 
+def settled(made: Sequence[Triage]) -> Triage:
+    """The decision that holds. Of two that agree, the one that marks its words in a passage, which is exact."""
+    if made[-1].step == "adjudication":
+        return made[-1]
+    spans = [one for one in made if one.correction is not None and one.correction.kind == "span"]
+    return spans[0] if spans else made[0]
+
+
 def agree(one: Triage, other: Triage) -> bool:
     """Whether two reviewers said the same: the same decision and, for `train`, the same answer."""
     if one.decision != other.decision:

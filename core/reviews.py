@@ -23,7 +23,7 @@ from core.records import Decision, Principal, Triage, Turn
 from core.review_items import feedback_of
 from core.review_queue import STAFF, Queue, refusal, reviews_of
 from core.review_records import Approved, Item, Judgement, QueueFilter, Step
-from core.review_rules import agree, sound
+from core.review_rules import agree, settled, sound
 from core.settings import Settings
 from core.store import Store
 from core.tables import feedback, person, review, review_item, turn
@@ -251,14 +251,6 @@ def open_reviews(settings: Settings, store: Store, audit: Audit) -> Reviews:
     """The review queue under the rules of the settings."""
     lease = timedelta(minutes=settings.review_lease_minutes)
     return Reviews(store, audit, twice=settings.reviewed_twice, lease=lease)
-
-
-def settled(made: Sequence[Triage]) -> Triage:
-    """The decision that holds. Of two that agree, the one that marks its words in a passage, which is exact."""
-    if made[-1].step == "adjudication":
-        return made[-1]
-    spans = [one for one in made if one.correction is not None and one.correction.kind == "span"]
-    return spans[0] if spans else made[0]
 
 
 def _approved(connection: sa.Connection, row: Any, opted_out: Collection[str]) -> Approved | None:

@@ -35,7 +35,7 @@ def build_review(assistant: Assistant, page: gr.Blocks) -> None:
                             export = gr.HTML(**PLAIN)
                         case = gr.HTML(elem_id="ea-case", **PLAIN)
                     with gr.Tab("Figures", id="figures", visible=False) as figures_tab:
-                        figures = gr.HTML(elem_classes="rv-figures", **PLAIN)
+                        figures = gr.HTML(elem_id="ea-figures", **PLAIN)
         gr.HTML(shell.drawer(), elem_id="ea-drawer", **PLAIN)
     gr.HTML(shell.dialogs(), elem_id="ea-dialogs", **PLAIN)
 
@@ -61,6 +61,7 @@ def _filters() -> list[Any]:
         "adapter": ("Adapter", [("Any adapter", "")], ""),
         "reason": ("Reason", review_list.reason_choices(), ""),
         "assignee": ("Held by", [("Held by anybody", ""), ("Held by nobody", "nobody"), ("Held by me", "me")], ""),
+        "decision": ("Decision", review_list.decision_choices(), ""),
         "older_than_days": ("Age", list(review_list.AGES), 0),
     }
     with gr.Row(elem_classes="ea-filters"):

@@ -22,6 +22,10 @@ MEANS: Mapping[Decision, str] = {
     "fix_prompt": "The right words, in the wrong form: too long, wrong language, wrong tone.",
     "reject": "The answer was right, or the report says nothing that can be used.",
 }
+NO_TRAINING = (
+    "Whoever asked this does not let their questions be used for training: a correction would go nowhere. Decide whether a "
+    "document, the search, a check or the prompt is to be mended, or reject it."
+)
 KINDS = (
     ("span", "Mark it in a passage"),
     ("text", "Write the answer"),
@@ -58,6 +62,8 @@ def case_html(case: Case, colleagues: Sequence[str], now: datetime, *, low_evide
     item = case.item
     sign, kind = SOURCE_NAMES[item.source]
     decide = _form(case) if case.may_decide else f'<p class="ea-low">{icon("info")}<span>{esc(case.why_not)}</span></p>'
+    if case.may_decide and not case.may_train:
+        decide = f'<p class="ea-low">{icon("info")}<span>{NO_TRAINING}</span></p>{decide}'
     return (
         f'<section class="rv-case" data-item="{esc(item.item_id)}" {_suggested(case)}>'
         '<header class="rv-bar"><button type="button" class="ea-small" data-act="review_back">Back to the queue</button>'
@@ -116,7 +122,7 @@ def _report(given: Feedback | None) -> str:
     )
     if not (reasons or comment or expected):
         return ""
-    return f'<h3>What the person said of it</h3><div class="rv-report">{reasons}{comment}{expected}</div>'
+    return f'<h3>What the person said</h3><div class="rv-report">{reasons}{comment}{expected}</div>'
 
 
 def _trace(asked: Turn, low_evidence: float) -> str:
@@ -127,16 +133,14 @@ def _trace(asked: Turn, low_evidence: float) -> str:
         ("Arm", esc(asked.arm)),
         ("Outcome", esc(asked.status + (f": {asked.reason}" if asked.reason else ""))),
     ]
-    listed = "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in facts)
-    meter = evidence_meter(asked.evidence, low=asked.evidence < low_evidence)
     acted = [v for v in asked.verdicts if v.get("action") != "allow"]
     passed = len(asked.verdicts) - len(acted)
+    facts.append(("Verdicts", f"{passed or 'no'} check{'' if passed == 1 else 's'} passed"))
+    listed = "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in facts)
+    meter = evidence_meter(asked.evidence, low=asked.evidence < low_evidence)
     rows = "".join(_verdict(one) for one in acted)
-    if passed or not rows:
-        rows += f'<li class="ea-muted">{passed or "No"} check{"" if passed == 1 else "s"} passed</li>'
-    return (
-        f'<h3>How it was answered</h3><dl class="rv-trace">{listed}</dl>{meter}'
-        f'<h3>Verdicts</h3><ul class="rv-verdicts">{rows}</ul>'
+    return f'<h3>How it was answered</h3><dl class="rv-trace">{listed}<div>{meter}</div></dl>' + (
+        f'<ul class="rv-verdicts">{rows}</ul>' if rows else ""
     )
 
 
@@ -192,7 +196,7 @@ def _form(case: Case) -> str:
         f'<fieldset class="rv-correction" hidden><legend>The right answer</legend><div class="ea-reasons">{kinds}</div>'
         '<label class="rv-answer-label" for="rv-words">Answer</label>'
         '<textarea id="rv-words" rows="4" maxlength="8000" placeholder="Mark words in a passage, or write the answer"></textarea>'
-        '<p class="rv-where ea-muted rv-small" aria-live="polite"></p>'
+        '<p class="rv-where rv-small" aria-live="polite"></p>'
         + (
             '<button type="button" class="ea-small" data-act="review_suggestion">Take the suggestion</button>'
             if has_suggestion

@@ -162,6 +162,8 @@ class ReviewEvents:
 def _wanted(values: tuple[Any, ...]) -> QueueFilter:
     given = dict(zip(review_list.FILTERS, values, strict=True))
     status: Wanted = next((word for word in WANTED if word == given["status"]), "waiting")
+    if given["decision"] and status == "waiting":
+        status = "done"  # what waits has none yet
     words: dict[str, Any] = {name: str(given[name] or "") for name in review_list.FILTERS[1:-1]}
     return QueueFilter(status, **words, older_than_days=int(given["older_than_days"] or 0))
 

@@ -42,7 +42,7 @@ AGES = (
     ("Older than 7 days", 7),
     ("Older than 14 days", 14),
 )
-FILTERS = ("status", "source", "department", "language", "adapter", "reason", "assignee", "older_than_days")
+FILTERS = ("status", "source", "department", "language", "adapter", "reason", "assignee", "decision", "older_than_days")
 """The filters of the page, in the order of its fields."""
 assert set(DECISION_NAMES) == set(DECISIONS)
 
@@ -57,6 +57,10 @@ def source_choices() -> list[tuple[str, str]]:
 
 def reason_choices() -> list[tuple[str, str]]:
     return [("Any reason", ""), *((name, code) for code, name in FLAG_REASONS.items())]
+
+
+def decision_choices() -> list[tuple[str, str]]:
+    return [("Any decision", ""), *((name, code) for code, name in DECISION_NAMES.items())]
 
 
 def listing(items: Sequence[Item], questions: Mapping[str, str], reviewer: Principal, now: datetime) -> str:
@@ -107,7 +111,8 @@ def _without_words(item: Item) -> str:
 
 
 def _status(item: Item) -> str:
-    return f'<span class="ea-badge rv-status-{item.status}">{STATUS_NAMES[item.status].lower()}</span>'
+    text = DECISION_NAMES[item.decision] if item.decision else STATUS_NAMES[item.status]
+    return f'<span class="ea-badge rv-status-{item.status}">{text.lower()}</span>'
 
 
 def age(item: Item, now: datetime) -> str:

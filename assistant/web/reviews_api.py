@@ -34,6 +34,7 @@ class Filters(BaseModel):
     reason: str = ""
     older_than_days: int = Field(0, ge=0, le=100_000)
     overdue: bool = False
+    decision: Decision | Literal[""] = ""
 
     def wanted(self) -> QueueFilter:
         return QueueFilter(**{name: getattr(self, name) for name in QueueFilter.__slots__})

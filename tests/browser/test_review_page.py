@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import csv
 import re
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from core.audit import Audit
+from core.people import People as Accounts
+from core.records import Correction, Principal
+from core.review_records import QueueFilter
 from core.reviews import Reviews
 from core.store import Store
 from tests.browser.conftest import People, ask
@@ -15,17 +19,25 @@ from tests.browser.conftest import People, ask
 pytestmark = pytest.mark.browser
 
 CARRY_OVER = "How many days of annual leave may I carry over to the next year?"
+HOTEL = "What is the hotel limit per night in London?"
+NOTICE = "How much notice must I give after probation?"
+EXPENSES = "How long do I have to submit an expense claim?"
+MILEAGE = "How much mileage do I get for my own car?"
+RESIGN = "May I cancel my notice of leaving?"
+PARENTAL = "How many weeks of parental leave do I get?"
+MEANS_OF = {"2": "Its owner gets your note", "3": "the search did not find it", "4": "A check", "5": "wrong form"}
 
 
-def report(people: People, person: str, question: str, *, expected: str = "") -> None:
-    """Ask as a person and flag the answer."""
+def report(people: People, person: str, *questions: str, expected: str = "") -> None:
+    """Ask as a person and flag each answer."""
     page = people.open(person)
-    ask(page, question)
-    page.locator("[data-act=flag]").last.click()
-    page.get_by_text("Wrong", exact=True).click()
-    page.fill("#ea-flag-expected", expected)
-    page.get_by_role("button", name="Send report").click()
-    expect(page.locator("[data-act=flag]").last).to_have_attribute("aria-pressed", "true")
+    for question in questions:
+        ask(page, question)
+        page.locator("[data-act=flag]").last.click()
+        page.get_by_text("Wrong", exact=True).click()
+        page.fill("#ea-flag-expected", expected)
+        page.get_by_role("button", name="Send report").click()
+        expect(page.locator("[data-act=flag]").last).to_have_attribute("aria-pressed", "true")
     page.close()
 
 
@@ -69,6 +81,11 @@ def kept(people: People) -> Reviews:
     return Reviews(store, Audit(store, people.server.home))
 
 
+def who(people: People, person: str) -> Principal:
+    store = Store(f"sqlite:///{people.server.home / 'assistant.db'}")
+    return Accounts(store, Audit(store, people.server.home)).get(person)
+
+
 def test_a_flag_is_marked_saved_decided_by_a_second_person_and_approved(people: People) -> None:
     report(people, "ben.okafor", CARRY_OVER, expected="5 days")
     carla = people.open("carla.ruiz", "/review")
@@ -92,3 +109,205 @@ def test_a_flag_is_marked_saved_decided_by_a_second_person_and_approved(people: 
     found = {one.turn.question: one for one in kept(people).approved()}
     assert found[CARRY_OVER].correction.answer == chosen
     assert found[CARRY_OVER].reviewers == ("carla.ruiz", "farid.nasser")
+
+
+def chosen(page: Page, field: str, option: str) -> None:
+    """Choose an option of one of the queue's filters, and wait until the queue is the one that it asks for."""
+    link = page.locator(".rv-exports a").first
+    before = link.get_attribute("href") or ""
+    page.locator(f"#ea-filter-{field} input").click()
+    page.get_by_role("option", name=option, exact=True).click()
+    expect(link).not_to_have_attribute("href", before)
+
+
+def said(page: Page, words: str) -> None:
+    """Wait for a message, and close it."""
+    toast = page.locator(".toast-body", has_text=words)
+    expect(toast.last).to_be_visible()
+    for close in page.locator(".toast-close").all():
+        close.click()
+    expect(toast).to_have_count(0)
+
+
+def waiting(page: Page, question: str) -> Locator:
+    return page.locator(".rv-item", has_text=question)
+
+
+def test_what_waits_is_filtered_handed_on_and_exported(people: People) -> None:
+    report(people, "ben.okafor", HOTEL)
+    carla = people.open("carla.ruiz", "/review")
+    expect(waiting(carla, HOTEL)).to_have_count(1)
+    for field, other, own in (
+        ("source", "Thumb up", "Report"),
+        ("reason", "Outdated", "Wrong"),
+        ("older_than_days", "Older than 7 days", "Any age"),
+        ("status", "Done", "Waiting"),
+        ("assignee", "Held by me", "Held by nobody"),
+    ):
+        chosen(carla, field, other)
+        expect(waiting(carla, HOTEL)).to_have_count(0)
+        chosen(carla, field, own)
+        expect(waiting(carla, HOTEL)).to_have_count(1)
+    with carla.expect_download() as file:
+        carla.locator(".rv-exports a", has_text="CSV").click()
+    rows = list(csv.DictReader(file.value.path().read_text(encoding="utf-8").splitlines()))
+    assert [row["question"] for row in rows] == [HOTEL]
+    opened(carla, HOTEL)
+    carla.select_option("#rv-to", "farid.nasser")
+    said(carla, "Handed to farid.nasser")
+    expect(waiting(carla, HOTEL)).to_have_count(0)  # the filter says: held by nobody
+    farid = people.open("farid.nasser", "/review")
+    chosen(farid, "assignee", "Held by me")
+    expect(farid.locator(".rv-item")).to_have_count(1)
+    opened(farid, HOTEL)
+    farid.keyboard.press("6")
+    farid.keyboard.press("Control+Enter")
+    said(farid, "this item is closed")
+
+
+def test_each_decision_goes_where_it_is_mended(people: People) -> None:
+    asked = {
+        "3": ("How many weeks of sick pay do I get?", "Fix retrieval"),
+        "4": ("How do I claim a train ticket?", "Fix guard"),
+        "5": ("How long is my probation period?", "Fix prompt"),
+        "2": ("How much is the per-diem for Spain?", "Fix document"),
+    }
+    report(people, "ben.okafor", *(question for question, _ in asked.values()))
+    carla = people.open("carla.ruiz", "/review")
+    for key, (question, _) in asked.items():
+        if carla.locator(".rv-case").count():
+            carla.keyboard.press("Escape")
+        opened(carla, question)
+        carla.keyboard.press(key)
+        expect(carla.locator(f".rv-means:has-text({MEANS_OF[key]!r})")).to_be_visible()
+        carla.keyboard.press("Control+Enter")
+        if key == "2":
+            expect(carla.locator(".rv-form .ea-form-error")).to_contain_text("what the owner should put right")
+            carla.keyboard.press("n")
+            carla.keyboard.type("The rate for Spain changed in March.")
+            carla.keyboard.press("Control+Enter")
+        said(carla, "this item is closed")
+    if carla.locator(".rv-case").count():
+        carla.keyboard.press("Escape")
+    for question, name in asked.values():
+        chosen(carla, "decision", name)
+        expect(waiting(carla, question)).to_contain_text(name.lower())
+    grace = people.open("grace.lin", "/mine")
+    task = grace.locator(".rv-task", has_text="The rate for Spain changed in March.")
+    expect(task).to_contain_text("asked for by carla.ruiz")
+    task.locator("input").fill("Version 2 says it.")
+    task.get_by_role("button", name="Close").click()
+    expect(task).to_have_count(0)
+
+
+def test_the_keyboard_alone_takes_marks_writes_and_saves(people: People) -> None:
+    report(people, "ben.okafor", NOTICE, expected="One month")
+    carla = people.open("carla.ruiz", "/review")
+    expect(waiting(carla, NOTICE)).to_have_count(1)
+    for _ in range(carla.locator(".rv-item").count()):
+        carla.keyboard.press("j")
+        if carla.evaluate("document.activeElement.innerText") == NOTICE:
+            break
+    carla.keyboard.press("Enter")
+    expect(carla.locator(".rv-case .ea-bubble")).to_have_text(NOTICE)
+    carla.keyboard.press("]")
+    first = carla.locator(".rv-text mark").inner_text()
+    carla.keyboard.press("]")
+    assert first and carla.locator(".rv-text mark").inner_text() not in ("", first)
+    carla.keyboard.press("[")
+    expect(carla.locator(".rv-text mark")).to_have_text(first)
+    carla.keyboard.press("s")
+    assert "month" in carla.locator("#rv-words").input_value().lower()
+    carla.keyboard.press("w")
+    carla.keyboard.press("ControlOrMeta+a")
+    carla.keyboard.type("One month to the end of a month.")
+    carla.keyboard.press("Control+Enter")
+    said(carla, "another reviewer decides next")
+    found = kept(people)
+    item = next(i for i in found.queue.items(who(people, "carla.ruiz"), QueueFilter(status="second")) if i.mine)
+    assert found.queue.case(item.item_id, who(people, "carla.ruiz")).reviews[0].correction == Correction(
+        "text", "One month to the end of a month."
+    )
+
+
+def test_a_disagreement_is_settled_by_a_third_person_and_becomes_gold(people: People) -> None:
+    report(people, "ben.okafor", EXPENSES, expected="Within 30 days")
+    for person, keys, becomes in (
+        ("carla.ruiz", ("1", "w", "Within 30 days after the month.", "Control+Enter"), "another reviewer"),
+        ("farid.nasser", ("1", "w", "Within 90 days.", "Control+Enter"), "a third person settles it"),
+    ):
+        page = people.open(person, "/review")
+        opened(page, EXPENSES)
+        for key in keys:
+            if " " in key:
+                page.keyboard.press("ControlOrMeta+a")
+                page.keyboard.type(key)
+            else:
+                page.keyboard.press(key)
+        said(page, becomes)
+    grace = people.open("grace.lin", "/review")
+    chosen(grace, "status", "Disagreement")
+    opened(grace, EXPENSES)
+    expect(grace.locator(".rv-reviews")).to_contain_text("Within 90 days.")
+    grace.locator(".rv-review", has_text="Within 30 days").get_by_role("button", name="Take this one").click()
+    expect(grace.locator("#rv-words")).to_have_value("Within 30 days after the month.")
+    grace.get_by_role("button", name="Save and next").click()
+    said(grace, "this item is closed")
+    found = {one.turn.question: one for one in kept(people).approved()}[EXPENSES]
+    assert (found.correction.answer, found.agreed) == ("Within 30 days after the month.", False)
+    assert found.reviewers == ("carla.ruiz", "farid.nasser", "grace.lin")
+
+    grace.get_by_role("tab", name="Figures").click()
+    grace.locator("tr", has_text=EXPENSES).get_by_role("button", name="Make gold").click()
+    expect(grace.locator("#ea-figures")).to_contain_text("Take out")
+    hugo = people.open("hugo.meyer", "/review")
+    opened(hugo, EXPENSES)
+    assert "gold" not in hugo.locator(".rv-case").inner_text().lower()
+    hugo.keyboard.press("6")
+    hugo.keyboard.press("Control+Enter")
+    said(hugo, "this item is closed")
+    grace.reload()
+    grace.get_by_role("tab", name="Figures").click()
+    expect(grace.locator("#ea-figures tr", has_text="hugo.meyer").first).to_contain_text("0%")
+    grace.get_by_role("button", name="Take out").click()
+    expect(grace.locator("#ea-figures")).to_contain_text("There are no gold items.")
+
+
+def test_a_thumb_up_is_confirmed_as_a_good_example(people: People) -> None:
+    amelia = people.open("amelia.hart")
+    ask(amelia, MILEAGE)
+    amelia.locator("[data-act=up]").last.click()
+    expect(amelia.locator("[data-act=up]").last).to_have_attribute("aria-pressed", "true")
+    for person in ("carla.ruiz", "farid.nasser"):
+        page = people.open(person, "/review")
+        opened(page, MILEAGE)
+        page.keyboard.press("1")
+        expect(page.locator("[name=rv-kind][value=confirm]")).to_be_checked()
+        page.keyboard.press("Control+Enter")
+        said(page, "Kept")
+    found = {one.turn.question: one for one in kept(people).approved()}[MILEAGE]
+    assert (found.correction.kind, found.source, found.agreed) == ("confirm", "thumbs_up", True)
+
+
+def test_who_says_no_to_training_is_left_out_of_it_and_reviewers_are_told(people: People) -> None:
+    report(people, "dieter.vogt", RESIGN)
+    for person in ("carla.ruiz", "farid.nasser"):
+        page = people.open(person, "/review")
+        opened(page, RESIGN)
+        page.keyboard.press("]")
+        page.keyboard.press("Control+Enter")
+        said(page, "Kept")
+    assert RESIGN in {one.turn.question for one in kept(people).approved()}
+    dieter = people.open("dieter.vogt", "/mine")
+    dieter.locator("#rv-consent").uncheck()
+    said(dieter, "nothing of yours is trained on")
+    assert RESIGN not in {one.turn.question for one in kept(people).approved()}
+    report(people, "dieter.vogt", PARENTAL)
+    carla = people.open("carla.ruiz", "/review")
+    opened(carla, PARENTAL)
+    expect(carla.locator(".rv-decide")).to_contain_text("does not let their questions be used for training")
+    dieter.reload()
+    expect(dieter.locator("#rv-consent")).not_to_be_checked()
+    dieter.locator("#rv-consent").check()
+    said(dieter, "Your choice is kept")
+    assert RESIGN in {one.turn.question for one in kept(people).approved()}

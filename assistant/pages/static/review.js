@@ -7,7 +7,7 @@
   const shown = () => $(".rv-case");
   const form = () => $(".rv-case .rv-form");
   const points = (text) => Array.from(text).length; // Python counts code points, JavaScript UTF-16 units
-  const now = { item: "", opened: 0, span: null, sentence: -1, row: -1 };
+  const now = { item: "", opened: 0, span: null, own: false, sentence: -1 }; // own: marked here, not suggested
 
   // ---- marking
   const texts = () => [...document.querySelectorAll(".rv-case .rv-text")];
@@ -15,14 +15,18 @@
   const draw = () => {
     unmark();
     const where = $(".rv-where");
-    if (where) where.textContent = "";
+    where?.replaceChildren();
     if (!now.span) return;
     const text = texts().find((one) => one.dataset.passage === now.span.passage);
     if (!text) return;
     const all = Array.from(text.textContent), mark = document.createElement("mark");
     mark.textContent = all.slice(now.span.start, now.span.end).join("");
     text.replaceChildren(all.slice(0, now.span.start).join(""), mark, all.slice(now.span.end).join(""));
-    if (where) where.textContent = `Marked in passage ${texts().indexOf(text) + 1}.`;
+    if (!where) return;
+    const link = document.createElement("button");
+    Object.assign(link, { type: "button", className: "rv-link", textContent: `Marked in passage ${texts().indexOf(text) + 1}` });
+    link.dataset.act = "review_show";
+    where.replaceChildren(link);
   };
   const mark = (text, from, to) => {
     const all = text.textContent;
@@ -30,6 +34,7 @@
     while (to > from && /\s/.test(all[to - 1])) to -= 1;
     if (to <= from) return;
     now.span = { passage: text.dataset.passage, start: points(all.slice(0, from)), end: points(all.slice(0, to)) };
+    now.own = true;
     choose("rv-decision", decision() === "fix_document" ? "fix_document" : "train");
     if (decision() === "train") choose("rv-kind", "span");
     $("#rv-words").value = all.slice(from, to);
@@ -91,6 +96,7 @@
     choose("rv-decision", value("decision") || "train");
     const kind = value("kind");
     if (kind) choose("rv-kind", kind);
+    now.own = false;
     now.span = kind === "span" && value("passage")
       ? { passage: value("passage"), start: Number(value("start")), end: Number(value("end")) } : null;
     $("#rv-words").value = value("answer");
@@ -103,7 +109,7 @@
     const one = shown();
     const item = one?.dataset.item || "";
     if (item === now.item) return;
-    Object.assign(now, { item, opened: performance.now(), span: null, sentence: -1 });
+    Object.assign(now, { item, opened: performance.now(), span: null, own: false, sentence: -1 });
     const address = "/review" + (item ? "?item=" + encodeURIComponent(item) : "");
     if (location.pathname === "/review" && location.pathname + location.search !== address) history.replaceState({}, "", address);
     if (!item) return;
@@ -124,11 +130,11 @@
     if (chosen === "train" && kind === "span" && !now.span) return say("Mark the right words in a passage.");
     if (chosen === "train" && ["text", "clarify"].includes(kind) && !words) return say("Write the answer.");
     if (chosen === "fix_document" && !note.trim()) return say("Write in the note what the owner should put right.");
-    const marked = now.span && (chosen === "fix_document" || kind === "span") ? now.span : {};
-    const answer = kind === "span" || chosen !== "train" ? "" : words;
+    const train = chosen === "train", wrong = chosen === "fix_document" && now.own; // what is wrong, in the document
+    const marked = now.span && (wrong || (train && kind === "span")) ? now.span : {};
     send("review_decide", {
-      item: now.item, decision: chosen, kind: chosen === "train" ? kind : marked.passage ? "span" : "",
-      answer, note, ...marked, seconds: (performance.now() - now.opened) / 1000,
+      item: now.item, decision: chosen, kind: train ? kind : marked.passage ? "span" : "",
+      answer: train && kind !== "span" ? words : "", note, ...marked, seconds: (performance.now() - now.opened) / 1000,
     });
   };
   document.addEventListener("change", (event) => {
@@ -157,6 +163,7 @@
   actions.review_back = () => send("review_close", { item: now.item });
   actions.review_skip = () => send("review_skip", { item: now.item });
   actions.review_suggestion = suggest;
+  actions.review_show = () => $(".rv-case .rv-text mark")?.scrollIntoView({ block: "center" });
   actions.review_take = (control) => fill(control.dataset);
   actions.gold_add = (control) => send("gold_add", { item: control.dataset.id });
   actions.gold_remove = (control) => send("gold_remove", { item: control.dataset.id });
