@@ -3,6 +3,7 @@
     python -m training dataset build
     python -m training run training/configs/reader.yaml --dataset ID
     python -m training retrain
+    python -m training worker
     python -m training reader --data DIR --out DIR
     python -m training reranker --data DIR --out DIR
 
@@ -21,6 +22,8 @@ from core.command import Command, dispatch
 COMMANDS = {
     "dataset": Command("training.dataset_command", "build and check datasets of reviewed answers"),
     "run": Command("training.run_command", "train an adapter by a configuration file"),
+    "retrain": Command("training.retrain_command", "ask for a retraining, or see them"),
+    "worker": Command("training.worker_command", "work on retrainings"),
     "reader": Command("training.reader", "train the embedded reader"),
     "reranker": Command("training.reranker", "train the reranker"),
     "injection": Command("training.injection", "train the judge of injections"),

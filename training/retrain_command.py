@@ -1,0 +1,114 @@
+"""Ask for a retraining by hand, and see those that were asked for. A worker does them: python -m training worker
+
+    python -m training retrain                        with the run of ASSISTANT_RETRAIN_CONFIG, or training/configs/reader.yaml
+    python -m training retrain --config FILE
+    python -m training retrain --list
+    python -m training retrain --wait                 until it waits for approval, or has failed
+
+A retraining builds a dataset of what reviewers approved, trains, registers, asks the gate, stages what the gate lets through, and
+waits for a second person: python -m assistant adapters approve ADAPTER. It also starts by itself, after ASSISTANT_RETRAIN_AFTER newly
+approved items and by ASSISTANT_RETRAIN_SCHEDULE. docs/training.md
+
+JSON fields: job_id, trigger, status, step, error, requested_by, created_at, finished_at, dataset_id, adapter, passed, report.
+
+Exit codes: 0 asked for (with --wait: it waits for approval), 1 with --wait: it failed, 2 wrong input, or one is under way.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from assistant.console import actor, add_json, opened, say, table
+
+if TYPE_CHECKING:
+    from training.jobs import Job
+
+POLL_S = 2.0
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = subparsers.add_parser(
+        "retrain",
+        help="ask for a retraining, or see them",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--config", type=Path, metavar="FILE", help="of the run, in place of the settings'")
+    parser.add_argument("--least", type=int, default=8, metavar="N", help="fewest rows to train on (%(default)s)")
+    parser.add_argument("--suite", default="", metavar="NAME", help="that the gate asks, in place of the demo's")
+    parser.add_argument(
+        "--gate-policy", type=Path, metavar="FILE", help="thresholds of the gate, in place of eval/gate.yaml"
+    )
+    parser.add_argument("--allow-dirty", action="store_true", help="train although the source tree has changes")
+    parser.add_argument("--list", action="store_true", help="those that were asked for, newest first")
+    parser.add_argument("--wait", action="store_true", help="until it waits for approval, or has failed")
+    add_json(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the command; returns its exit code."""
+    from training.jobs import UNDER_WAY, Jobs
+    from training.retraining import ask
+
+    with opened() as here:
+        jobs = Jobs(here.store, here.audit)
+        if args.list:
+            return _list(args, jobs.all())
+        gate = (*(("--suite", args.suite) if args.suite else ()),)
+        gate += ("--policy", str(args.gate_policy.resolve())) if args.gate_policy else ()
+        asked = {"config": args.config, "gate": gate, "allow_dirty": args.allow_dirty, "least": args.least}
+        job = ask(here, jobs, "hand", actor=actor(), **asked)
+        while args.wait and job.status in UNDER_WAY:
+            time.sleep(POLL_S)
+            job = jobs.get(job.job_id)
+        say(args, _told(job), fields(job))
+        return int(job.status == "failed")
+
+
+def _list(args: argparse.Namespace, jobs: list[Job]) -> int:
+    if args.json:
+        for one in jobs:
+            say(args, "", fields(one))
+        return 0
+    rows = [(j.job_id, j.trigger, j.status, j.step, _adapter(j), j.error.split("\n")[0][:80]) for j in jobs]
+    head = ("retraining", "by", "status", "step", "adapter", "why")
+    say(args, table([head, *rows]) if rows else "No retraining was asked for yet.", {})
+    return 0
+
+
+def _told(job: Job) -> str:
+    match job.status:
+        case "queued" | "running":
+            return f"{job.job_id} is {job.status}. A worker does it: python -m training worker"
+        case "failed":
+            return f"{job.job_id} failed at {job.step}: {job.error}"
+        case "waiting":
+            return f"{job.job_id}: {_adapter(job)} waits for approval: python -m assistant adapters approve {_adapter(job)}"
+        case _:
+            return f"{job.job_id} is {job.status}."
+
+
+def fields(job: Job) -> dict[str, object]:
+    """A job as --json prints it."""
+    gate = job.results.get("gate", {})
+    return {
+        "job_id": job.job_id,
+        "trigger": job.trigger,
+        "status": job.status,
+        "step": job.step,
+        "error": job.error,
+        "requested_by": job.requested_by,
+        "created_at": job.created_at.isoformat(),
+        "finished_at": job.finished_at.isoformat() if job.finished_at else None,
+        "dataset_id": job.results.get("dataset", {}).get("dataset_id"),
+        "adapter": _adapter(job) or None,
+        "passed": gate.get("passed"),
+        "report": gate.get("report"),
+    }
+
+
+def _adapter(job: Job) -> str:
+    return str(job.results.get("register", {}).get("adapter", ""))

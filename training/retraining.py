@@ -1,0 +1,228 @@
+"""The steps of a retraining: dataset, train, register, gate, and then a person's approval. Each may be done again.
+
+Every step is told what those before it brought (`training/jobs.py` keeps it) and works under a lease: where another worker has
+taken the job over, the transaction that would keep the result refuses. `training/workflow.py` runs them durably.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final
+
+from assistant.console import Opened
+from core.errors import BadInput, Conflict
+from core.gate import read_report
+from core.registry import Registry
+from core.reviews import open_reviews
+from core.settings import Settings
+from training.config import CONFIGS, RunConfig, read_config
+from training.dataset import Options, Sources, build
+from training.jobs import Job, Jobs, Lease, StaleLease, Step, Trigger
+from training.recipe import Step as Progress
+from training.runs import Done, Run, prepare, register, train
+
+log = logging.getLogger(__name__)
+
+PACKAGED: Final = Path(__file__).parent / "configs" / "reader.yaml"
+LOOK_S: Final = 0.5
+Result = dict[str, Any]
+
+
+class GateClosed(Conflict):
+    """The adapter may not serve: the gate's report says no."""
+
+
+def wanted(
+    settings: Settings,
+    here: Opened,
+    *,
+    config: Path | None = None,
+    gate: tuple[str, ...] = (),
+    allow_dirty: bool = False,
+    least: int = 8,
+) -> dict[str, Any]:
+    """What a retraining is asked for with: the run's file is read and checked now, and counts as it is now.
+
+    Raises:
+        BadInput: the file has problems.
+    """
+    read = read_config(config or settings.retrain_config or PACKAGED)
+    return {
+        "config": read.model_dump(mode="json"),
+        "least": least,
+        "gate": list(gate),
+        "allow_dirty": allow_dirty,
+        "approved": approved(here),
+    }
+
+
+def approved(here: Opened) -> int:
+    """Items that may be trained on now."""
+    return sum(1 for _ in open_reviews(here.settings, here.store, here.audit).approved())
+
+
+def due_by_count(here: Opened, jobs: Jobs) -> int:
+    """Items approved since the last retraining was asked for, where they are enough for another one; else 0.
+
+    Counted, not timed: a clock that jumps starts nothing.
+    """
+    wanted_items = here.settings.retrain_after
+    if not wanted_items or jobs.all("queued", "running", limit=1):
+        return 0
+    before = jobs.all(limit=1)
+    new = approved(here) - (int(before[0].details.get("approved", 0)) if before else 0)
+    return new if new >= wanted_items else 0
+
+
+def ask(here: Opened, jobs: Jobs, trigger: Trigger, *, actor: str, **options: Any) -> Job:
+    """Ask for a retraining with the settings' run. Raises BadInput and Conflict."""
+    return jobs.request(trigger, wanted(here.settings, here, **options), actor=actor)
+
+
+class Steps:
+    """What a worker does for one job under one lease.
+
+    Args:
+        reached: told each point at which a crash may come, for the tests of crashes.
+        lost: whether the lease was seen to be lost; long work looks at it.
+    """
+
+    def __init__(
+        self,
+        here: Opened,
+        lease: Lease,
+        *,
+        lost: Callable[[], bool] = lambda: False,
+        reached: Callable[[str], None] = lambda _point: None,
+    ) -> None:
+        self._here = here
+        self._lease = lease
+        self._lost = lost
+        self._reached = reached
+        self._jobs = Jobs(here.store, here.audit)
+        self._registry = Registry(here.store, here.audit, home=here.settings.home, check=lease.check)
+
+    def do(self, step: Step) -> Result:
+        """Do a step, or take what it brought before a crash.
+
+        Raises:
+            StaleLease: the job is another worker's by now.
+            BadInput, Conflict and others of ours: the step cannot be done; the message says why.
+        """
+        known = self._jobs.begin_step(self._lease, step)
+        self._reached(f"{step} begun")
+        if known is not None:
+            return dict(known)
+        works: Mapping[Step, Callable[[Job], Result]] = {
+            "dataset": self._dataset,
+            "train": self._train,
+            "register": self._register,
+            "gate": self._gate,
+            "approval": self._approval,
+        }
+        result = works[step](self._jobs.get(self._lease.job_id))
+        self._reached(f"{step} made")
+        self._jobs.record(self._lease, step, result)
+        self._reached(f"{step} kept")
+        return result
+
+    def _dataset(self, job: Job) -> Result:
+        options = Options(least=int(job.details.get("least", 8)))
+        sources = Sources.open(self._here.settings, self._here.store, self._here.audit)
+        made = build(sources, options, actor=_who(job), reached=lambda point: self._reached(f"dataset {point}"))
+        return {"dataset_id": made.record.dataset_id, "sha256": made.record.sha256, **made.rows, "held": made.held}
+
+    def _train(self, job: Job) -> Result:
+        last = 0.0
+
+        def told(at: Progress) -> None:
+            nonlocal last
+            if self._lost():
+                raise StaleLease(f"Another worker has taken over {job.job_id}: this one stops.")
+            self._reached("train step")
+            if time.monotonic() - last > 30:
+                last = time.monotonic()
+                log.info("%s: step %d of %d", job.job_id, at.done, at.total)
+
+        run = self._run(job)
+        return asdict(train(run, self._here.settings, told)) | {"key": run.key}
+
+    def _register(self, job: Job) -> Result:
+        trained = {name: value for name, value in job.results["train"].items() if name != "key"}
+        record = register(self._run(job), Done(**trained), self._registry, actor=_who(job))
+        return {"adapter": record.adapter_id, "sha256": record.sha256, "ceiling": record.ceiling}
+
+    def _gate(self, job: Job) -> Result:
+        adapter_id = str(job.results["register"]["adapter"])
+        said = self._asked_gate(adapter_id, [str(one) for one in job.details.get("gate", ())])
+        if said.get("error"):
+            raise BadInput(f"The gate could not run: {said.get('message')}")
+        kept = ("passed", "against", "n", "rate", "low", "high", "run_id", "report", "seconds")
+        return {name: said.get(name) for name in kept} | {"broken": said.get("broken", [])}
+
+    def _approval(self, job: Job) -> Result:
+        """Into staging by the gate's report, and a second person is asked for."""
+        adapter_id, gate = str(job.results["register"]["adapter"]), job.results["gate"]
+        report = read_report(Path(str(gate["report"])))
+        if not gate["passed"]:
+            raise GateClosed(
+                f"The gate is closed for {adapter_id}: {', '.join(gate['broken'])}. Report: {gate['report']}"
+            )
+        why = f"retraining {job.job_id}: {gate['rate']:.1%} of {gate['n']} cases"
+        if self._registry.get(adapter_id).stage == "dev":
+            self._registry.stage(adapter_id, report, actor=_who(job), reason=why)
+        if self._registry.get(adapter_id).stage == "staging" and self._registry.open_request(adapter_id) is None:
+            self._registry.request(adapter_id, actor=_who(job), reason=why)
+        return {"adapter": adapter_id}
+
+    def _run(self, job: Job) -> Run:
+        """The run as it was asked for, on the job's dataset. The same call gives the same run."""
+        given = dict(job.details["config"]) | {"dataset": job.results["dataset"]["dataset_id"]}
+        config: RunConfig = CONFIGS[given["method"]].model_validate(given)
+        return prepare(config, self._here, allow_dirty=bool(job.details.get("allow_dirty")))
+
+    def _asked_gate(self, adapter_id: str, more: list[str]) -> dict[str, Any]:
+        """What `python -m eval gate` says, in a process of its own: training does not import eval."""
+        words = [sys.executable, "-m", "eval", "gate", "--adapter", adapter_id, "--json", *more]
+        with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+            while True:
+                try:
+                    out, _ = process.communicate(timeout=LOOK_S)
+                    break
+                except subprocess.TimeoutExpired:
+                    if self._lost():
+                        process.kill()
+                        raise StaleLease("Another worker has taken over: the gate is not waited for.") from None
+        lines = [json.loads(line) for line in out.splitlines() if line.startswith("{")]
+        if not lines:
+            return {"error": "failed", "message": f"exit code {process.returncode}; try: {' '.join(words[1:])}"}
+        broken = [line["check"] for line in lines if "check" in line and not line["passed"]]
+        return {**lines[-1], "broken": broken}
+
+
+def decided(registry: Registry, jobs: Jobs) -> list[tuple[str, str]]:
+    """Close the retrainings on whose adapters people have decided; their ids, with what was decided."""
+    closed = []
+    for job in jobs.all("waiting"):
+        adapter_id = str(job.results["register"]["adapter"])
+        record = registry.get(adapter_id)
+        last = registry.history(adapter_id)[-1]
+        if record.stage == "production":
+            jobs.close(job.job_id, "approved", actor=last.actor)
+            closed.append((job.job_id, "approved"))
+        elif record.stage == "archived" or record.blocked or last.action == "decline":
+            jobs.close(job.job_id, "declined", actor=last.actor)
+            closed.append((job.job_id, "declined"))
+    return closed
+
+
+def _who(job: Job) -> str:
+    """The person behind the job, as the registry knows them: they may not approve what was trained for them."""
+    return f"{job.kind}:{job.requested_by.rpartition(':')[2]}"

@@ -1,0 +1,55 @@
+"""Work on retrainings: those asked for by hand, by the number of newly approved items, and by the schedule of the settings.
+
+    python -m training worker                    until Ctrl-C or SIGTERM; what is under way is gone on from by the next worker
+    python -m training worker --once             until nothing is asked for
+
+Several workers may run, on several machines with one PostgreSQL: one of them does each retraining, and another goes on where one
+has died, after the lease. docs/training.md
+
+Exit codes: 0 stopped, 2 wrong settings, 4 the store does not answer.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+from datetime import timedelta
+
+from assistant.console import opened
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = subparsers.add_parser(
+        "worker",
+        help="work on retrainings",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--once", action="store_true", help="end when nothing is asked for")
+    parser.add_argument(
+        "--lease",
+        type=float,
+        default=60.0,
+        metavar="S",
+        help="seconds after which another worker takes over (%(default)s)",
+    )
+    parser.add_argument(
+        "--allow-dirty",
+        action="store_true",
+        help="train although the source tree has changes, in what it starts by itself",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the command; returns its exit code."""
+    from core.errors import BadInput
+    from training.workflow import Worker
+
+    if args.lease < 1:
+        raise BadInput("--lease is a number of seconds, at least 1.")
+    with opened() as here:
+        with Worker(here, lease=timedelta(seconds=args.lease), allow_dirty=args.allow_dirty) as worker:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, lambda _number, _frame: worker.stop())
+            worker.run(once=args.once)
+    return 0

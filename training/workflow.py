@@ -1,0 +1,289 @@
+"""Retraining as a durable workflow, by DBOS on SQLite or PostgreSQL: a worker that dies anywhere is gone on from, by any other.
+
+    with Worker(here) as worker:
+        worker.run()                    until it is told to stop
+
+The table `job` says who works on what (training/jobs.py): a worker claims a job under a lease, then starts its workflow, or resumes
+it where another worker left it, on a queue that only this process serves. DBOS keeps which steps are done and refuses what a
+stale execution records; the lease's fence refuses what it would write to the store. docs/design/retraining.md
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import socket
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from types import TracebackType
+from typing import Any, Final, cast
+
+from dbos import DBOS, DBOSConfig, DBOSConfiguredInstance, DBOSPortableJSONSerializer, SetWorkflowID, StepOptions
+from dbos import error as dbos_errors
+
+from assistant.console import Opened
+from core.errors import AssistantError, Conflict, SettingsError, StoreUnavailable, Unavailable
+from core.registry import Registry
+from core.settings import Settings
+from training.jobs import STEPS, Job, Jobs, Lease, StaleLease, Status, Step
+from training.retraining import Steps, ask, decided, due_by_count
+
+log = logging.getLogger(__name__)
+
+NAME: Final = "enterprise-assistant-training"
+VERSION: Final = "1"
+"""Of the workflow: raised where its steps change, so that no worker goes on with what one of another version began."""
+SCHEDULE: Final = "retrain"
+LEASE: Final = timedelta(seconds=60)
+POLL_S: Final = 2.0
+ATTEMPTS: Final = 3
+GONE_ON: Final = ("PENDING", "ENQUEUED", "DELAYED", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
+"""Statuses of a workflow that can be resumed."""
+
+
+@dataclass
+class Held:
+    """A job that this process works on. `lost` is set where it is another's, or this process is to stop."""
+
+    job: Job
+    lease: Lease
+    lost: threading.Event = field(default_factory=threading.Event)
+    ended: threading.Event = field(default_factory=threading.Event)
+
+
+@DBOS.dbos_class()
+class Retraining(DBOSConfiguredInstance):
+    """The workflow, on the jobs that this process holds."""
+
+    def __init__(self, here: Opened, *, reached: Callable[[str], None]) -> None:
+        super().__init__(config_name="retraining")
+        self.held: dict[str, Held] = {}
+        self._here = here
+        self._reached = reached
+        self._jobs = Jobs(here.store, here.audit)
+
+    @DBOS.workflow(name="retrain")
+    def run(self, job_id: str) -> str:
+        """The steps of a job in order; the status in which it ends."""
+        held = self.held[job_id]
+        try:
+            for step in STEPS:
+                tries: StepOptions = {"name": step, "retries_allowed": True, "max_attempts": ATTEMPTS}
+                failed = DBOS.run_step(tries | {"interval_seconds": 2.0}, self._do, held, step)
+                if failed:
+                    return self._end(held, "failed", failed)
+            return self._end(held, "waiting")
+        finally:
+            held.ended.set()
+
+    def _do(self, held: Held, step: Step) -> str:
+        """Do a step; why the job cannot go on, or "". Raises Unavailable where another try may help.
+
+        What is raised here would be kept as the step's result and met again by whoever resumes the job: so only that which
+        stops this execution alone is.
+        """
+        try:
+            Steps(self._here, held.lease, lost=held.lost.is_set, reached=self._reached).do(step)
+        except StaleLease:
+            held.lost.set()
+            raise dbos_errors.DBOSWorkflowConflictIDError(held.job.job_id) from None
+        except AssistantError as error:
+            tried = DBOS.step_status
+            if isinstance(error, Unavailable) and tried and (tried.current_attempt or 0) + 1 < ATTEMPTS:
+                raise
+            return str(error)
+        except Exception as error:  # a library failed in its own way: the job says so, and is not tried for ever
+            log.exception("%s: %s failed", held.job.job_id, step)
+            return f"{step} failed with {type(error).__name__}: the worker's log says more."
+        return ""
+
+    def _end(self, held: Held, status: Status, error: str = "") -> str:
+        try:
+            self._jobs.end(held.lease, status, error)
+        except StaleLease:
+            raise dbos_errors.DBOSWorkflowConflictIDError(held.job.job_id) from None
+        self._reached("ended")
+        log.info("%s is %s. %s", held.job.job_id, status, error)
+        return status
+
+
+class Worker:
+    """One process that works on retrainings. One a process; several processes and machines may run.
+
+    Args:
+        lease: how long another worker waits before it takes over what this one has left.
+        allow_dirty: train although the source tree has changes, in the retrainings that this worker starts by itself.
+        reached: told each point at which a crash may come, for the tests of crashes.
+    """
+
+    def __init__(
+        self,
+        here: Opened,
+        *,
+        lease: timedelta = LEASE,
+        allow_dirty: bool = False,
+        reached: Callable[[str], None] = lambda _point: None,
+    ) -> None:
+        self.name = f"{socket.gethostname()[:40]}-{secrets.token_hex(4)}"
+        self._here = here
+        self._length = lease
+        self._allow_dirty = allow_dirty
+        self._reached = reached
+        self._jobs = Jobs(here.store, here.audit)
+        self._registry = Registry(here.store, here.audit, home=here.settings.home)
+        self._stop = threading.Event()
+        self._beat = threading.Thread(target=self._keep_leases, name="leases", daemon=True)
+        self._held: Held | None = None
+
+    def __enter__(self) -> Worker:
+        """Raises StoreUnavailable where the workflow's database cannot be opened, SettingsError for a wrong schedule."""
+        _Schedule.worker = self
+        try:
+            DBOS(config=_config(self._here.settings, self.name))
+            self._retraining = Retraining(self._here, reached=self._reached)
+            DBOS.listen_queues([self._queue])
+            DBOS.launch()
+            DBOS.register_queue(self._queue, polling_interval_sec=0.2)
+            self._set_schedule()
+        except dbos_errors.DBOSException as error:
+            raise StoreUnavailable(f"The workflow's database cannot be opened: {error.message}") from None
+        self._beat.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+        if self._held and not self._held.ended.is_set():
+            self._held.lost.set()
+            try:
+                self._jobs.give_back(self._held.lease)
+            except AssistantError as problem:
+                log.warning("%s is not given back: %s", self._held.job.job_id, problem)
+        self._beat.join()
+        DBOS.delete_queue(self._queue)
+        DBOS.destroy(destroy_registry=False)
+        _Schedule.worker = None
+
+    def stop(self) -> None:
+        """Let `run` return; what is under way is given back for another worker to go on with."""
+        self._stop.set()
+
+    def run(self, *, once: bool = False, poll: float = POLL_S) -> None:
+        """Work until told to stop; with `once`, until nothing is asked for any more."""
+        while not self._stop.is_set():
+            try:
+                busy = self.tick()
+            except Unavailable as error:
+                log.warning("%s", error)
+                busy = True
+            if once and not busy:
+                return
+            self._stop.wait(poll)
+
+    def tick(self) -> bool:
+        """Look once at what is to do; whether something is under way or was started."""
+        for job_id, status in decided(self._registry, self._jobs):
+            log.info("%s is %s", job_id, status)
+        if self._held and not self._held.ended.is_set():
+            return True
+        if new := due_by_count(self._here, self._jobs):
+            log.info("%d newly approved items", new)
+            self.ask("count")
+        taken = self._jobs.claim(self.name, self._length)
+        if taken is None:
+            return bool(self._jobs.all("queued", "running", limit=1))
+        self._reached("claimed")
+        self._start(*taken)
+        return True
+
+    def ask(self, trigger: Any) -> None:
+        """Ask for a retraining on the worker's own account; one that is under way is enough."""
+        try:
+            job = ask(self._here, self._jobs, trigger, actor=f"worker:{trigger}", allow_dirty=self._allow_dirty)
+            log.info("%s was asked for by %s", job.job_id, trigger)
+        except Conflict as error:
+            log.info("%s", error)
+        except AssistantError as error:
+            log.error("no retraining by %s: %s", trigger, error)
+
+    @property
+    def _queue(self) -> str:
+        return f"retrain-{self.name}"
+
+    def _start(self, job: Job, lease: Lease) -> None:
+        """Begin the job's workflow, or go on with it where another worker left it."""
+        if self._held:
+            self._held.lost.set()
+        self._held = self._retraining.held[job.job_id] = Held(job, lease)
+        known = DBOS.list_workflows(
+            workflow_id_prefix=job.job_id, sort_desc=True, limit=1, load_input=False, load_output=False
+        )
+        log.info("%s: claimed for the %d. time", job.job_id, lease.fence)
+        if known and known[0].status in GONE_ON:
+            DBOS.resume_workflow(known[0].workflow_id, queue_name=self._queue)
+            return
+        # One that ended without the job's having ended could not say so, as on a full disk: its steps are kept with the job.
+        name = f"{job.job_id}.{lease.fence}" if known else job.job_id
+        with SetWorkflowID(name):
+            DBOS.enqueue_workflow(self._queue, self._retraining.run, job.job_id)
+
+    def _keep_leases(self) -> None:
+        """Renew what is held, three times a lease."""
+        while not self._stop.wait(self._length.total_seconds() / 3):
+            held = self._held
+            if held is None or held.ended.is_set() or held.lost.is_set():
+                continue
+            try:
+                if not self._jobs.renew(held.lease):
+                    held.lost.set()
+            except Unavailable as error:
+                log.warning("the lease of %s is not renewed: %s", held.job.job_id, error)
+
+    def _set_schedule(self) -> None:
+        cron = self._here.settings.retrain_schedule
+        if not cron:
+            if DBOS.get_schedule(SCHEDULE):
+                DBOS.delete_schedule(SCHEDULE)
+            return
+        try:
+            DBOS.apply_schedules(
+                [{"schedule_name": SCHEDULE, "workflow_fn": on_schedule, "schedule": cron, "automatic_backfill": True}]
+            )
+        except dbos_errors.DBOSException as error:
+            raise SettingsError(f"ASSISTANT_RETRAIN_SCHEDULE={cron!r}: {error.message}") from None
+
+
+class _Schedule:
+    """DBOS calls a scheduled function with nothing but the time: which worker of this process it is for."""
+
+    worker: Worker | None = None
+
+
+@DBOS.workflow(name="retrain-schedule")
+def on_schedule(_at: datetime, _context: Any) -> None:
+    """Ask for a retraining; DBOS calls it once for each time of the schedule, however many workers there are."""
+    if _Schedule.worker:
+        _Schedule.worker.ask("schedule")
+
+
+def _config(settings: Settings, name: str) -> DBOSConfig:
+    """On the store's PostgreSQL, in a schema of its own, or in a file beside the store's; nothing is reported to anybody."""
+    url = settings.store_url
+    return cast(
+        DBOSConfig,
+        {
+            "name": NAME,
+            "system_database_url": url
+            if url.startswith("postgresql")
+            else f"sqlite:///{settings.home / 'workflows.db'}",
+            "executor_id": name,
+            "application_version": VERSION,
+            "serializer": DBOSPortableJSONSerializer(),
+            "enable_otlp": False,
+            "log_level": "WARNING",
+            "scheduler_polling_interval_sec": 5.0,
+        },
+    )
