@@ -156,7 +156,9 @@ class Answerer:
             return
         # 5. the prompt, by the rollout's template; 6. `stream` asked the router which adapter serves this person
         with trace.step("prompt"):
-            prompt = build_prompt(trace.standalone, trace.passages, history, template=trace.route.template)
+            prompt = build_prompt(
+                trace.standalone, trace.passages, history, template=trace.route.template, evidence=found.evidence
+            )
         # 7. generate and release; an adapter on trial that fails at once is stood in for, once
         release, failed = yield from self._generate(prompt, trace)
         if failed and trace.falls_back():

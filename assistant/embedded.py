@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from assistant.compose import written
+from assistant.confidence import LEAST, confidence
 from assistant.models import QUOTING
 from assistant.prompt import NO_ANSWER, Prompt
 from assistant.quote import Place, QuotingModel, Scored, rank
-from assistant.quote_signals import WEIGHTS
 from assistant.readable import Readable, plain, readable
 from assistant.reader import PassageReading, Readers
 from core.records import Passage
@@ -26,10 +26,27 @@ from retrieval.glossary import Glossary
 
 READ = 5
 """Passages that are read, the retriever's best."""
-LEAST_PROBABILITY = 0.2
-"""Where no passage answers with this probability, nothing is answered."""
 UNREAD = -10.0
-READER_WEIGHTS: Mapping[str, float] = {**WEIGHTS, "span": 1.0, "answers": 1.0}
+READER_WEIGHTS: Mapping[str, float] = {
+    "closeness": 6.5,
+    "own_words": 3.9,
+    "head_words": 2.1,
+    "around_words": 1.8,
+    "names": 0.6,
+    "other_row_named": -2.1,
+    "in_range": 2.3,
+    "out_of_range": -1.2,
+    "passage": 0.9,
+    "rank": 2.5,
+    "says_when": 1.5,
+    "says_who": 0.6,
+    "says_whether": 0.4,
+    "about_itself": -1.0,
+    "row": 1.3,
+    "length": 0.9,
+    "span": 0.2,
+    "answers": 0.8,
+}
 """As `quote_signals.WEIGHTS`, with the log of the unit's share of all spans and its passage's probability."""
 
 
@@ -54,6 +71,7 @@ class EmbeddedReader:
     ) -> None:
         self._readers = readers
         self._quoting = QuotingModel(embedder, glossary)
+        self.glossary = self._quoting.glossary
         self.adapter = adapter or readers.production
         self.name = embedder.name if self.adapter == QUOTING else BASE_NAME
         self.plain = QUOTING
@@ -75,12 +93,13 @@ class EmbeddedReader:
             yield from self._quoting.stream(prompt)
             return
         found = self.find(prompt.question, prompt.passages, adapter=wanted)
-        if found.probability < LEAST_PROBABILITY:
+        sure = confidence(
+            prompt.question, found.scored, prompt.passages, evidence=prompt.evidence, glossary=self.glossary
+        )
+        if sure < LEAST:
             yield NO_ANSWER
             return
-        yield from written(
-            prompt.question, found.scored, prompt.passages, spans=found.spans, glossary=self._quoting.glossary
-        )
+        yield from written(prompt.question, found.scored, prompt.passages, spans=found.spans, glossary=self.glossary)
 
     def find(self, question: str, passages: Sequence[Passage], *, adapter: str = "") -> Found:
         """Every unit of the passages with its chance to hold the answer, best first."""

@@ -77,7 +77,7 @@ _MARKERS = re.compile(r"\s?\[\d{1,3}\]")
 class Prompt:
     """What an answer model gets. `messages` is for chat models; the embedded ones read the parts.
 
-    `passages[i]` is the one that the marker `[i + 1]` means.
+    `passages[i]` is the one that the marker `[i + 1]` means; `evidence` is how likely the retriever finds that they answer.
     """
 
     question: str
@@ -85,10 +85,16 @@ class Prompt:
     history: tuple[Message, ...]
     messages: tuple[Message, ...]
     template_sha256: str = TEMPLATE_SHA256
+    evidence: float = 1.0
 
 
 def build_prompt(
-    question: str, passages: Sequence[Passage], history: Sequence[Message] = (), *, template: Template = TEMPLATE
+    question: str,
+    passages: Sequence[Passage],
+    history: Sequence[Message] = (),
+    *,
+    template: Template = TEMPLATE,
+    evidence: float = 1.0,
 ) -> Prompt:
     """The prompt for a standalone question.
 
@@ -106,7 +112,7 @@ def build_prompt(
         if m.role != "system" and m.content.strip()
     )
     messages = (Message("system", template.system), *recent, Message("user", user))
-    return Prompt(question, tuple(passages), recent, messages, template.sha256)
+    return Prompt(question, tuple(passages), recent, messages, template.sha256, evidence)
 
 
 def _mark(question: str, passages: Sequence[Passage]) -> str:

@@ -15,6 +15,8 @@ UnitKind = Literal["sentence", "item", "row"]
 _ITEM = re.compile(r"^\s*(?:[-*+•]|\d{1,3}[.)]|[a-z][.)])\s+")
 _SEPARATOR = re.compile(r"^\s*\|?(?:\s*:?-{2,}:?\s*\|)+\s*(?::?-{2,}:?\s*)?\|?\s*$")
 _HEADING = re.compile(r"^#{1,6}\s")
+_FIELD = re.compile(r"^\s*[^\W\d_][^:|.]{1,40}: \S")
+"""A line of a form: "Date of birth: 14 March 1991"."""
 _BOLD = re.compile(r"\*\*|__")
 NO_WORDS = re.compile(r"[\W_]*")
 
@@ -64,6 +66,9 @@ def units(text: str) -> tuple[Unit, ...]:
             intro = ""
         elif _ITEM.match(lines[0]):
             found += [Unit("item", item, intro, block) for item in _items(lines)]
+        elif len(lines) > 1 and all(_FIELD.match(line) for line in lines):
+            found += [Unit("item", line.strip(), intro, block) for line in lines]
+            intro = ""
         elif not _HEADING.match(lines[0]):
             said = [piece.text for piece in pieces([" ".join(line.strip() for line in lines)])]
             intro = said[-1] if said and said[-1].rstrip("*").endswith(":") else ""
@@ -73,16 +78,22 @@ def units(text: str) -> tuple[Unit, ...]:
     return tuple(found)
 
 
-def sentence_around(text: str, place: int) -> str:
-    """The sentence, list item or table row of a passage that holds the character at `place`; its line where none does."""
+def places(text: str) -> list[tuple[int, int] | None]:
+    """Where each unit of a text stands in it, as characters `[start, end)`; None for one whose lines were joined."""
+    found: list[tuple[int, int] | None] = []
     at = 0
     for unit in units(text):
-        found = text.find(unit.text, at)
-        if found < 0:
-            continue  # its lines were joined
-        at = found
-        if found <= place < found + len(unit.text):
-            return unit.text
+        start = text.find(unit.text, at)
+        found.append((start, start + len(unit.text)) if start >= 0 else None)
+        at = start if start >= 0 else at
+    return found
+
+
+def sentence_around(text: str, place: int) -> str:
+    """The sentence, list item or table row of a passage that holds the character at `place`; its line where none does."""
+    for stands in places(text):
+        if stands and stands[0] <= place < stands[1]:
+            return text[stands[0] : stands[1]]
     low = text.rfind("\n", 0, place) + 1
     high = text.find("\n", place)
     return text[low : high if high >= 0 else len(text)].strip()

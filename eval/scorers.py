@@ -344,8 +344,12 @@ def said(case: Case, outcome: Outcome) -> list[str]:
 
 
 def statements(text: str) -> list[tuple[str, tuple[int, ...]]]:
-    """The answer's sentences, items and rows with the numbers that each cites; headings and intro lines state nothing."""
-    found = [piece.text for piece in pieces([text]) if piece.kind not in ("heading", "intro", "table_head")]
+    """The answer's sentences, items and rows with the numbers that each cites; headings, intro lines and questions state nothing."""
+    found = [
+        piece.text
+        for piece in pieces([text])
+        if piece.kind not in ("heading", "intro", "table_head") and not piece.text.rstrip().endswith("?")
+    ]
     return [(one, tuple(map(int, _MARKER.findall(one)))) for one in found if content_words(_MARKER.sub("", one))]
 
 

@@ -156,9 +156,28 @@ class DistilConfig(CausalConfig):
 
 
 class ReaderConfig(RunConfig):
-    """The embedded reader goes on from an adapter of its own, on a dataset's rows: training/retrain.py."""
+    """The embedded reader goes on from an adapter of its own, on a dataset's rows: training/retrain.py.
+
+    Attributes:
+        start: the adapter to go on from, by its id or its folder.
+        rank: of the adapter; 0 fine-tunes every linear layer in full, to compare with.
+        passes: how often each row is learnt from.
+        replay: questions on made-up companies' documents (training/data/workplace.txt) for each row and pass, against forgetting.
+        passages: at most so many of a row's passages are read, as the answer path reads its best ones.
+        learning_rate: at its highest, of the low-rank matrices; `head_learning_rate` of the heads.
+    """
 
     method: Literal["reader"]
+    start: str = "reader-1"
+    rank: Annotated[int, Field(ge=0, le=384)] = 64
+    passes: Annotated[int, Field(ge=1, le=100)] = 6
+    replay: Annotated[float, Field(ge=0, le=20)] = 1.0
+    passages: Annotated[int, Field(ge=1, le=10)] = 4
+    max_tokens: Annotated[int, Field(ge=64, le=512)] = 256
+    batch_size: Annotated[int, Field(ge=1, le=LARGEST_BATCH)] = 4
+    learning_rate: Annotated[float, Field(gt=0, lt=1)] = 3e-4
+    head_learning_rate: Annotated[float, Field(gt=0, lt=1)] = 5e-4
+    answerable_weight: Annotated[float, Field(ge=0)] = 0.3
 
 
 CONFIGS: Final[Mapping[Method, type[RunConfig]]] = {

@@ -23,7 +23,7 @@ SITES = passage(
 
 def answered(question: str, *held: tuple[Passage, int, float]) -> str:
     """What is written where these units are the likeliest, each with its chance."""
-    passages = tuple(dict.fromkeys(p for p, _, _ in held))
+    passages = list({p.passage_id: p for p, _, _ in held}.values())
     scored = [Scored(units(p.text)[at], p.document_id, passages.index(p), at, 0.6, chance) for p, at, chance in held]
     return "".join(written(question, scored, passages, spans={}, glossary=open_glossary()))
 

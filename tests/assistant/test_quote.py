@@ -148,3 +148,12 @@ def test_a_passage_is_read_once() -> None:
     once = embedder.encoded
     assert list(model.stream(prompt)) == first
     assert embedder.encoded == once + 1
+
+
+def test_the_lines_of_a_form_are_parts_of_their_own() -> None:
+    said = units("Name: Ida Brook\nDate of birth: 14 March 1991\nValid from: 1 December 2026")
+    assert [unit.text for unit in said] == [
+        "Name: Ida Brook",
+        "Date of birth: 14 March 1991",
+        "Valid from: 1 December 2026",
+    ]

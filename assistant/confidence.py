@@ -1,0 +1,47 @@
+"""How sure the embedded reader is that the passages answer: what it says where it is not is in assistant/refusals.py.
+
+Fitted by `scripts/fit_quote.py` on questions that the demo's documents answer and questions that they do not, as the chance that
+what would be quoted is right.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+from assistant.quote import Scored
+from assistant.words import content_words
+from core.records import Passage
+from retrieval.glossary import Glossary
+
+WEIGHTS: Mapping[str, float] = {"closeness": 0.9, "covered": 0.4, "evidence": 1.9, "spread": -0.9, "offset": -0.5}
+LEAST = 0.4
+"""Below this nothing is answered: of what the demo's questions ask, 9 % of the right answers and two thirds of the others."""
+
+
+def signals(
+    question: str, scored: Sequence[Scored], passages: Sequence[Passage], *, evidence: float, glossary: Glossary
+) -> dict[str, float]:
+    """By the names of WEIGHTS: cosine of the best part, share of the question's words in its passage, the retriever's evidence,
+    and the entropy of the parts' chances, in nats."""
+    best = scored[0]
+    passage = passages[best.passage]
+    asked = set(content_words(glossary.plain(question)))
+    said = set(content_words(glossary.plain(f"{passage.title} {passage.section} {passage.text}")))
+    return {
+        "closeness": best.closeness,
+        "covered": len(asked & said) / max(1, len(asked)),
+        "evidence": evidence,
+        "spread": -sum(s.chance * math.log(s.chance) for s in scored if s.chance > 0),
+        "offset": 1.0,
+    }
+
+
+def confidence(
+    question: str, scored: Sequence[Scored], passages: Sequence[Passage], *, evidence: float, glossary: Glossary
+) -> float:
+    """The chance that the best parts answer the question; 0 where there is none."""
+    if not scored:
+        return 0.0
+    found = signals(question, scored, passages, evidence=evidence, glossary=glossary)
+    return 1 / (1 + math.exp(-sum(WEIGHTS[name] * value for name, value in found.items())))

@@ -1,0 +1,43 @@
+"""How sure the reader is: near and covered and clear speaks for an answer, and nothing found is no answer."""
+
+from __future__ import annotations
+
+from assistant.confidence import LEAST, confidence
+from assistant.quote import Scored
+from assistant.units import units
+from core.records import Passage
+from retrieval.glossary import open_glossary
+from tests.assistant.passages import passage
+
+LEAVE = passage("Employees receive 25 days of leave. Requests go through the portal.", title="Leave")
+QUESTION = "How many days of leave do employees receive?"
+
+
+def sure(
+    question: str, chances: tuple[float, float], *, closeness: float, evidence: float, read: Passage = LEAVE
+) -> float:
+    scored = [
+        Scored(unit, "leave", 0, at, closeness, chance)
+        for at, (unit, chance) in enumerate(zip(units(read.text), chances, strict=True))
+    ]
+    return confidence(question, scored, [read], evidence=evidence, glossary=open_glossary())
+
+
+def test_a_near_and_clear_answer_is_given() -> None:
+    assert sure(QUESTION, (0.95, 0.05), closeness=0.8, evidence=0.95) > LEAST
+
+
+def test_a_far_one_without_evidence_is_not() -> None:
+    assert sure("Who won the cup?", (0.5, 0.5), closeness=0.1, evidence=0.2) < LEAST
+
+
+def test_each_signal_counts_in_its_direction() -> None:
+    base = sure(QUESTION, (0.7, 0.3), closeness=0.5, evidence=0.6)
+    assert sure(QUESTION, (0.99, 0.01), closeness=0.5, evidence=0.6) > base
+    assert sure(QUESTION, (0.7, 0.3), closeness=0.7, evidence=0.6) > base
+    assert sure(QUESTION, (0.7, 0.3), closeness=0.5, evidence=0.9) > base
+    assert sure("Does the canteen in Tokyo open on Sundays?", (0.7, 0.3), closeness=0.5, evidence=0.6) < base
+
+
+def test_nothing_found_is_no_answer() -> None:
+    assert confidence(QUESTION, [], [], evidence=1.0, glossary=open_glossary()) == 0.0

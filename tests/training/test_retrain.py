@@ -1,0 +1,98 @@
+"""The reader goes on from its adapter on reviewed rows: it learns them, says what it measured, and gives the same bytes again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from assistant.units import units
+from core.errors import BadInput
+from core.records import Passage
+from retrieval.adapters import open_adapter
+from retrieval.windows import open_tokenizer
+from tests.assistant.passages import passage
+from training.config import ReaderConfig
+from training.recipe import Step, read_scores
+from training.retrain import Lesson, input_of, lesson_of, train
+from training.rows import Row, Rows, Target
+from training.workplace import workplace
+
+DESK = passage("Desks are booked in Seatfinder. A desk that nobody claims by ten is free for anybody.", title="Desks")
+GUESTS = passage("Guests are met at the gate. Parking for them is booked a day before.", title="Guests")
+TINY = ReaderConfig(method="reader", name="tiny", rank=8, passes=1, replay=0.0, passages=2, batch_size=2, least_rows=2)
+
+
+def row(question: str, answer: str, *passages: Passage, at: int = 0) -> Row:
+    start = passages[at].text.index(answer)
+    return Row(question, question, passages, Target("span", answer, at, start, start + len(answer)))
+
+
+ROWS = (
+    row("Where do I get a seat?", "Desks are booked in Seatfinder.", GUESTS, DESK, at=1),
+    row("When can I take a free desk?", "by ten", DESK, GUESTS),
+)
+
+
+def nothing_told(_: Step) -> None: ...
+
+
+def test_a_row_teaches_the_parts_that_the_reviewer_marked() -> None:
+    lesson = lesson_of(ROWS[1], 2)
+    assert lesson is not None
+    assert lesson.right == {(0, 1)}
+    assert units(lesson.passages[0].text)[1].text.startswith("A desk that nobody")
+
+
+def test_the_right_passage_is_read_even_where_it_was_found_last() -> None:
+    lesson = lesson_of(row("Where do I get a seat?", "Seatfinder", GUESTS, GUESTS, DESK, at=2), 2)
+    assert lesson is not None
+    assert DESK in lesson.passages
+    assert len(lesson.passages) == 2
+
+
+def test_a_refusal_teaches_that_nothing_answers_and_an_answer_without_a_place_teaches_nothing() -> None:
+    refused = Row("r", "Who won the cup?", (DESK,), Target("refuse"))
+    asked_back = Row("c", "How long?", (DESK,), Target("clarify", "Which desk?"))
+    lesson = lesson_of(refused, 2)
+    assert lesson is not None
+    assert not lesson.right
+    assert lesson_of(asked_back, 2) is None
+
+
+def test_a_window_knows_the_parts_that_lie_whole_in_it() -> None:
+    one = input_of(open_tokenizer(), Lesson("Where do I get a seat?", (DESK,), frozenset({(0, 0)})), 256)
+    assert [answers for _, _, answers in one.units[0]] == [True, False]
+
+
+def test_every_practice_question_stands_after_its_answer() -> None:
+    passages, questions = workplace()
+    assert len(questions) > 250
+    assert all(0 <= q.unit < len(units(passages[q.passage].text)) for q in questions)
+    (payday,) = [q for q in questions if q.question == "What day is payday?"]
+    assert "25th" in units(passages[payday.passage].text)[payday.unit].text
+
+
+def test_too_few_rows_are_refused_with_the_number_needed(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="1 rows with a marked answer, and at least 2"):
+        train(TINY, Rows(ROWS[:1]), tmp_path, nothing_told)
+
+
+def test_an_unknown_start_is_named(tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match="reader-1"):
+        train(TINY.model_copy(update={"start": "reader-99"}), Rows(ROWS), tmp_path, nothing_told)
+
+
+@pytest.mark.slow
+def test_it_learns_its_rows_and_gives_the_same_bytes_again(tmp_path: Path) -> None:
+    config = TINY.model_copy(update={"passes": 12, "learning_rate": 1e-3})
+    steps: list[Step] = []
+    folder = train(config, Rows(ROWS), tmp_path / "one", steps.append)
+    assert read_scores(tmp_path / "one")["training_right"] == 1.0
+    assert [step.done for step in steps] == list(range(1, 13))
+    first, last = steps[0].loss, steps[-1].loss
+    assert first is not None
+    assert last is not None
+    assert last < first / 2
+    again = train(config, Rows(ROWS), tmp_path / "two", nothing_told)
+    assert open_adapter(folder, "reader").sha256 == open_adapter(again, "reader").sha256

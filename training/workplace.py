@@ -1,0 +1,89 @@
+"""Questions on made-up companies' documents: what a retrained reader goes on practising, so that it forgets nothing.
+
+training/data/workplace.txt, in the repository: one passage a heading, and after a line the questions that it answers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from functools import lru_cache
+from pathlib import Path
+
+from assistant.units import units
+from core.records import Passage
+
+FILE = Path(__file__).parent / "data" / "workplace.txt"
+
+
+@dataclass(frozen=True, slots=True)
+class WorkplaceQuestion:
+    """A question, its passage's place in `passages()`, and the unit of it that answers."""
+
+    question: str
+    passage: int
+    unit: int
+
+
+@lru_cache(maxsize=1)
+def workplace() -> tuple[tuple[Passage, ...], tuple[WorkplaceQuestion, ...]]:
+    """Every passage and every question of the file."""
+    passages: list[Passage] = []
+    questions: list[WorkplaceQuestion] = []
+    for heading, lines in _sections(FILE.read_text(encoding="utf-8")):
+        text = "\n".join(_markdown([line for line in lines if not line.startswith("?")]))
+        title, _, section = heading.partition(" > ")
+        unit = -1
+        for line in lines:
+            if line.startswith("?"):
+                questions.append(WorkplaceQuestion(line[1:].strip(), len(passages), max(unit, 0)))
+            else:
+                unit = _unit_of(text, line, unit)
+        passages.append(_passage(title, section, text))
+    return tuple(passages), tuple(questions)
+
+
+def _sections(text: str) -> Iterator[tuple[str, list[str]]]:
+    heading, held = "", list[str]()
+    for line in [*text.splitlines(), "## "]:
+        if line.startswith("## "):
+            if held:
+                yield heading, held
+            heading, held = line.removeprefix("## "), []
+        elif line and not line.startswith("#"):
+            held.append(line)
+
+
+def _markdown(lines: list[str]) -> Iterator[str]:
+    """The lines, with the rule that a table needs under its head."""
+    before = ""
+    for line in lines:
+        yield line
+        if line.startswith("|") and not before.startswith("|"):
+            yield "|---" * line.strip("|").count("|") + "|---|"
+        before = line
+
+
+def _unit_of(text: str, line: str, before: int) -> int:
+    """The unit that a line of the passage is, or ends; the one before it where the line is a table's head."""
+    found = [n for n, unit in enumerate(units(text)) if n > before and unit.text in line]
+    return found[-1] if found else before
+
+
+def _passage(title: str, section: str, text: str) -> Passage:
+    return Passage(
+        passage_id=hashlib.sha256(f"{title}{section}{text}".encode()).hexdigest()[:32],
+        document_id=f"workplace-{hashlib.sha256(title.encode()).hexdigest()[:8]}",
+        version=1,
+        ordinal=0,
+        title=title,
+        section=section,
+        page=None,
+        text=text,
+        classification="public",
+        owner="",
+        language="en",
+        effective=date(2026, 1, 1),
+    )
