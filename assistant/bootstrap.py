@@ -45,6 +45,7 @@ from retrieval.embed import Embedder, open_embedder
 from retrieval.glossary import open_glossary
 from retrieval.index import Index, open_index
 from retrieval.ingest import Ingest
+from retrieval.judge import open_judge
 from retrieval.originals import Originals
 from retrieval.rerank import CrossEncoder, open_reranker
 from retrieval.retriever import Retriever
@@ -155,10 +156,10 @@ def build(
         ingest = _ingest(settings, catalogue, index, embedder, people)
         adopt(store)
         policies = PolicyBook(settings.home / "policies", settings.policy, audit)
-        namer = open_pseudonyms(settings, store, audit)
+        namer, judge = open_pseudonyms(settings, store, audit), open_judge(settings)
 
         def rails(policy: Policy) -> Guards:
-            return build_guards(settings, TEMPLATE_TEXT, policy=policy, encoder=embedder, namer=namer)
+            return build_guards(settings, TEMPLATE_TEXT, policy=policy, judge=judge, namer=namer)
 
         guards = rails(policies.in_force().policy)
         registry, rollouts = begun(settings, store, audit, base=answer_model.adapter if answer_model else "")

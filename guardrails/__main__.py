@@ -5,8 +5,8 @@
     python -m guardrails evaluate injection FILE
     python -m guardrails policy --file own.yaml
 
-The commands judge by rules: the trained head needs the embedder's sentence vectors, and only the assistant opens one beside
-the guards. What the head adds stands on its card, guardrails/heads/injection.md.
+check and evaluate injection judge as the assistant does, by rules and by the adapter of ASSISTANT_GUARD_MODEL. Opening that is a
+composition root's work, which this file is: docs/design/entry-points.md.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from collections.abc import Sequence
 
 from core.command import exit_code
 from core.offline import go_quiet
+from core.settings import load_settings
+from guardrails.classifier import Judge
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -34,7 +36,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         command.add_parser(subparsers)
     args = parser.parse_args(argv)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    args.open_judge = _open_judge
     return exit_code(lambda: commands[args.command].run(args), interrupted="")
+
+
+def _open_judge() -> Judge | None:
+    from retrieval.judge import open_judge
+
+    return open_judge(load_settings())
 
 
 if __name__ == "__main__":

@@ -64,7 +64,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def run(args: argparse.Namespace) -> int:
     """Run the command; returns its exit code."""
     policy = load_policy(args.policy)
-    guards = build_guards(load_settings(), NO_TEMPLATE, policy=policy, namer=Naming(token_bytes(32)))
+    judge = args.open_judge() if args.stage != "output" else None
+    guards = build_guards(load_settings(), NO_TEMPLATE, policy=policy, judge=judge, namer=Naming(token_bytes(32)))
     stages = {"input": guards.input, "passage": guards.passage, "output": guards.output}
     finder = Recognisers(policy.thresholds(), policy.personal_data.allow)
     for row in read_rows(args.file, {"text": str}):

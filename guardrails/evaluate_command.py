@@ -29,6 +29,7 @@ from typing import Any
 from core.errors import BadInput
 from core.settings import load_settings
 from guardrails.check_command import NO_TEMPLATE, check, read_rows
+from guardrails.classifier import Judge
 from guardrails.injection import Injection
 from guardrails.measures import keywords_found, percentile, rate
 from guardrails.pii import Recognisers
@@ -82,7 +83,7 @@ def run(args: argparse.Namespace) -> int:
         lines = personal_data_lines(rows, Recognisers(policy.thresholds(), policy.personal_data.allow))
     else:
         rows = list(read_rows(args.file, {"text": str}))
-        lines = injection_lines(rows, policy, args.stage)
+        lines = injection_lines(rows, policy, args.stage, args.open_judge())
     for line in lines:
         sys.stdout.write(json.dumps(line) + "\n" if args.json else _readable(line))
     return 0
@@ -142,11 +143,13 @@ def _f2(*, found: int, missed: int, false: int) -> dict[str, float]:
     return {"precision": round(precision, 4), "recall": round(recall, 4), "f2": round(f2, 4)}
 
 
-def injection_lines(rows: Sequence[Mapping[str, Any]], policy: Policy, stage: str) -> Iterator[dict[str, Any]]:
+def injection_lines(
+    rows: Sequence[Mapping[str, Any]], policy: Policy, stage: str, judge: Judge | None = None
+) -> Iterator[dict[str, Any]]:
     """One line a system: the keywords, our rules, and the rails together."""
     labels = [_is_attack(row.get("label"), place) for place, row in enumerate(rows, 1)]
     texts = [row["text"] for row in rows]
-    guards = build_guards(load_settings(), NO_TEMPLATE, policy=policy, namer=Naming(token_bytes(32)))
+    guards = build_guards(load_settings(), NO_TEMPLATE, policy=policy, judge=judge, namer=Naming(token_bytes(32)))
     steering = [g for g in guards.input if g.name.startswith("injection")]
     stages: Any = {"input": [steering], "passage": [guards.passage], "any": [steering, guards.passage]}[stage]
     question, passage = Injection("question"), Injection("passage")

@@ -32,6 +32,7 @@ OUTSIDE_BIAS = -0.7
 """Added to the log-probability of `none`: a missed name counts more than a false alarm, and the score says how sure it is."""
 
 _TOKEN = re.compile(r"\n|[^\W\d_]+(?:['’](?:t|re|ll|ve|m|d)\b)?|\d+|[^\w\s]|_", re.IGNORECASE)
+_ALNUM = re.compile(r"[^\W_]")
 _NEVER = -1e9
 
 
@@ -80,9 +81,12 @@ class NameModel:
                 begin = path[at] - (path[at] + 1) % 2
                 while end < len(path) and path[end] == begin + 1:
                     end += 1
-                score = float(probabilities[at:end, begin : begin + 2].sum(axis=1).mean())
-                last, start = read[end - 1]
-                found.append(Found(KINDS[(begin - 1) // 2], read[at][1], start + len(last), min(1.0, score)))
+                inner = [n for n in range(at, end) if _ALNUM.search(read[n][0])]
+                if inner:  # signs at its ends are no part of a name, but for the full stop of "Inc." or "St."
+                    score = float(probabilities[at:end, begin : begin + 2].sum(axis=1).mean())
+                    dot = inner[-1] + 1 < end and read[inner[-1] + 1][0] == "."
+                    last, start = read[inner[-1] + dot]
+                    found.append(Found(KINDS[(begin - 1) // 2], read[inner[0]][1], start + len(last), min(1.0, score)))
             at = end
         return found
 

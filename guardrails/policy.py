@@ -33,6 +33,7 @@ RailName = Literal[
     "topics",
     "personal_data_question",
     "injection_passage",
+    "injection_passage_classifier",
     "prompt_leak",
     "grounding",
     "markup",

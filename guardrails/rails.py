@@ -10,10 +10,9 @@ from urllib.parse import urlsplit
 from core.errors import SettingsError
 from core.records import Passage, Role
 from core.settings import Settings
-from guardrails.classifier import OPERATING_POINT, InjectionClassifier, open_judge
+from guardrails.classifier import OPERATING_POINT, InjectionClassifier, Judge, PassageClassifier
 from guardrails.grounding import THRESHOLD, Grounding
 from guardrails.guard import Budgeted, Guard, run_guard
-from guardrails.heads import Encoder
 from guardrails.injection import Injection
 from guardrails.leaks import Markup, PromptLeak
 from guardrails.nemo import NemoRail, NemoStage
@@ -80,7 +79,7 @@ def build_guards(
     template_text: str,
     *,
     policy: Policy | None = None,
-    encoder: Encoder | None = None,
+    judge: Judge | None = None,
     namer: Namer | None = None,
 ) -> Guards:
     """The rails that the policy switches on, each with its budget.
@@ -89,8 +88,7 @@ def build_guards(
         settings: the support contact's domain and the public address count as the organisation's own.
         template_text: the prompt template, which answers must not repeat.
         policy: the packaged one where none is given.
-        encoder: the embedder that also searches; without it the trained heads do not judge, and the rules stand alone.
-
+        judge: the trained judgement of questions and passages; without it the rules stand alone.
         namer: gives pseudonyms where the policy says pseudonymise.
 
     Raises:
@@ -106,18 +104,23 @@ def build_guards(
     section = policy.personal_data
     personal = PersonalGuards(policy, domains, Recognisers(chat_thresholds(section), section.allow), namer)
     least_covered = policy.rail("grounding").threshold
-    judge, threshold = open_judge(encoder), policy.rail("injection_classifier").threshold
-    classifier = InjectionClassifier(judge, OPERATING_POINT if threshold is None else threshold) if judge else None
     return Guards(
         input=_running(
             policy,
             "input",
             injection_question=Injection("question"),
-            injection_classifier=classifier,
+            injection_classifier=InjectionClassifier(judge, _least(policy, "injection_classifier")) if judge else None,
             topics=Topics(policy.topics),
             personal_data_question=personal.question(),
         ),
-        passage=_running(policy, "passage", injection_passage=Injection("passage")),
+        passage=_running(
+            policy,
+            "passage",
+            injection_passage=Injection("passage"),
+            injection_passage_classifier=(
+                PassageClassifier(judge, _least(policy, "injection_passage_classifier")) if judge else None
+            ),
+        ),
         output=_running(
             policy,
             "output",
@@ -130,6 +133,11 @@ def build_guards(
         policy_sha256=policy.sha256,
         _personal=personal,
     )
+
+
+def _least(policy: Policy, rail: RailName) -> float:
+    threshold = policy.rail(rail).threshold
+    return OPERATING_POINT if threshold is None else threshold
 
 
 def failing_rails(guards: Guards) -> list[str]:

@@ -22,7 +22,7 @@ from typing import Literal
 from core.errors import AdapterRefused, NotFound
 from core.sealed import MANIFEST, file_sha256, open_sealed, seal
 
-AdapterKind = Literal["reader", "reranker"]
+AdapterKind = Literal["reader", "reranker", "guard"]
 BASE_NAME = "all-MiniLM-L6-v2"
 WEIGHTS = ("adapter_model.safetensors", "heads.safetensors")
 FILES = ("README.md", "adapter_config.json", *WEIGHTS)

@@ -1,8 +1,8 @@
-"""Train the head that judges questions: python -m training injection --data DIR --out DIR
+"""Train the guard's judgement of questions and passages: python -m training injection --data DIR --out DIR
 
-Does a text try to steer the assistant? A small head on the packaged embedder's sentence vectors and on hashed words. It is
-scored twice by models that did not learn from what they judge: `new` holds out whole families of templates and whole sources,
-`like seen` holds out single texts (the public ones count). The head that is kept learns from all. Vectors are cached in --out.
+Does a text try to steer the assistant? A LoRA adapter on the packaged encoder with one small head, and a sieve of hashed words
+that says which sentences of a passage the adapter reads at all. Scored by networks that did not learn from what they judge:
+whole families of templates and whole public sources are held out, a fold at a time. What is kept learns from all.
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ import argparse
 import hashlib
 import json
 import logging
+import random
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -20,242 +22,268 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from core.rates import Rate
-from core.settings import load_settings
-from guardrails.heads import BUCKETS, word_buckets
-from guardrails.injection import Injection
-from guardrails.measures import keywords_found, rate
-from retrieval.embed import Embedder, open_embedder
+from retrieval.heads import RankerNet, new_encoder
+from retrieval.judge import Stage, stage_windows
+from retrieval.network import read_windows, torch_run
+from retrieval.rerank import best_logits
+from retrieval.windows import Window, open_tokenizer
 from training.harmless import ALARMING, HELD_OUT_TRIGGERS
 from training.injection_data import Example, own_attacks, own_benign, public_attacks, public_benign
+from training.injection_passages import passage_attacks, passage_benign
+from training.injection_publish import publish_judge
+from training.injection_scores import by_source, operating_point, report_on
+from training.injection_sieve import make_sieve
+from training.loop import LINEAR_LAYERS, fit
+from training.loop import Stage as Pass
 
 log = logging.getLogger(__name__)
 
-Judged = NDArray[np.bool_]
 Scores = NDArray[np.float32]
+Rows = Callable[[Sequence[int]], "list[Learnt]"]
+TOKENS_A_BATCH = 2048
+MOST_ROWS = 48
+MOST_WINDOWS = 3
 
 
 @dataclass(frozen=True)
 class Recipe:
     """Everything that decides the result; stands in the card."""
 
+    data: str = ""
+    adapter: str = "injection-1"
     seed: int = 7
-    each: int = 90
-    each_benign: int = 120
-    units: int = 48
-    epochs: int = 20
-    batch: int = 128
-    learning_rate: float = 4e-3
-    weight_decay: float = 0.02
-    word_dropout: float = 0.3
-    folds: int = 7
-    target_fpr: float = 0.007
+    each: int = 30
+    each_benign: int = 50
+    each_passage: int = 30
+    epochs: float = 2.5
+    rank: int = 16
+    frozen: int = 3
+    learning_rate: float = 8e-4
+    head_learning_rate: float = 1e-3
+    folds: int = 2
+    target_fpr: float = 0.015
 
 
-class Net(nn.Module):
-    """The head while it learns; `guardrails.heads.Head` computes the same in numpy."""
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One text of a stage."""
 
-    def __init__(self, dimension: int, recipe: Recipe) -> None:
-        super().__init__()
-        self.hidden = nn.Linear(dimension, recipe.units)
-        self.out = nn.Linear(recipe.units, 1, bias=False)
-        self.words = nn.EmbeddingBag(BUCKETS, 1, mode="sum")
-        self.bias = nn.Parameter(torch.zeros(1))
-        nn.init.zeros_(self.words.weight)
-        self.drop = nn.Dropout(recipe.word_dropout)
+    stage: Stage
+    example: Example
 
-    def forward(self, vectors: Tensor, words: Sequence[Tensor]) -> Tensor:
-        """Shapes: vectors (batch, dimension), the buckets of each text -> logits (batch,)."""
-        inner = self.out(functional.relu(self.hidden(vectors)))
-        sizes = torch.tensor([len(w) for w in words])
-        shares = self.drop(torch.repeat_interleave(sizes.float().rsqrt(), sizes))
-        worded = self.words(torch.cat(list(words)), sizes.cumsum(0) - sizes, per_sample_weights=shares)
-        return (inner + worded).squeeze(-1) + self.bias  # type: ignore[no-any-return]
-
-    def weights(self, shift: float) -> dict[str, Tensor]:
-        """As `guardrails.heads` reads them, with the operating point moved to a logit of 0."""
-        return {
-            "hidden": self.hidden.weight.detach().T.half().contiguous(),
-            "hidden_bias": self.hidden.bias.detach().half(),
-            "out": self.out.weight.detach()[0].half(),
-            "words": self.words.weight.detach()[:, 0].half().contiguous(),
-            "bias": (self.bias.detach() - shift).float(),
-        }
+    @property
+    def label(self) -> float:
+        return float(self.example.label == "attack")
 
 
-@dataclass(frozen=True)
-class Table:
-    """Examples with their features and labels for one head."""
+@dataclass(frozen=True, slots=True)
+class Learnt:
+    """What the frozen layers make of a window, shape (tokens, hidden), and what the network should say of it."""
 
-    examples: Sequence[Example]
-    vectors: Tensor
-    words: Sequence[Tensor]
-    labels: Tensor
-
-    def where(self, chosen: Sequence[int]) -> Table:
-        at = torch.tensor(chosen, dtype=torch.long)
-        return Table(
-            [self.examples[i] for i in chosen], self.vectors[at], [self.words[i] for i in chosen], self.labels[at]
-        )
+    states: NDArray[np.float16]
+    label: float
+    weight: float
 
 
-def train(table: Table, recipe: Recipe) -> Net:
-    """AdamW on all rows; both classes weigh the same, whatever their numbers."""
-    torch.manual_seed(recipe.seed)
-    net = Net(table.vectors.shape[1], recipe)
-    balance = torch.tensor(float((table.labels == 0).sum()) / max(1.0, float((table.labels == 1).sum())))
-    total = recipe.epochs * (len(table.examples) // recipe.batch + 1)
-    optimiser = torch.optim.AdamW(net.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
-    schedule = torch.optim.lr_scheduler.LinearLR(optimiser, 1.0, 0.02, total)
-    for _ in range(recipe.epochs):
-        for rows in torch.split(torch.randperm(len(table.examples)), recipe.batch):
-            logits = net(table.vectors[rows], [table.words[i] for i in rows.tolist()])
-            loss = functional.binary_cross_entropy_with_logits(logits, table.labels[rows], pos_weight=balance)
-            optimiser.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimiser.step()
-            schedule.step()
-    return net.eval()
+def samples(data: Path, recipe: Recipe) -> list[Sample]:
+    """The texts of both stages, each once."""
+    asked = own_attacks(recipe.seed, recipe.each) + public_attacks(data / "attacks")
+    asked += own_benign(recipe.seed, recipe.each_benign) + public_benign(data, recipe.seed)
+    found = passage_attacks(data, recipe.seed, recipe.each_passage) + passage_benign(data, recipe.seed)
+    texts = {("question", e.text): Sample("question", e) for e in asked}
+    texts |= {("passage", e.text): Sample("passage", e) for e in found}
+    return list(texts.values())
 
 
-@torch.no_grad()
-def logits_of(net: Net, table: Table) -> Scores:
-    found: Scores = net(table.vectors, table.words).numpy()
-    return found
+def hand_written() -> list[Sample]:
+    """Harmless questions with alarming words that only measure."""
+    return [Sample("question", Example(t, "benign", "hand", "hand")) for t in (*HELD_OUT_TRIGGERS, *ALARMING)]
 
 
-def groups_of(examples: Sequence[Example], folds: int) -> list[list[int]]:
-    """Indices by fold; a family of templates and a public source are never cut. All of garak is one fold."""
-    named = [e.source.split("_")[0] if e.source.startswith("garak") else f"{e.source}/{e.family}" for e in examples]
+def folds_of(found: Sequence[Sample], folds: int) -> list[list[int]]:
+    """Indices by fold; a family of templates and a public source are never cut, and all of garak is one, all of BIPIA another."""
+    named = [group_of(s.example) for s in found]
     order = sorted(set(named), key=lambda g: hashlib.sha256(g.encode()).hexdigest())
-    fold_of = {"garak": 0} | {g: 1 + i % (folds - 1) for i, g in enumerate(g for g in order if g != "garak")}
+    fixed = {"garak": 0, "bipia": 1 % folds}
+    fold_of = fixed | {g: n % folds for n, g in enumerate(g for g in order if g not in fixed)}
     return [[i for i, g in enumerate(named) if fold_of[g] == fold] for fold in range(folds)]
 
 
-def drawn_folds(examples: Sequence[Example], folds: int) -> list[list[int]]:
-    """Indices by fold, each text by itself, drawn by its hash."""
-    fold_of = [hashlib.sha256(e.text.encode()).digest()[1] % folds for e in examples]
-    return [[i for i, f in enumerate(fold_of) if f == fold] for fold in range(folds)]
+def group_of(example: Example) -> str:
+    for source in ("garak", "bipia"):
+        if example.source.startswith(source):
+            return source
+    return f"{example.source}/{example.family}"
 
 
-def held_out_logits(table: Table, recipe: Recipe, folds: Sequence[Sequence[int]]) -> Scores:
-    """Each example's logit by a model that learnt from the other folds alone."""
-    scores = np.zeros(len(table.examples), np.float32)
-    for held in filter(None, folds):
-        kept = sorted(set(range(len(table.examples))) - set(held))
-        log.info("%d texts held out, %d kept", len(held), len(kept))
-        scores[held] = logits_of(train(table.where(kept), recipe), table.where(held))
+def new_net(recipe: Recipe) -> RankerNet:
+    """The encoder with an untrained LoRA adapter on the layers above the frozen ones, and an untrained head."""
+    from peft import LoraConfig, get_peft_model
+
+    torch.manual_seed(recipe.seed)
+    encoder = new_encoder()
+    config = LoraConfig(
+        r=recipe.rank,
+        lora_alpha=recipe.rank,
+        target_modules=LINEAR_LAYERS,
+        layers_to_transform=list(range(recipe.frozen, encoder.config.num_hidden_layers)),
+        lora_dropout=0.0,
+        bias="none",
+    )
+    return RankerNet(get_peft_model(encoder, config), encoder.config.hidden_size)
+
+
+def layers_of(net: RankerNet) -> tuple[nn.Module, Sequence[nn.Module]]:
+    """The embeddings and the layers of the encoder, adapted or not."""
+    bare: Any = net.encoder.base_model.model  # type: ignore[union-attr]
+    return bare.embeddings, bare.encoder.layer
+
+
+@torch.no_grad()
+def frozen_states(recipe: Recipe, windows: Sequence[Window]) -> list[NDArray[np.float16]]:
+    """What the layers that do not learn make of each window. Computed once: learning then costs half."""
+    embeddings, layers = layers_of(new_net(recipe))
+
+    def run(ids: Any, mask: Any, types: Any) -> tuple[Any, ...]:
+        tokens, kept, kinds = (torch.from_numpy(array) for array in (ids, mask, types))
+        state = embeddings(input_ids=tokens, token_type_ids=kinds)
+        for layer in layers[: recipe.frozen]:
+            state = layer(state, kept[:, None, None].bool())
+        return (state.numpy(),)
+
+    return [out[0].astype(np.float16) for out in read_windows(run, windows, most_tokens=TOKENS_A_BATCH)]
+
+
+def learnt(states: Sequence[Sequence[NDArray[np.float16]]], found: Sequence[Sample]) -> list[Learnt]:
+    """Rows to learn from. Attempts and harmless texts weigh the same within a stage, and so do the windows of a text."""
+    counts = Counter((s.stage, s.label) for s in found)
+    return [
+        Learnt(state, sample.label, len(found) / 4 / counts[sample.stage, sample.label] / len(of))
+        for sample, of in zip(found, states, strict=True)
+        for state in of
+    ]
+
+
+def batches(rows: Sequence[Learnt], total: int, seed: int) -> Iterator[list[Learnt]]:
+    """Batches of near-equal length in random order, pass after pass, until `total` rows are drawn."""
+    rng = random.Random(seed)  # noqa: S311 - seeded order, no secret
+    drawn = 0
+    while drawn < total:
+        packed: list[list[Learnt]] = [[]]
+        for row in sorted(rng.sample(rows, len(rows)), key=lambda r: len(r.states) // 8):
+            if (len(packed[-1]) + 1) * len(row.states) > TOKENS_A_BATCH or len(packed[-1]) >= MOST_ROWS:
+                packed.append([])
+            packed[-1].append(row)
+        rng.shuffle(packed)
+        for batch in filter(None, packed):
+            drawn += len(batch)
+            yield batch
+
+
+def loss_of(net: RankerNet, batch: Sequence[Learnt], precision: torch.dtype) -> Tensor:
+    """Weighted binary cross-entropy, with labels a little softened."""
+    longest = max(len(row.states) for row in batch)
+    state = torch.zeros(len(batch), longest, batch[0].states.shape[1])
+    mask = torch.zeros(len(batch), longest, dtype=torch.bool)
+    for n, row in enumerate(batch):
+        state[n, : len(row.states)] = torch.from_numpy(row.states).float()
+        mask[n, : len(row.states)] = True
+    with torch.autocast("cpu", dtype=precision, enabled=precision != torch.float32):
+        for layer in layers_of(net)[1]:
+            if any(p.requires_grad for p in layer.parameters()):
+                state = layer(state, mask[:, None, None])
+        weight = mask[..., None].to(state.dtype)
+        mean = (state * weight).sum(1) / weight.sum(1)
+        logits = net.score(torch.cat([state[:, 0], mean], -1)).float().squeeze(-1)
+    labels = torch.tensor([0.98 * row.label + 0.01 for row in batch])
+    weights = torch.tensor([row.weight for row in batch])
+    return functional.binary_cross_entropy_with_logits(logits, labels, weight=weights)
+
+
+def train(rows: Sequence[Learnt], recipe: Recipe, folder: Path, name: str) -> RankerNet:
+    """A network that learnt from these rows; a run that was stopped goes on, one that ended is read again."""
+    folder.mkdir(parents=True, exist_ok=True)
+    net, kept = new_net(recipe), folder / f"{name}.pt"
+    if kept.exists():
+        net.load_state_dict(torch.load(kept, weights_only=True), strict=False)
+        return net.eval()
+    total = int(recipe.epochs * len(rows))
+    rates = (recipe.learning_rate, recipe.head_learning_rate)
+    fit(net, batches(rows, total, recipe.seed), loss_of, Pass(name, folder, total, *rates))
+    torch.save({k: v for k, v in net.state_dict().items() if "lora_" in k or not k.startswith("encoder.")}, kept)
+    return net.eval()
+
+
+def logits_of(net: RankerNet, found: Sequence[Sample]) -> Scores:
+    """The logit of each sample's worst window."""
+    windows: list[Window] = []
+    tokenizer = open_tokenizer()
+    for number, sample in enumerate(found):
+        of = stage_windows(tokenizer, sample.stage, [sample.example.text])
+        windows += [Window(window.ids, window.first, window.offsets, number) for window in of]
+    outputs = read_windows(torch_run(net), windows, most_tokens=TOKENS_A_BATCH)
+    return np.array(best_logits(windows, [float(o[-1]) for o in outputs], len(found)), np.float32)
+
+
+def held_out_logits(found: Sequence[Sample], rows: Rows, recipe: Recipe, folder: Path) -> Scores:
+    """Each sample's logit by a network that learnt from the other folds alone."""
+    scores = np.zeros(len(found), np.float32)
+    for number, held in enumerate(folds_of(found, recipe.folds)):
+        kept = sorted(set(range(len(found))) - set(held))
+        log.info("fold %d: %d texts held out, %d learnt from", number, len(held), len(kept))
+        net = train(rows(kept), recipe, folder, f"fold-{number}")
+        scores[held] = logits_of(net, [found[i] for i in held])
     return scores
 
 
-def operating_point(scores: Scores, table: Table, target: float) -> float:
-    """The logit that `target` of the harmless texts exceed, on the half of them that is not scored on."""
-    harmless = [s for s, e, y in zip(scores, table.examples, table.labels, strict=True) if not y and not is_scored(e)]
-    return float(np.quantile(harmless, 1 - target))
-
-
-def is_scored(example: Example) -> bool:
-    """Which half of the texts a text belongs to, by its hash."""
-    return hashlib.sha256(example.text.encode()).digest()[0] % 2 == 0
-
-
-def features(embedder: Embedder, texts: Sequence[str], cache: Path) -> tuple[Tensor, list[Tensor]]:
-    """Sentence vectors (cached by the texts' hash) and the buckets of each text's words."""
-    key = hashlib.sha256("\0".join([embedder.name, *texts]).encode()).hexdigest()[:16]
-    kept = cache / f"vectors-{key}.npy"
-    if not kept.exists():
-        cache.mkdir(parents=True, exist_ok=True)
-        np.save(kept, np.concatenate([embedder.encode(texts[i : i + 512]) for i in range(0, len(texts), 512)]))
-    return torch.from_numpy(np.load(kept)), [torch.tensor(word_buckets(text)) for text in texts]
-
-
-def by_source(table: Table, flagged: Sequence[bool]) -> dict[str, Rate]:
-    """The share flagged of each source's (and each template family's) scored texts."""
-    found: dict[str, list[bool]] = {}
-    for example, label, hit in zip(table.examples, table.labels, flagged, strict=True):
-        if label or is_scored(example):
-            name = f"{example.source}/{example.family}" if example.source == "templates" else example.source
-            found.setdefault(name, []).append(bool(hit))
-    return {name: rate(hits) for name, hits in sorted(found.items())}
-
-
-def judged(table: Table, flagged: Sequence[bool]) -> tuple[Rate, Rate]:
-    """Recall over the attacks, false-positive rate over the scored half of the harmless texts."""
-    rows = list(zip(table.examples, table.labels, flagged, strict=True))
-    return rate([bool(f) for _, y, f in rows if y]), rate([bool(f) for e, y, f in rows if not y and is_scored(e)])
-
-
-def report_on(table: Table, head: Judged, rules: Judged, words: Judged) -> dict[str, dict[str, str]]:
-    """Recall and false positives of the keywords, the rules, the head, and of rules and head together."""
-    report = {}
-    for system, flagged in {"keywords": words, "rules": rules, "head": head, "rules or head": head | rules}.items():
-        recall, false = judged(table, flagged.tolist())
-        report[system] = {"recall": str(recall), "false positives": str(false)}
-        log.info("%s: recall %s, false positives %s", system, recall, false)
-    return report
-
-
-def scores_of(table: Table, hand: Table, net: Net, recipe: Recipe) -> tuple[float, dict[str, Any]]:
-    """The operating point, and what stands in the card."""
-    guard = Injection("question")
-
-    def flags(of: Table) -> tuple[Judged, Judged]:
-        texts = [e.text for e in of.examples]
-        return np.array([not guard.check(t).allowed for t in texts]), np.array([keywords_found(t) for t in texts])
-
-    new = held_out_logits(table, recipe, groups_of(table.examples, recipe.folds))
-    point = operating_point(new, table, recipe.target_fpr)
-    seen = held_out_logits(table, recipe, drawn_folds(table.examples, recipe.folds))
-    rules, words = flags(table)
-    public = [i for i, e in enumerate(table.examples) if e.source != "templates"]
-    found: dict[str, Any] = {"new": report_on(table, new > point, rules, words)}
-    found["like seen"] = report_on(table.where(public), seen[public] > point, rules[public], words[public])
-    hand_rules, hand_words = flags(hand)
-    hand_head = logits_of(net, hand) > point
-    of_hand = {"keywords": hand_words, "rules": hand_rules, "head": hand_head, "rules or head": hand_head | hand_rules}
-    found["hand-written, harmless"] = {system: str(rate(f.tolist())) for system, f in of_hand.items()}
-    log.info("hand-written, harmless: %s", found["hand-written, harmless"])
-    found["new, by source"] = {source: str(r) for source, r in by_source(table, (new > point).tolist()).items()}
-    found["like seen, by source"] = {
-        source: str(r) for source, r in by_source(table.where(public), (seen[public] > point).tolist()).items()
-    }
-    return point, found
-
-
-def tables(data: Path, recipe: Recipe, embedder: Embedder, cache: Path) -> tuple[Table, Table]:
-    """The texts to learn from, and the hand-written harmless ones that only measure."""
-    benign = own_benign(recipe.seed, recipe.each_benign) + public_benign(data, recipe.seed)
-    learnt = own_attacks(recipe.seed, recipe.each) + public_attacks(data / "attacks") + benign
-    hand = [Example(text, "benign", "hand", "hand") for text in (*HELD_OUT_TRIGGERS, *ALARMING)]
-    everything = learnt + hand
-    vectors, words = features(embedder, [e.text for e in everything], cache)
-    table = Table(everything, vectors, words, torch.tensor([float(e.label == "attack") for e in everything]))
-    return table.where(range(len(learnt))), table.where(range(len(learnt), len(everything)))
+def rows_of(found: Sequence[Sample], recipe: Recipe) -> Rows:
+    """What gives the rows of some of the samples; a long text's first and last windows are learnt from."""
+    tokenizer = open_tokenizer()
+    windows = [stage_windows(tokenizer, s.stage, [s.example.text]) for s in found]
+    windows = [of if len(of) <= MOST_WINDOWS else [*of[: MOST_WINDOWS - 1], of[-1]] for of in windows]
+    states = iter(frozen_states(recipe, [window for of in windows for window in of]))
+    by_text = [[next(states) for _ in of] for of in windows]
+    return lambda chosen: learnt([by_text[i] for i in chosen], [found[i] for i in chosen])
 
 
 def run(arguments: argparse.Namespace) -> int:
-    recipe = Recipe(seed=arguments.seed)
+    recipe = Recipe(data=str(arguments.data), seed=arguments.seed, epochs=arguments.epochs, each=arguments.each)
     folder: Path = arguments.out
     folder.mkdir(parents=True, exist_ok=True)
     began = time.monotonic()
-    embedder = open_embedder(load_settings(), remember=False)
-    table, hand = tables(arguments.data, recipe, embedder, folder)
-    log.info("vectors ready after %.0f s", time.monotonic() - began)
-    net = train(table, recipe)
-    point, found = scores_of(table, hand, net, recipe)
-    metadata = {"encoder": embedder.name, "recipe": json.dumps(asdict(recipe))}
-    save_file(net.weights(point), folder / "injection.safetensors", metadata)
-    (folder / "scores.json").write_text(json.dumps({"recipe": asdict(recipe), **found}, indent=2) + "\n")
-    log.info("done after %.0f s", time.monotonic() - began)
+    found = samples(arguments.data, recipe)
+    log.info("%d texts", len(found))
+    rows = rows_of(found, recipe)
+    log.info("frozen layers done after %.0f s", time.monotonic() - began)
+    logits = held_out_logits(found, rows, recipe, folder)
+    np.save(folder / "held-out.npy", logits)
+    points: dict[Stage, float] = {}
+    report: dict[str, Any] = {}
+    for stage in ("question", "passage"):
+        of = [i for i, s in enumerate(found) if s.stage == stage]
+        examples = [found[i].example for i in of]
+        points[stage] = operating_point(logits[of], examples, recipe.target_fpr)
+        report[stage] = report_on(stage, examples, logits[of] > points[stage])
+        report[f"{stage}, by source"] = by_source(examples, (logits[of] > points[stage]).tolist())
+    net = train(rows(range(len(found))), recipe, folder, "all")
+    hand = hand_written()
+    report["hand-written, harmless"] = report_on(
+        "question", [s.example for s in hand], logits_of(net, hand) > points["question"]
+    )
+    report["sieve"] = make_sieve(arguments.data, recipe.seed, recipe.each_passage, folder)
+    report |= {"recipe": asdict(recipe), "seconds": round(time.monotonic() - began)}
+    (folder / "scores.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    publish_judge(net, folder, recipe, points=points, report=report, found=found)
     return 0
 
 
 def add_parser(subparsers: Any) -> None:
-    parser = subparsers.add_parser("injection", help="train the head that judges questions", description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="folder with attacks/ and reading/")
-    parser.add_argument("--out", type=Path, required=True, help="folder for cached vectors, head and scores")
+    parser = subparsers.add_parser("injection", help="train the guard's judgement of texts", description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="folder with attacks/, documents/ and reading/")
+    parser.add_argument("--out", type=Path, required=True, help="folder for checkpoints, the adapter and the scores")
     parser.add_argument("--seed", type=int, default=Recipe.seed)
+    parser.add_argument("--epochs", type=float, default=Recipe.epochs)
+    parser.add_argument("--each", type=int, default=Recipe.each, help="texts of each family of attempts")

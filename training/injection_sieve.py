@@ -1,0 +1,93 @@
+"""The sieve before the judge: weights of hashed words that pick the sentences of a passage worth reading (guardrails/sieve.py)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.numpy import save_file
+from torch import Tensor
+from torch.nn import functional
+
+from core.rates import Rate
+from guardrails.measures import rate
+from guardrails.sieve import BUCKETS, Sieve, sentences, word_buckets
+from training.injection_data import Example
+from training.injection_passages import bare_orders, notices, orders_to_people, ordinary
+
+PASSED = 0.10
+"""Share of ordinary sentences that may pass: what the judge has to read."""
+FOLDS = 4
+EPOCHS = 40
+ORDERS_TO_PEOPLE = 0.3
+"""Weight of a harmless sentence that gives people orders: telling it from the rest is the judge's task."""
+
+
+def make_sieve(data: Path, seed: int, each: int, folder: Path) -> dict[str, Any]:
+    """Write `sieve.safetensors`; returns what stands in its card. Families are held out to measure, and learnt from in the end."""
+    orders = bare_orders(data, seed, each)
+    plain = [s for e in ordinary(data, seed) for s in sentences(e.text)] + notices(data, seed)
+    people = [s for e in orders_to_people(seed) for s in sentences(e.text)]
+    learnt, measured = plain[::2], plain[1::2]
+    held: dict[str, list[bool]] = {}
+    passed: list[bool] = []
+    for fold in range(FOLDS):
+        kept = [e for e in orders if _fold(e) != fold]
+        sieve = fit(kept, learnt, people, seed)
+        for example in (e for e in orders if _fold(e) == fold):
+            held.setdefault(example.source, []).append(bool(sieve.suspects(example.text)))
+        passed += [sieve.score(s) >= sieve.threshold for s in measured[fold::FOLDS]]
+    sieve = fit(orders, learnt, people, seed)
+    weights: dict[str, NDArray[Any]] = {
+        "weights": sieve.weights.astype(np.float16),
+        "threshold": np.array([sieve.threshold], np.float32),
+    }
+    save_file(weights, folder / "sieve.safetensors")
+    recall: dict[str, Rate] = {source: rate(hits) for source, hits in sorted(held.items())}
+    return {
+        "orders seen, by source": {k: str(v) for k, v in recall.items()},
+        "ordinary sentences read": str(rate(passed)),
+    }
+
+
+def fit(orders: Sequence[Example], plain: Sequence[str], people: Sequence[str], seed: int) -> Sieve:
+    """Logistic regression on the shares of a sentence's buckets; the threshold is what PASSED of the ordinary sentences exceed."""
+    torch.manual_seed(seed)
+    texts = [s for e in orders for s in sentences(e.text)]
+    attempts = len(texts)
+    texts += [*plain, *people]
+    labels = torch.tensor([float(n < attempts) for n in range(len(texts))])
+    balance = len(plain) / max(1, attempts)
+    weights = torch.tensor(
+        [balance] * attempts + [1.0] * len(plain) + [ORDERS_TO_PEOPLE] * len(people), dtype=torch.float32
+    )
+    flat, starts, shares = _bags([word_buckets(t) for t in texts])
+    learnt = torch.zeros(BUCKETS, 1, requires_grad=True)
+    bias = torch.zeros(1, requires_grad=True)
+    optimiser = torch.optim.Adam([learnt, bias], lr=0.1)
+    for _ in range(EPOCHS):
+        bagged = functional.embedding_bag(flat, learnt, starts, mode="sum", per_sample_weights=shares)
+        logits = bagged.squeeze(1) + bias
+        loss = functional.binary_cross_entropy_with_logits(logits, labels, weight=weights) + 2e-4 * learnt.pow(2).sum()
+        optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimiser.step()
+    sieve = Sieve(learnt.detach().squeeze(1).half().float().numpy(), 0.0)
+    return Sieve(sieve.weights, float(np.quantile([sieve.score(s) for s in plain], 1 - PASSED)))
+
+
+def _bags(buckets: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor, Tensor]:
+    """All buckets in a row, where each text's begin, and the share of each."""
+    sizes = torch.tensor([len(b) for b in buckets])
+    flat = torch.tensor([b for of in buckets for b in of])
+    return flat, sizes.cumsum(0) - sizes, torch.repeat_interleave(sizes.float().rsqrt(), sizes)
+
+
+def _fold(example: Example) -> int:
+    group = example.source if example.source == "bipia" else f"{example.source}/{example.family}"
+    return hashlib.sha256(group.encode()).digest()[0] % FOLDS
