@@ -14,7 +14,7 @@ A rollback restores the adapter, the prompt template and the thresholds together
 the adapter to 1, 5, 10, 25, 50 and 100 % of the people.
 `python -m eval canary` judges it.
 
-JSON fields of status: rollout_id, at, actor, action, reason, production, base, mode, step, share, experiment_id, arms, template_sha256, evidence_threshold, low_evidence, restores, earlier.
+JSON fields of status: rollout_id, at, actor, action, reason, production, base, mode, step, share, experiment_id, arms, template_sha256, evidence_threshold, low_evidence, restores, earlier, results (of each arm: adapter, persons, turns, rates, p50_ms, p95_ms), judged (the canary's last judgement: decision, reason, at, or null).
 JSON fields of history, trial, canary, advance, stop, shadow, promote, rollback, kill: rollout_id, at, actor, action, reason, production, base, mode, step, share, experiment_id, arms, template_sha256, evidence_threshold, low_evidence, restores.
 JSON fields of drill: old, new, askers, n (answers in all), failed, wrong, rollback_ms (until it was committed), seconds (from the call to the first answer by the old adapter), most_seconds, passed.
 
@@ -28,13 +28,17 @@ import argparse
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from assistant.console import Opened, add_admin, add_json, administrator, opened, say, table
+from core.canary import Judgements, steps_of
 from core.errors import BadInput
 from core.records import Rollout, TrialArm
 from core.registry import Registry
 from core.rollouts import CANARY, Defaults, Rollouts
+
+if TYPE_CHECKING:
+    from assistant.rollout_results import ArmResult
 
 Acts = dict[str, Callable[[argparse.Namespace, Opened, Rollouts], Rollout]]
 
@@ -185,10 +189,20 @@ def _going_with(args: argparse.Namespace, here: Opened, row: Rollout) -> Default
     return replace(defaults(here.settings, row.base), **named)
 
 
-def _status(args: argparse.Namespace, here: Opened, rollouts: Rollouts) -> None:  # noqa: ARG001
+def _status(args: argparse.Namespace, here: Opened, rollouts: Rollouts) -> None:
+    from assistant.rollout_results import results
+
     standing = rollouts.standing()
     row = standing.rollout
-    fields = plain_rollout(row) | {"earlier": list(standing.earlier)}
+    found = results(here.store, here.people.all(), rollouts)
+    steps = [one.rollout_id for one in steps_of(rollouts.history(1000))]
+    judged = Judgements(here.store, here.audit).last(steps) if row.mode == "canary" else None
+    fields = plain_rollout(row) | {
+        "earlier": list(standing.earlier),
+        "results": [plain_arm(arm) for arm in found.arms],
+        "judged": judged
+        and {"decision": judged.decision, "reason": judged.reason, "at": judged.at.isoformat(timespec="seconds")},
+    }
     lines = [
         told(row),
         f"Since {row.at:%Y-%m-%d %H:%M:%S} UTC by {row.actor} ({row.action}): {row.reason}",
@@ -197,7 +211,29 @@ def _status(args: argparse.Namespace, here: Opened, rollouts: Rollouts) -> None:
     ]
     if standing.earlier:
         lines.append(f"Ready for a rollback: {', '.join(standing.earlier)}")
-    say(args, "\n".join(lines), fields)
+    if judged:
+        lines.append(f"Judged {judged.at:%Y-%m-%d %H:%M} UTC: {judged.decision}. {judged.reason}")
+    head = ("SINCE " + f"{found.since:%Y-%m-%d %H:%M}", "PEOPLE", "ANSWERS", "FLAGGED", "FAILED", "REFUSED", "P95")
+    rows = [
+        (arm.adapter, str(arm.persons), str(arm.turns), *_shares(arm), f"{arm.p95_ms:.0f} ms") for arm in found.arms
+    ]
+    say(args, "\n".join([*lines, "", table([head, *rows])]), fields)
+
+
+def _shares(arm: ArmResult) -> list[str]:
+    return [f"{arm.rates[name].rate:.1%}" for name in ("flagged", "failed", "refused")]
+
+
+def plain_arm(arm: ArmResult) -> dict[str, Any]:
+    """An arm's results, rates as shares of its answers."""
+    return {
+        "adapter": arm.adapter,
+        "persons": arm.persons,
+        "turns": arm.turns,
+        "rates": {name: round(rate.rate, 6) for name, rate in arm.rates.items()},
+        "p50_ms": arm.p50_ms,
+        "p95_ms": arm.p95_ms,
+    }
 
 
 def _history(args: argparse.Namespace, rollouts: Rollouts) -> None:

@@ -102,12 +102,26 @@ def _run_server(assistant: Assistant, door: socket.socket, accounts: str) -> Non
     assistant.audit.append(actor(), "serve.start", here.url, settings=changed(settings))
     if assistant.reconciler:
         assistant.reconciler.start()
-    with announced(settings.home, here):
+    with announced(settings.home, here), _judging(assistant):
         _say(f"\n{accounts}\n{settings.organisation}: {settings.public_url or here.url}\nStop with Ctrl-C.")
         try:
             uvicorn.Server(config).run(sockets=[door])
         finally:
             assistant.audit.append(actor(), "serve.stop", here.url)
+
+
+@contextmanager
+def _judging(assistant: Assistant) -> Iterator[None]:
+    """A running canary is judged for as long as the block runs, where the settings say so."""
+    if not assistant.settings.canary_every_s:
+        yield
+        return
+    from assistant.canary_keeper import CanaryKeeper
+
+    keeper = CanaryKeeper(assistant.rollouts, assistant.settings.home, every_s=assistant.settings.canary_every_s)
+    keeper.start()
+    with closing(keeper):
+        yield
 
 
 def _people(args: argparse.Namespace, assistant: Assistant) -> str:

@@ -123,6 +123,12 @@ class Settings(BaseSettings):
     reconcile_s: float = Field(
         5, gt=0, le=600, description="Seconds between two looks at which adapters each model server holds."
     )
+    canary_every_s: int = Field(
+        600,
+        ge=0,
+        le=86_400,
+        description="Seconds between two judgements of a running canary (python -m eval canary --act); 0 leaves it to people and to a scheduler.",
+    )
     max_tokens: int = Field(400, ge=16, le=4096, description="Longest answer of the served model, in tokens.")
 
     review_twice: str = Field(

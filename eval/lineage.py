@@ -59,6 +59,7 @@ UNSAID = frozenset(
         "model_timeout_s",
         "model_adapters",
         "reconcile_s",
+        "canary_every_s",
         "max_upload_mb",
         "session_hours",
         "sign_in_per_minute",
