@@ -14,14 +14,16 @@ import logging
 import secrets
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, Final, cast
 
-from dbos import DBOS, DBOSConfig, DBOSConfiguredInstance, DBOSPortableJSONSerializer, SetWorkflowID, StepOptions
+from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetWorkflowID, StepOptions
 from dbos import error as dbos_errors
+from sqlalchemy.exc import SQLAlchemyError
 
 from assistant.console import Opened
 from core.errors import AssistantError, Conflict, SettingsError, StoreUnavailable, Unavailable
@@ -53,21 +55,132 @@ class Held:
     ended: threading.Event = field(default_factory=threading.Event)
 
 
-@DBOS.dbos_class()
-class Retraining(DBOSConfiguredInstance):
-    """The workflow, on the jobs that this process holds."""
+class _Serving:
+    """DBOS calls functions by their names and arguments alone: which worker of this process they are for."""
 
-    def __init__(self, here: Opened, *, reached: Callable[[str], None]) -> None:
-        super().__init__(config_name="retraining")
-        self.held: dict[str, Held] = {}
+    worker: Worker | None = None
+
+
+@DBOS.workflow(name="retrain")
+def retrain(job_id: str) -> str:
+    """The steps of a job in order; the status in which it ends."""
+    worker = _Serving.worker
+    assert worker, "a workflow runs only where a worker is open"
+    return worker.work(job_id)
+
+
+@DBOS.workflow(name="retrain-schedule")
+def on_schedule(_at: datetime, _context: Any) -> None:
+    """Ask for a retraining; DBOS calls it once for each time of the schedule, however many workers there are."""
+    if _Serving.worker:
+        _Serving.worker.ask("schedule")
+
+
+class Worker:
+    """One process that works on retrainings. One a process; several processes and machines may run.
+
+    Args:
+        lease: how long another worker waits before it takes over what this one has left.
+        allow_dirty: train although the source tree has changes, in the retrainings that this worker starts by itself.
+        reached: told each point at which a crash may come, for the tests of crashes.
+    """
+
+    def __init__(
+        self,
+        here: Opened,
+        *,
+        lease: timedelta = LEASE,
+        allow_dirty: bool = False,
+        reached: Callable[[str], None] = lambda _point: None,
+    ) -> None:
+        self.name = f"{socket.gethostname()[:40]}-{secrets.token_hex(4)}"
         self._here = here
+        self._length = lease
+        self._allow_dirty = allow_dirty
         self._reached = reached
         self._jobs = Jobs(here.store, here.audit)
+        self._registry = Registry(here.store, here.audit, home=here.settings.home)
+        self._stop = threading.Event()
+        self._beat = threading.Thread(target=self._keep_leases, name="leases", daemon=True)
+        self._held: Held | None = None
+        self._holds: dict[str, Held] = {}
 
-    @DBOS.workflow(name="retrain")
-    def run(self, job_id: str) -> str:
-        """The steps of a job in order; the status in which it ends."""
-        held = self.held[job_id]
+    def __enter__(self) -> Worker:
+        """Raises StoreUnavailable where the workflow's database cannot be opened, SettingsError for a wrong schedule."""
+        DBOS(config=_config(self._here.settings, self.name))
+        _Serving.worker = self
+        with ExitStack() as stack:
+            stack.callback(self._destroy)
+            with _answering():
+                DBOS.listen_queues([self._queue])
+                DBOS.launch()
+                DBOS.register_queue(self._queue, polling_interval_sec=0.2)
+                self._set_schedule()
+            self._beat.start()
+            stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+        if self._held and not self._held.ended.is_set():
+            self._held.lost.set()
+            try:
+                self._jobs.give_back(self._held.lease)
+            except AssistantError as problem:
+                log.warning("%s is not given back: %s", self._held.job.job_id, problem)
+        self._beat.join()
+        with suppress(SQLAlchemyError):
+            DBOS.delete_queue(self._queue)
+        self._destroy()
+
+    def stop(self) -> None:
+        """Let `run` return; what is under way is given back for another worker to go on with."""
+        self._stop.set()
+
+    def run(self, *, once: bool = False, poll: float = POLL_S) -> None:
+        """Work until told to stop; with `once`, until nothing is asked for any more."""
+        while not self._stop.is_set():
+            try:
+                busy = self.tick()
+            except Unavailable as error:
+                log.warning("%s", error)
+                busy = True
+            if once and not busy:
+                return
+            self._stop.wait(poll)
+
+    def tick(self) -> bool:
+        """Look once at what is to do; whether something is under way or was started."""
+        for job_id, status in decided(self._registry, self._jobs):
+            log.info("%s is %s", job_id, status)
+        if self._held and not self._held.ended.is_set():
+            return True
+        if new := due_by_count(self._here, self._jobs):
+            log.info("%d newly approved items", new)
+            self.ask("count")
+        taken = self._jobs.claim(self.name, self._length)
+        if taken is None:
+            return bool(self._jobs.all("queued", "running", limit=1))
+        self._reached("claimed")
+        with _answering():
+            self._start(*taken)
+        return True
+
+    def ask(self, trigger: Any) -> None:
+        """Ask for a retraining on the worker's own account; one that is under way is enough."""
+        try:
+            job = ask(self._here, self._jobs, trigger, actor=f"worker:{trigger}", allow_dirty=self._allow_dirty)
+            log.info("%s was asked for by %s", job.job_id, trigger)
+        except Conflict as error:
+            log.info("%s", error)
+        except AssistantError as error:
+            log.error("no retraining by %s: %s", trigger, error)
+
+    def work(self, job_id: str) -> str:
+        """The workflow's body, in a thread of DBOS."""
+        held = self._holds[job_id]
         try:
             for step in STEPS:
                 tries: StepOptions = {"name": step, "retries_allowed": True, "max_attempts": ATTEMPTS}
@@ -108,106 +221,10 @@ class Retraining(DBOSConfiguredInstance):
         log.info("%s is %s. %s", held.job.job_id, status, error)
         return status
 
-
-class Worker:
-    """One process that works on retrainings. One a process; several processes and machines may run.
-
-    Args:
-        lease: how long another worker waits before it takes over what this one has left.
-        allow_dirty: train although the source tree has changes, in the retrainings that this worker starts by itself.
-        reached: told each point at which a crash may come, for the tests of crashes.
-    """
-
-    def __init__(
-        self,
-        here: Opened,
-        *,
-        lease: timedelta = LEASE,
-        allow_dirty: bool = False,
-        reached: Callable[[str], None] = lambda _point: None,
-    ) -> None:
-        self.name = f"{socket.gethostname()[:40]}-{secrets.token_hex(4)}"
-        self._here = here
-        self._length = lease
-        self._allow_dirty = allow_dirty
-        self._reached = reached
-        self._jobs = Jobs(here.store, here.audit)
-        self._registry = Registry(here.store, here.audit, home=here.settings.home)
-        self._stop = threading.Event()
-        self._beat = threading.Thread(target=self._keep_leases, name="leases", daemon=True)
-        self._held: Held | None = None
-
-    def __enter__(self) -> Worker:
-        """Raises StoreUnavailable where the workflow's database cannot be opened, SettingsError for a wrong schedule."""
-        _Schedule.worker = self
-        try:
-            DBOS(config=_config(self._here.settings, self.name))
-            self._retraining = Retraining(self._here, reached=self._reached)
-            DBOS.listen_queues([self._queue])
-            DBOS.launch()
-            DBOS.register_queue(self._queue, polling_interval_sec=0.2)
-            self._set_schedule()
-        except dbos_errors.DBOSException as error:
-            raise StoreUnavailable(f"The workflow's database cannot be opened: {error.message}") from None
-        self._beat.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
-        if self._held and not self._held.ended.is_set():
-            self._held.lost.set()
-            try:
-                self._jobs.give_back(self._held.lease)
-            except AssistantError as problem:
-                log.warning("%s is not given back: %s", self._held.job.job_id, problem)
-        self._beat.join()
-        DBOS.delete_queue(self._queue)
-        DBOS.destroy(destroy_registry=False)
-        _Schedule.worker = None
-
-    def stop(self) -> None:
-        """Let `run` return; what is under way is given back for another worker to go on with."""
-        self._stop.set()
-
-    def run(self, *, once: bool = False, poll: float = POLL_S) -> None:
-        """Work until told to stop; with `once`, until nothing is asked for any more."""
-        while not self._stop.is_set():
-            try:
-                busy = self.tick()
-            except Unavailable as error:
-                log.warning("%s", error)
-                busy = True
-            if once and not busy:
-                return
-            self._stop.wait(poll)
-
-    def tick(self) -> bool:
-        """Look once at what is to do; whether something is under way or was started."""
-        for job_id, status in decided(self._registry, self._jobs):
-            log.info("%s is %s", job_id, status)
-        if self._held and not self._held.ended.is_set():
-            return True
-        if new := due_by_count(self._here, self._jobs):
-            log.info("%d newly approved items", new)
-            self.ask("count")
-        taken = self._jobs.claim(self.name, self._length)
-        if taken is None:
-            return bool(self._jobs.all("queued", "running", limit=1))
-        self._reached("claimed")
-        self._start(*taken)
-        return True
-
-    def ask(self, trigger: Any) -> None:
-        """Ask for a retraining on the worker's own account; one that is under way is enough."""
-        try:
-            job = ask(self._here, self._jobs, trigger, actor=f"worker:{trigger}", allow_dirty=self._allow_dirty)
-            log.info("%s was asked for by %s", job.job_id, trigger)
-        except Conflict as error:
-            log.info("%s", error)
-        except AssistantError as error:
-            log.error("no retraining by %s: %s", trigger, error)
+    @staticmethod
+    def _destroy() -> None:
+        DBOS.destroy()
+        _Serving.worker = None
 
     @property
     def _queue(self) -> str:
@@ -217,7 +234,7 @@ class Worker:
         """Begin the job's workflow, or go on with it where another worker left it."""
         if self._held:
             self._held.lost.set()
-        self._held = self._retraining.held[job.job_id] = Held(job, lease)
+        self._held = self._holds[job.job_id] = Held(job, lease)
         known = DBOS.list_workflows(
             workflow_id_prefix=job.job_id, sort_desc=True, limit=1, load_input=False, load_output=False
         )
@@ -228,7 +245,7 @@ class Worker:
         # One that ended without the job's having ended could not say so, as on a full disk: its steps are kept with the job.
         name = f"{job.job_id}.{lease.fence}" if known else job.job_id
         with SetWorkflowID(name):
-            DBOS.enqueue_workflow(self._queue, self._retraining.run, job.job_id)
+            DBOS.enqueue_workflow(self._queue, retrain, job.job_id)
 
     def _keep_leases(self) -> None:
         """Renew what is held, three times a lease."""
@@ -256,17 +273,15 @@ class Worker:
             raise SettingsError(f"ASSISTANT_RETRAIN_SCHEDULE={cron!r}: {error.message}") from None
 
 
-class _Schedule:
-    """DBOS calls a scheduled function with nothing but the time: which worker of this process it is for."""
-
-    worker: Worker | None = None
-
-
-@DBOS.workflow(name="retrain-schedule")
-def on_schedule(_at: datetime, _context: Any) -> None:
-    """Ask for a retraining; DBOS calls it once for each time of the schedule, however many workers there are."""
-    if _Schedule.worker:
-        _Schedule.worker.ask("schedule")
+@contextmanager
+def _answering() -> Iterator[None]:
+    """Says in one line that the workflows' database does not answer."""
+    try:
+        yield
+    except (dbos_errors.DBOSException, SQLAlchemyError) as error:
+        raise StoreUnavailable(
+            f"The database of the workflows does not answer ({type(error).__name__}): free some space, or start its server."
+        ) from None
 
 
 def _config(settings: Settings, name: str) -> DBOSConfig:
