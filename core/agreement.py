@@ -82,8 +82,9 @@ def cohen(
         if len(both) < FEWEST or len({place for one in both for place in one}) < 2:
             found[pair] = Coefficient(len(both), None, None, None)
             continue
-        kappa = cohens_kappa(counts, wt=None if level == "nominal" else "quadratic")
-        value, half = float(kappa.kappa), 1.96 * float(kappa.std_kappa)
+        with np.errstate(invalid="ignore"):  # the variance of one who always says the same can come out as -1e-17
+            kappa = cohens_kappa(counts, wt=None if level == "nominal" else "quadratic")
+        value, half = float(kappa.kappa), 1.96 * float(np.sqrt(max(0.0, kappa.var_kappa)))
         found[pair] = Coefficient(len(both), value, max(-1.0, value - half), min(1.0, value + half))
     return found
 

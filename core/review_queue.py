@@ -132,7 +132,7 @@ class Queue:
             ids = [str(one["passage_id"]) for one in wanted]
             rows = {r.passage_id: r for r in _chunked(connection, sa.select(passage), passage.c.passage_id, ids)}
             keys = {_key(one) for one in wanted} | {(r.document_id, r.version) for r in rows.values()}
-            sources = _sources(connection, keys)
+            sources = sources_of(connection, keys)
         found = []
         for one in wanted:
             row = rows.get(str(one["passage_id"]))
@@ -167,7 +167,7 @@ class Queue:
         (row,) = self._rows([review_item.c.item_id == item_id])
         with self._store.read() as connection:
             staff = [principal(p) for p in connection.execute(sa.select(person).where(person.c.active.is_(True)))]
-            sources = _sources(connection, _keys([row]))
+            sources = sources_of(connection, _keys([row]))
         cleared = [
             p
             for p in staff
@@ -238,7 +238,7 @@ def _joined(where: Sequence[sa.ColumnElement[bool]]) -> sa.Select[Any]:
 
 
 def _views(connection: sa.Connection, rows: Sequence[Any], reviewer: Principal | None, now: datetime) -> list[Item]:
-    sources = _sources(connection, _keys(rows))
+    sources = sources_of(connection, _keys(rows))
     mine: set[str] = set()
     if reviewer is not None:
         mine = set(connection.scalars(sa.select(review.c.item_id).where(review.c.reviewer == reviewer.person_id)))
@@ -332,7 +332,7 @@ def _key(one: Mapping[str, Any]) -> Key:
     return str(one.get("document_id", "")), int(one.get("version", 0))
 
 
-def _sources(connection: sa.Connection, keys: set[Key]) -> dict[Key, Source]:
+def sources_of(connection: sa.Connection, keys: set[Key]) -> dict[Key, Source]:
     """Each key's source; a version that the store does not know is UNKNOWN."""
     names = ("title", "owner", "classification", "allowed_groups", "denied_groups")
     query = sa.select(document.c.document_id, document.c.version, *(document.c[name] for name in names))

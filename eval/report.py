@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from core.gate import GateReport
 from core.rates import Rate
+from core.rating_figures import Figures
 from eval.cases import Case, Suite
 from eval.intervals import Difference
 from eval.lineage import Lineage
@@ -26,11 +27,12 @@ TEMPLATE = "report.html"
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run as the report shows it."""
+    """One run as the report shows it; `human` is what people said of its answers, one entry a batch of ratings."""
 
     lineage: Lineage
     results: Sequence[Result]
     summary: Summary
+    human: Sequence[Figures] = ()
 
     @property
     def name(self) -> str:
@@ -71,6 +73,7 @@ def write_report(
         compared=compared,
         gate=gate,
         stale=stale or {},
+        names=[{one.key: one.name for one in given.batch.runs} for given in run.human],
         plots=_plots(run.summary, other.summary if other else None),
         shown=_shown,
         latency=histogram([r.scores["latency"] for r in run.results], "ms"),

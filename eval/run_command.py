@@ -24,6 +24,7 @@ import sys
 import time
 from collections.abc import Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -129,12 +130,14 @@ def finish(
     args: argparse.Namespace, here: Opened, asking: Evaluator, ours: Run, other: Run | None
 ) -> tuple[Path, Compared | None]:
     """Compare, write the report and log to MLflow; where the report is, and the comparison."""
+    from eval.ratings_command import human_figures
     from eval.report import write_report
     from eval.summary import compare
     from eval.tracking import log_run
 
     compared = compare(ours.results, other.results, seed=asking.seed) if other else None
     report = asking.folder(ours) / "report.html"
+    ours = replace(ours, human=human_figures(here, ours.lineage.run_id))
     write_report(report, asking.suite, ours, other=other, compared=compared, stale=asking.suite.stale())
     if not args.no_mlflow:
         log_run(here.settings.home, ours.lineage, ours.summary, report)
