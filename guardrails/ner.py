@@ -1,15 +1,16 @@
 """The trained recogniser of names, places, addresses and organisations: a small spaCy network over hashed words and name lists.
 
-    model = open_names()                       the committed network, guardrails/ner/ (about 4 MB); one for the process
+    model = open_names()                       the committed network (about 4 MB); one for the process
     model.find("Ask Nora Whitcombe")           [Found("PERSON", 4, 18, 0.98)]
 
-`python -m training ner --out DIR` makes it; `guardrails/ner/README.md` is its card. Every token gets a probability for each
+`python -m training ner --out DIR` makes it; `guardrails/heads/names/README.md` is its card. Every token gets a probability for each
 kind of entity; the best lawful sequence is read off, and an entity's score is the mean probability of its tokens, so that
 the policy's thresholds mean something. A text's words are forgotten when it is done: spaCy's vocabulary would keep them.
 """
 
 from __future__ import annotations
 
+import logging
 import re
 import threading
 from collections.abc import Sequence
@@ -23,7 +24,9 @@ from numpy.typing import NDArray
 
 from guardrails.name_lists import Lists, load_lists
 
-FOLDER = Path(__file__).with_name("ner")
+log = logging.getLogger(__name__)
+
+FOLDER = Path(__file__).parent / "heads" / "names"
 KINDS = ("PERSON", "LOCATION", "STREET_ADDRESS", "POSTCODE", "ORGANIZATION", "NATIONALITY", "DATE_OF_BIRTH")
 LABELS = ("O", *(f"{place}-{kind}" for kind in KINDS for place in "BI"))
 """The network's outputs in order: none, then the beginning and the inside of each kind."""
@@ -131,6 +134,21 @@ def _lawful() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
 
 
 _STARTS, _STEPS = _lawful()
+
+
+@cache
+def packaged_names() -> NameModel | None:
+    """The committed network; None, which is logged, where it cannot be read: patterns and lists then find names alone."""
+    try:
+        return open_names()
+    except (ImportError, OSError, ValueError, KeyError) as error:
+        log.warning(
+            "the recogniser of names in %s cannot be read (%s): names are found by patterns and lists alone, which miss many. "
+            "Install the package again.",
+            FOLDER,
+            type(error).__name__,
+        )
+        return None
 
 
 @cache
