@@ -401,8 +401,8 @@ class Registry:
 
     def _require_another(self, record: AdapterRecord, actor: str) -> None:
         asked = self.open_request(record.adapter_id)
-        acts = {_who(record.created_by): "registered", _who(asked.actor) if asked else "": "asked for"}
-        own = acts.get(_who(actor))
+        acts = {person_of(record.created_by): "registered", person_of(asked.actor) if asked else "": "asked for"}
+        own = acts.get(person_of(actor))
         if own:
             self._audit.append(actor, "adapter.approve_refused", record.adapter_id, because=f"the actor {own} it")
             raise NotAllowed(
@@ -472,7 +472,7 @@ def _report(fields: Mapping[str, Any] | None) -> GateReport | None:
     return GateReport(**(dict(fields) | {"checks": checks}))
 
 
-def _who(actor: str) -> str:
+def person_of(actor: str) -> str:
     """The person behind an actor such as `retrain:ana`: what was done for them they have done."""
     return actor.rpartition(":")[2]
 

@@ -170,7 +170,7 @@ class Rollouts:
             Conflict: there is nothing to go back to, or the adapter of row `to` may not serve any longer.
             AdapterRefused: the adapter of row `to` does not verify. NotFound: there is no row `to`.
         """
-        target = self.get(to) if to is not None else self._before()
+        target = self.get(to) if to is not None else self.before()
         self._require_serves(target)
 
         def change(row: Rollout | None) -> Rollout:
@@ -349,8 +349,8 @@ class Rollouts:
             return
         self._require(target.production, ("production",))
 
-    def _before(self) -> Rollout:
-        """The row that a rollback goes back to."""
+    def before(self) -> Rollout:
+        """The row that a rollback goes back to; raises Conflict where there is none."""
         rows = self.history()
         here = rows[0] if rows else self.current()
         anchor = here.restores or here.rollout_id

@@ -22,12 +22,14 @@ if TYPE_CHECKING:
 
 
 def build_pages(assistant: Assistant) -> gr.Blocks:
-    """The Gradio application: chat at `/`, documents at `/library`, the review queue at `/review`, one's own page at `/mine`."""
+    """The Gradio application: chat at `/`, documents at `/library`, the review queue at `/review`, adapters at `/adapters`, one's own page at `/mine`."""
     import gradio as gr
 
+    from assistant.pages.adapters import build_adapters
     from assistant.pages.chat import build_chat
     from assistant.pages.documents import build_documents
     from assistant.pages.mine import build_mine
+    from assistant.pages.ratings import build_ratings
     from assistant.pages.review import build_review
 
     with gr.Blocks(
@@ -41,6 +43,10 @@ def build_pages(assistant: Assistant) -> gr.Blocks:
         build_documents(assistant, pages)
     with pages.route("Review", "/review"):
         build_review(assistant, pages)
+    with pages.route("Adapters", "/adapters"):
+        build_adapters(assistant, pages)
+    with pages.route("Ratings", "/ratings"):
+        build_ratings(assistant, pages)
     with pages.route("My page", "/mine"):
         build_mine(assistant, pages)
     pages.queue(default_concurrency_limit=None, api_open=False)
