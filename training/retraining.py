@@ -26,7 +26,7 @@ from training.config import CONFIGS, RunConfig, read_config
 from training.dataset import Options, Sources, build
 from training.jobs import Job, Jobs, Lease, StaleLease, Step, Trigger
 from training.recipe import Step as Progress
-from training.runs import Done, Run, prepare, register, train
+from training.runs import FOLDER, Done, Run, prepare, register, train
 
 log = logging.getLogger(__name__)
 
@@ -191,7 +191,12 @@ class Steps:
     def _asked_gate(self, adapter_id: str, more: list[str]) -> dict[str, Any]:
         """What `python -m eval gate` says, in a process of its own: training does not import eval."""
         words = [sys.executable, "-m", "eval", "gate", "--adapter", adapter_id, "--json", *more]
-        with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        said = self._here.settings.home / FOLDER / f"{self._lease.job_id}.gate.log"
+        said.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with (
+            said.open("w") as errors,
+            subprocess.Popen(words, stdout=subprocess.PIPE, stderr=errors, text=True) as process,
+        ):
             while True:
                 try:
                     out, _ = process.communicate(timeout=LOOK_S)
@@ -202,7 +207,7 @@ class Steps:
                         raise StaleLease("Another worker has taken over: the gate is not waited for.") from None
         lines = [json.loads(line) for line in out.splitlines() if line.startswith("{")]
         if not lines:
-            return {"error": "failed", "message": f"exit code {process.returncode}; try: {' '.join(words[1:])}"}
+            return {"error": "failed", "message": f"exit code {process.returncode}; {said} says more."}
         broken = [line["check"] for line in lines if "check" in line and not line["passed"]]
         return {**lines[-1], "broken": broken}
 
