@@ -11,10 +11,10 @@ from assistant.pages.render import esc
 from assistant.rollout_results import ArmResult, Day
 from core.rates import Rate
 
-WIDTH, LABEL, NUMBERS, LINE = 720, 116, 150, 17
+WIDTH, LABEL, NUMBERS, LINE = 920, 116, 150, 17
 """Units of the drawing: its width, the columns of labels and figures, the height of one arm's line."""
 SHOWN = ("flagged", "failed", "unanswered", "refused", "personal data")
-DAYS_WIDTH, DAYS_HEIGHT = 300, 46
+DAYS_WIDTH, DAYS_HEIGHT = 420, 52
 MOST_ARMS = 4
 """Arms that have a shape of their own; more share the last one."""
 

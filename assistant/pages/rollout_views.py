@@ -47,11 +47,7 @@ def serving_html(standing: Standing, back: Rollout | None) -> str:
     """Who serves, since when and why, and the two ways back. `back` is the row that a rollback would restore."""
     row = standing.rollout
     mode = f'<span class="ea-badge ad-mode-{row.mode}">{MODES[row.mode]}</span>' if row.mode in MODES else ""
-    to = (
-        f"{back.production} serves everybody again, with its prompt and its thresholds of {back.at:%Y-%m-%d}."
-        if back
-        else ""
-    )
+    to = _back(row, back) if back else ""
     buttons = []
     if back:
         buttons.append(button("rollback", "Roll back", to, kind="ea-primary"))
@@ -69,16 +65,19 @@ def serving_html(standing: Standing, back: Rollout | None) -> str:
         ("Ready for a rollback", ", ".join(map(esc, standing.earlier)) or "nothing served before"),
     ]
     rows = "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in facts)
-    note = (
-        f'<p class="ea-hint">{icon("info")}Roll back to {esc(back.production)}, which served until then.</p>'
-        if back
-        else ""
-    )
+    note = f'<p class="ea-hint">{icon("info")}{esc(to)}</p>' if back else ""
     return (
         f'<section class="ad-serving" aria-label="In service" data-production="{esc(row.production)}" data-rollout="{row.rollout_id}">'
         f'<div class="ad-head"><h2>{esc(row.production)}</h2><span class="ad-muted">{who}</span>{mode}<span class="ea-grow"></span>'
         f'<div class="ad-buttons">{"".join(buttons)}</div></div><dl class="ea-wide">{rows}</dl>{note}</section>'
     )
+
+
+def _back(row: Rollout, back: Rollout) -> str:
+    """What a rollback would do."""
+    if row.mode != "none" and back.production == row.production:
+        return f"A rollback ends the trial: {back.production} alone serves everybody."
+    return f"A rollback lets {back.production} serve everybody again, with its prompt and its thresholds of {back.at:%Y-%m-%d}."
 
 
 def live_html(standing: Standing, found: Results, judged: Sequence[Judgement]) -> str:
@@ -95,7 +94,7 @@ def live_html(standing: Standing, found: Results, judged: Sequence[Judgement]) -
     )
     return (
         f'{trial}{beside}<section class="ad-live" aria-label="{title}"><h3>{title} <span class="ad-muted">since {moment(found.since)}'
-        f'</span></h3><div class="ad-arms">{arms}</div><div class="ad-plots">{plots.rates(found.arms)}</div><p class="ad-note">{note}</p></section>'
+        f'</span></h3><div class="ad-arms">{arms}</div><div class="ad-plots" tabindex="0" role="group" aria-label="Shares of the answers">{plots.rates(found.arms)}</div><p class="ad-note">{note}</p></section>'
     )
 
 
@@ -149,16 +148,28 @@ def _judged(judged: Sequence[Judgement]) -> str:
 def _arm(arm: ArmResult, place: int, most: int) -> str:
     role = "on trial" if arm.is_trial else "production"
     times = (
-        f"half within {arm.p50_ms:,.0f} ms, 95 % within {arm.p95_ms:,.0f} ms"
+        f"half within {arm.p50_ms:,.0f} ms, 95\u00a0% within {arm.p95_ms:,.0f} ms"
         if arm.turns
         else "nobody was answered yet"
     )
     answered = f"{arm.rates['answered'].rate:.0%} answered" if arm.turns else ""
-    said = " · ".join(part for part in (f"{arm.turns:,} answers to {arm.persons:,} people", answered, times) if part)
+    said = " · ".join(
+        part
+        for part in (
+            f"{_counted(arm.turns, 'answer', 'answers')} to {_counted(arm.persons, 'person', 'people')}",
+            answered,
+            times,
+        )
+        if part
+    )
     return (
         f'<article class="ad-arm"><header>{plots.legend_mark(place)}<strong>{esc(arm.adapter)}</strong>'
         f'<span class="ea-badge">{role}</span></header><p>{said}</p>{plots.days(arm, place, most)}</article>'
     )
+
+
+def _counted(count: int, one: str, many: str) -> str:
+    return f"{count:,} {one if count == 1 else many}"
 
 
 def _beside(one: Beside) -> str:
@@ -227,7 +238,14 @@ def _change(row: Rollout, here: Rollout, may_return: frozenset[int]) -> str:
         why = f"{row.production} serves everybody, with the prompt and the thresholds of row {row.rollout_id} ({row.at:%Y-%m-%d})."
         again = button("rollback", "Bring back", why, to=row.rollout_id)
     now = ' <span class="ea-badge">in force</span>' if row.rollout_id == here.rollout_id else ""
-    return (
-        f"<tr><td class='ea-num'>{row.rollout_id}</td><td>{moment(row.at)}</td><td>{esc(row.actor)}</td><td>{esc(act)}{now}</td>"
-        f"<td>{esc(row.production)}</td><td>{trial}</td><td>{esc(row.reason)}</td><td>{again}</td></tr>"
-    )
+    cells = [
+        ("Row", f"{row.rollout_id}"),
+        ("When", moment(row.at)),
+        ("Who", esc(row.actor)),
+        ("Act", f"<span>{esc(act)}{now}</span>"),
+        ("Production", esc(row.production)),
+        ("Trial", trial),
+        ("Why", esc(row.reason)),
+        ("", again),
+    ]
+    return "<tr>" + "".join(f'<td data-name="{name}">{value}</td>' for name, value in cells) + "</tr>"

@@ -178,7 +178,7 @@ def test_promotion_takes_its_threshold_along_and_a_rollback_brings_both_back(
     (row,) = run("rollout", "promote", name, "--evidence-threshold", "0.6", *by)
     assert (row["production"], row["evidence_threshold"]) == (name, 0.6)
     (back,) = run("rollout", "rollback", *by)
-    assert (back["production"], back["evidence_threshold"]) == ("quote-v1", 0.35)
+    assert (back["production"], back["evidence_threshold"]) == ("quote-v1", DEFAULTS.evidence_threshold)
     assert run("rollout", "rollback", "--to", str(row["rollout_id"]), *by)[0]["production"] == name
     assert run("rollout", "kill", *by)[0]["production"] == "quote-v1"
     acts = [one["action"] for one in run("rollout", "history", "--limit", "4")]

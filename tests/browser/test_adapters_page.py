@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import random
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
@@ -14,15 +16,20 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from core.audit import Audit
+from core.canary import Judgements
 from core.gate import report_path, write_report
+from core.people import People as Accounts
 from core.records import AdapterRecord
 from core.registry import Registry, Training
 from core.rollouts import Rollouts
 from core.serving import serving
 from core.store import Store
+from core.tables import rollout
+from core.turns import now
 from tests.assistant.readers import ANSWERS, reader_folder
 from tests.browser.conftest import SLOW, People, Server, _opened, start
 from tests.core.adapters import gate_report
+from tests.eval.traffic import a_turn, put
 
 pytestmark = pytest.mark.browser
 
@@ -167,7 +174,7 @@ def test_rollback_from_the_page_under_load_takes_less_than_a_second(people: Peop
         expect(page.locator(".ad-serving h2")).to_have_text(name)
         load.until(name, since=time.monotonic())
         page.get_by_role("button", name="Roll back").click()
-        expect(page.locator("#ea-why-text")).to_contain_text("quote-v1 serves everybody again")
+        expect(page.locator("#ea-why-text")).to_contain_text("lets quote-v1 serve everybody again")
         page.fill("#ea-why-reason", WHY)
         clicked = time.monotonic()
         page.locator("#ea-why [type=submit]").click()
@@ -272,18 +279,42 @@ def test_nobody_but_administrators_gets_in(people: People, house: House) -> None
     assert house.rollouts.current() == before
 
 
-@pytest.mark.parametrize(("scheme", "wide"), [("light", 1280), ("dark", 1280), ("light", 390)])
-def test_pictures_in_light_and_dark_and_on_a_phone(
-    people: People, house: House, load: Load, tmp_path: Path, scheme: str, wide: int
-) -> None:
-    folder = Path(os.environ.get("SCREENSHOTS") or tmp_path)
+def busy(house: House) -> None:
+    """Twelve days of simulated use under a canary at 25 %, with two judgements."""
     house.rollouts.promote(house.name("production"), actor=FIRST, reason="better on gates")
     house.rollouts.canary(house.name("staging"), actor=FIRST, reason="5 points better on gates")
-    load.begin(2)
-    load.until(house.name("production"))
-    load.end()
+    for _ in range(3):
+        house.rollouts.advance(actor="eval:canary", reason="nothing is worse by more than its margin")
+    row, chance = house.rollouts.current(), random.Random(1)
+    with house.store.begin() as connection:
+        begun = now() - timedelta(days=12)
+        connection.execute(rollout.update().where(rollout.c.experiment_id == row.experiment_id).values(at=begun))
+    put(house.store, [a_turn(f"person-{n}", now() - timedelta(days=1)) for n in range(150)])
+    standing = house.rollouts.standing()
+    rows = []
+    for who in Accounts(house.store, house.audit).all():
+        arm = standing.arm(who)
+        for _ in range(chance.randint(0, 9)):
+            flagged = chance.random() < (0.03 if arm else 0.08)
+            said = {"adapter": arm.adapter if arm else row.production, "rollout_id": row.rollout_id}
+            said |= {"status": chance.choices(["answered", "no_answer", "refused", "failed"], [88, 9, 2, 1])[0]}
+            at = now() - timedelta(days=12 * chance.random())
+            rows.append(a_turn(who.person_id, at, **said, feedback=["flag"] if flagged else []))
+    put(house.store, rows)
+    judgements = Judgements(house.store, house.audit)
+    judgements.keep(row.rollout_id, "hold", "31 of 50 turns by the trial's people: too early to go on.", {"trial_turns": 31}, actor="eval:canary")  # fmt: skip
+    judgements.keep(row.rollout_id, "hold", "Observed to be worse by more than the margin, though it may be chance: refusals (3.1% against 1.0%).", {"trial_turns": 164}, actor="eval:canary")  # fmt: skip
+
+
+@pytest.mark.parametrize(("scheme", "wide"), [("light", 1280), ("dark", 1280), ("light", 390)])
+def test_pictures_in_light_and_dark_and_on_a_phone(
+    people: People, house: House, tmp_path: Path, scheme: str, wide: int
+) -> None:
+    folder = Path(os.environ.get("SCREENSHOTS") or tmp_path)
+    busy(house)
     page = people.open(FIRST, "/adapters", color_scheme=scheme, viewport={"width": wide, "height": 1100 if wide > 400 else 844})  # fmt: skip
     expect(page.locator(".ad-plots svg")).to_be_visible()
+    expect(page.locator(".ad-judged tbody tr")).to_have_count(2)
     for number, tab in enumerate(("In service", "Adapters", "Changes")):
         page.get_by_role("tab", name=tab).click()
         page.wait_for_timeout(400)
@@ -291,6 +322,17 @@ def test_pictures_in_light_and_dark_and_on_a_phone(
         page.screenshot(path=file, animations="disabled")
         assert file.stat().st_size > 10_000, "the page is blank"
         assert page.evaluate("document.documentElement.scrollWidth") <= wide
+    page.get_by_role("tab", name="In service").click()
+    page.locator(".ad-plots").scroll_into_view_if_needed()
+    page.screenshot(path=folder / f"adapters-{scheme}-{wide}-4.png", animations="disabled")
     opened(page, house.name("production"))
     page.wait_for_timeout(400)
     page.screenshot(path=folder / f"adapters-{scheme}-{wide}-3.png", animations="disabled")
+    page.click("#ea-manage-close")
+    house.rollouts.stop(actor="test", reason="the form is to be seen")
+    page.reload()
+    page.locator(".ad-start").scroll_into_view_if_needed()
+    page.screenshot(path=folder / f"adapters-{scheme}-{wide}-5.png", animations="disabled")
+    page.get_by_role("button", name="Roll back").click()
+    page.wait_for_timeout(300)
+    page.screenshot(path=folder / f"adapters-{scheme}-{wide}-6.png", animations="disabled")

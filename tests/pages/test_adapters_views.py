@@ -1,0 +1,114 @@
+"""What the adapters page shows: every text escaped, plots that hold what they say, and only the steps that may come next."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+
+from assistant.pages import adapters_plots, adapters_views, rollout_views
+from assistant.rollout_results import RATES, ArmResult, Day
+from core.audit import Audit
+from core.canary import Judgement
+from core.rates import wilson
+from core.records import AdapterRecord, Rollout, TrialArm
+from core.registry import AdapterEvent, Registry
+from core.standing import Standing
+from core.store import Store
+from tests.core.adapters import gate_report, registered
+
+HOSTILE = '<img src=x onerror="window.hacked=1"> ${window.hacked=1} {{#each value}}'
+AT = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
+ROW = Rollout(7, AT, "ana", "promote", HOSTILE, "reader-v1-1a2b3c4d", "t" * 64, 0.35, 0.5, base="quote-v1")
+
+
+def arm(name: str, turns: int, flagged: int) -> ArmResult:
+    rates = {measure: wilson(flagged if measure == "flagged" else 0, turns) for measure in RATES}
+    days = (Day(date(2026, 11, 19), turns, flagged), Day(date(2026, 11, 20), 0, 0))
+    return ArmResult(name, name != "production", 3, turns, rates, 100.0, 200.0, days)
+
+
+def test_reasons_and_names_are_escaped_everywhere() -> None:
+    trial = replace(ROW, mode="canary", arms=(TrialArm("reader-v2-1a2b3c4d", 0.05, (HOSTILE,)),), step=1)
+    judged = [Judgement(1, 7, AT, HOSTILE, "hold", HOSTILE, {"trial_turns": HOSTILE})]
+    found = rollout_views.Results(AT, (arm(HOSTILE, 10, 1), arm("b", 10, 1)))
+    shown = [
+        rollout_views.serving_html(Standing(trial, {}, (HOSTILE,)), replace(ROW, production=HOSTILE)),
+        rollout_views.live_html(Standing(trial), found, judged),
+        rollout_views.history_html([trial, ROW], trial, frozenset({7})),
+        adapters_views.diff_html(HOSTILE, "b", [adapters_views.Difference(HOSTILE, HOSTILE, "-")]),
+        adapters_views.card_html(f"# Card\n\n{HOSTILE}"),
+    ]
+    for html in shown:
+        assert "<img src=x" not in html
+        assert "${" not in html
+        assert "{{" not in html
+
+
+def test_plot_shows_each_arm_in_its_own_shape_and_says_its_figures() -> None:
+    svg = adapters_plots.rates([arm("production", 200, 16), arm("second", 100, 2), arm("third", 0, 0)])
+    assert "8.0% of 200" in svg
+    assert "2.0% of 100" in svg
+    assert svg.count("no answers yet") == len(adapters_plots.SHOWN)
+    assert svg.count("<circle") == svg.count("<rect") == len(adapters_plots.SHOWN)
+    assert svg.count("<polygon") == 0  # nothing to draw of nobody
+    assert 'aria-label="Shares of the answers. production: flagged 8.0%' in svg
+    places = [float(x) for x in re.findall(r'cx="([\d.]+)"', svg)]
+    assert all(adapters_plots.LABEL <= x <= adapters_plots.WIDTH - adapters_plots.NUMBERS for x in places)
+    assert max(places) > adapters_plots.LABEL
+
+
+def test_days_are_drawn_to_one_scale_for_all_arms() -> None:
+    full = adapters_plots.days(arm("production", 40, 10), 0, 40)
+    half = adapters_plots.days(arm("second", 20, 0), 1, 40)
+    tall = [max(map(float, re.findall(r'height="([\d.]+)"', one))) for one in (full, half)]
+    assert tall == [adapters_plots.DAYS_HEIGHT, adapters_plots.DAYS_HEIGHT / 2]
+    assert "40 in all, 10 flagged" in full
+
+
+@pytest.fixture
+def registry(store: Store, audit: Audit, home: Path) -> Registry:
+    return Registry(store, audit, home=home)
+
+
+def steps(record: AdapterRecord, history: list[AdapterEvent], person: str, **given: object) -> set[str]:
+    """The acts that are offered to that person."""
+    values: dict[str, object] = {"others": (), "waiting": None, "problem": "", "standing": Standing(ROW)} | given
+    html = adapters_views.detail_html(record, history, person_id=person, **values)  # type: ignore[arg-type]
+    return set(re.findall(r'data-do="(\w+)"', html))
+
+
+def test_only_what_may_come_next_is_offered(registry: Registry, audit: Audit, tmp_path: Path) -> None:
+    dev = registry.get(registered(registry, audit, tmp_path, value=1.0))
+    assert steps(dev, registry.history(dev.adapter_id), "ada.admin") == {"block", "archive"}
+    closed, opened = (gate_report(dev, audit, passed=passed) for passed in (False, True))
+    assert "stage" not in steps(dev, registry.history(dev.adapter_id), "ada.admin", waiting=closed)
+    assert "stage" in steps(dev, registry.history(dev.adapter_id), "ada.admin", waiting=opened)
+    registry.stage(dev.adapter_id, opened, actor="tess.trainer", reason="open")
+    staged = registry.get(dev.adapter_id)
+    assert steps(staged, registry.history(dev.adapter_id), "ada.admin") == {"request", "block", "archive"}
+    registry.request(dev.adapter_id, actor="rob.requester", reason="better")
+    history = registry.history(dev.adapter_id)
+    assert "approve" in steps(staged, history, "ada.admin")
+    for own in ("tess.trainer", "rob.requester"):
+        assert "approve" not in steps(staged, history, own)
+    registry.approve(dev.adapter_id, actor="ada.admin", reason="read it")
+    done = registry.get(dev.adapter_id)
+    assert "promote" in steps(done, registry.history(dev.adapter_id), "ada.admin")
+    serving = Standing(replace(ROW, production=dev.adapter_id))
+    assert steps(done, registry.history(dev.adapter_id), "ada.admin", standing=serving) == {"block"}
+    registry.block(dev.adapter_id, actor="ada.admin", reason="erasure")
+    blocked = registry.get(dev.adapter_id)
+    assert steps(blocked, registry.history(dev.adapter_id), "ada.admin") == {"unblock", "archive"}
+
+
+def test_trial_is_offered_only_where_none_is_under_way_and_something_can_be_tried(
+    registry: Registry, audit: Audit, tmp_path: Path
+) -> None:
+    one = registry.get(registered(registry, audit, tmp_path, value=1.0, stage="staging"))
+    assert 'class="ad-form"' in rollout_views.start_html([one], ["hr"], ROW)
+    assert "tab Adapters" in rollout_views.start_html([], ["hr"], ROW)
+    assert rollout_views.start_html([one], ["hr"], replace(ROW, mode="shadow")) == ""
