@@ -1,4 +1,4 @@
-"""How sure the embedded reader is that the passages answer: what it says where it is not is in assistant/refusals.py.
+"""How sure the embedded answer models are that the passages answer: what it says where it is not is in assistant/refusals.py.
 
 Fitted by `scripts/fit_quote.py` on questions that the demo's documents answer and questions that they do not, as the chance that
 what would be quoted is right.
@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
-from assistant.quote import Scored
 from assistant.words import content_words
 from core.records import Passage
 from retrieval.glossary import Glossary
+
+if TYPE_CHECKING:
+    from assistant.quote import Scored
 
 WEIGHTS: Mapping[str, float] = {"closeness": 0.9, "covered": 0.4, "evidence": 1.9, "spread": -0.9, "offset": -0.5}
 LEAST = 0.4

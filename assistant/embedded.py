@@ -47,7 +47,11 @@ READER_WEIGHTS: Mapping[str, float] = {
     "span": 0.2,
     "answers": 0.8,
 }
-"""As `quote_signals.WEIGHTS`, with the log of the unit's share of all spans and its passage's probability."""
+"""As `quote_signals.WEIGHTS`, with the log of the unit's share of all spans and its passage's probability.
+
+An adapter that was trained on the organisation's own corrections carries its own `weight_span`, in its sealed manifest: what it
+says of their documents is worth more than what reader-1 does (training/retrain.py fits it).
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +108,8 @@ class EmbeddedReader:
     def find(self, question: str, passages: Sequence[Passage], *, adapter: str = "") -> Found:
         """Every unit of the passages with its chance to hold the answer, best first."""
         places, values, spans, probability = self.measured(question, passages, adapter=adapter)
-        scored = rank(places, values, passages, READER_WEIGHTS)
+        settings = self._readers.network(adapter or self.adapter).adapter.settings
+        scored = rank(places, values, passages, weights_of(settings))
         return Found(scored, spans, probability)
 
     def measured(
@@ -121,6 +126,11 @@ class EmbeddedReader:
         extra = [(chances.get((passage, place), UNREAD), answers.get(passage, 0.0)) for _, passage, place in places]
         probability = max(answers.values(), default=0.0)
         return places, np.hstack([values, np.array(extra, np.float64).reshape(len(places), 2)]), spans, probability
+
+
+def weights_of(settings: Mapping[str, float]) -> dict[str, float]:
+    """READER_WEIGHTS with those that an adapter's settings name."""
+    return {name: settings.get(f"weight_{name}", weight) for name, weight in READER_WEIGHTS.items()}
 
 
 def _spans(readings: Sequence[PassageReading], texts: Sequence[Readable]) -> dict[tuple[int, int], tuple[float, str]]:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from assistant.confidence import LEAST, confidence
 from assistant.layout import lay_out
 from assistant.prompt import NO_ANSWER, Prompt
 from assistant.quote_signals import SIGNALS, WEIGHTS, Bag, read_question, signals
@@ -82,8 +83,10 @@ class QuotingModel:
         self._lock = threading.Lock()
 
     def stream(self, prompt: Prompt) -> Iterator[str]:
-        chosen = choose(self.scored(prompt.question, prompt.passages))
-        if not chosen:
+        scored = self.scored(prompt.question, prompt.passages)
+        chosen = choose(scored)
+        sure = confidence(prompt.question, scored, prompt.passages, evidence=prompt.evidence, glossary=self.glossary)
+        if not chosen or sure < LEAST:
             yield NO_ANSWER
             return
         yield from lay_out(

@@ -76,8 +76,8 @@ class Settings(BaseSettings):
         description="Folder of the prepared embedding models, which several homes may share; empty means models in the home folder.",
     )
     reader: str = Field(
-        "quote",
-        description="Adapter of the embedded reader, such as reader-1; quote answers with quotations chosen without one.",
+        "reader-1",
+        description="Adapter of the embedded reader that answers; quote answers with quotations chosen without one.",
     )
     reranker: str = Field(
         "",
@@ -100,7 +100,7 @@ class Settings(BaseSettings):
         description="File of the key behind pseudonyms, outside the home folder; python -m assistant pseudonyms new-key makes it. Needed where the policy says pseudonymise.",
     )
     retrieve_limit: int = Field(8, ge=1, le=50, description="Passages given to the answer model.")
-    evidence_threshold: float = Field(0.35, ge=0, le=1, description="Below this evidence score nothing is answered.")
+    evidence_threshold: float = Field(0.2, ge=0, le=1, description="Below this evidence score nothing is answered.")
     low_evidence: float = Field(0.5, ge=0, le=1, description="Below this evidence score the answer carries a warning.")
 
     model_url: str = Field(

@@ -17,6 +17,8 @@ from core.store import Store
 go_quiet()
 # The embedding model is prepared once a checkout, not once a home; tests/test_nothing_phones_home.py prepares its own.
 os.environ.setdefault("ASSISTANT_MODELS", str(Path(__file__).parents[1] / ".run" / "models"))
+# Quotations need no adapter to be compiled; the tests that read name theirs.
+os.environ.setdefault("ASSISTANT_READER", "quote")
 
 GROUPS = (
     "employees",
