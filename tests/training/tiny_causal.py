@@ -1,0 +1,102 @@
+"""A causal model of 60,000 weights that knows nothing, and rows to teach it: made in a tenth of a second."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from assistant.prompt import SYSTEM, USER
+from core.offline import go_quiet
+from tests.assistant.passages import passage
+from tests.vllm.tiny_llama import TEMPLATE
+from training.config import CONFIGS, CausalConfig, Method
+from training.recipe import Step
+from training.rows import Row, Rows, Target
+
+LEAVE = passage("Every employee has 25 days of annual leave a year. Leave is asked for in Daybook.", title="Leave")
+DESK = passage("Desks are booked in Seatfinder. A desk that nobody claims by ten is free for anybody.", title="Desks")
+SMALL = {"rank": 4, "batch_size": 2, "accumulate": 1, "least_rows": 2, "learning_rate": 1e-2, "epochs": 2.0, "seed": 3}
+
+
+def write_tiny_causal(folder: Path) -> Path:
+    """The model's folder, the same weights every time; its tokenizer knows the prompt's words, so that prompts are short."""
+    go_quiet()
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    tokenizer = _tokenizer()
+    tokenizer.save_pretrained(folder)
+    torch.manual_seed(7)
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_key_value_heads=2,
+        max_position_embeddings=2048,
+        initializer_range=0.2,  # an adapter can only say what the frozen output layer tells apart
+        eos_token_id=0,
+        bos_token_id=None,
+        pad_token_id=0,
+    )
+    LlamaForCausalLM(config).save_pretrained(folder)
+    return folder
+
+
+def config(method: Method, base: Path, **changes: object) -> CausalConfig:
+    made = CONFIGS[method].model_validate({"method": method, "name": "tiny", "base": base, **SMALL, **changes})
+    assert isinstance(made, CausalConfig)
+    return made
+
+
+def span(question: str, answer: str, at: int = 0, rejected: str = "") -> Row:
+    passages = (LEAVE, DESK)
+    start = passages[at].text.index(answer)
+    target = Target("span", answer, at, start, start + len(answer))
+    return Row(question, question, passages, target, rejected=rejected)
+
+
+ROWS = (
+    span("How many days do I have?", "Every employee has 25 days of annual leave a year.", 0, "Nobody knows that."),
+    span("Where do I ask for leave?", "Leave is asked for in Daybook.", 0, "Leave is asked for in Seatfinder."),
+    span("Where do I get a desk?", "Desks are booked in Seatfinder.", 1, "Desks are booked in Daybook."),
+    span("When is a desk free?", "A desk that nobody claims by ten is free for anybody.", 1, "At noon."),
+)
+GIVEN = Rows(ROWS, ROWS[:1], ceiling="internal")
+
+
+def nothing_told(_: Step) -> None: ...
+
+
+def losses(steps: list[Step]) -> list[float]:
+    return [step.loss for step in steps if step.loss is not None]
+
+
+def metric(steps: list[Step], name: str) -> list[float]:
+    return [step.metrics[name] for step in steps if name in step.metrics]
+
+
+def written(folder: Path) -> Mapping[str, bytes]:
+    """Every file of an adapter's folder."""
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
+def _tokenizer():  # type: ignore[no-untyped-def]  # transformers' own
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    made = Tokenizer(models.BPE())
+    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    made.decoder = decoders.ByteLevel()
+    special = ["<|end|>", "<|system|>", "<|user|>", "<|assistant|>"]
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(
+        vocab_size=900, special_tokens=special, initial_alphabet=alphabet, show_progress=False
+    )
+    made.train_from_iterator([SYSTEM, USER, LEAVE.text, DESK.text] * 3, trainer)
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=made, eos_token="<|end|>", pad_token="<|end|>", model_max_length=2048
+    )
+    tokenizer.chat_template = TEMPLATE
+    return tokenizer
