@@ -4,6 +4,7 @@
     python -m guardrails evaluate pii FILE
     python -m guardrails evaluate injection FILE
     python -m guardrails policy --file own.yaml
+    python -m guardrails bench
 
 check and evaluate injection judge as the assistant does, by rules and by the adapter of ASSISTANT_GUARD_MODEL. Opening that is a
 composition root's work, which this file is: docs/design/entry-points.md.
@@ -25,13 +26,13 @@ from guardrails.classifier import Judge
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code. Errors of ours are one line on stderr, without a traceback."""
     go_quiet()
-    from guardrails import check_command, evaluate_command, policy_command
+    from guardrails import bench_command, check_command, evaluate_command, policy_command
 
     parser = argparse.ArgumentParser(
         prog="python -m guardrails", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    commands = {"check": check_command, "evaluate": evaluate_command, "policy": policy_command}
+    commands = {"check": check_command, "evaluate": evaluate_command, "policy": policy_command, "bench": bench_command}
     for command in commands.values():
         command.add_parser(subparsers)
     args = parser.parse_args(argv)

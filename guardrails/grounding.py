@@ -118,9 +118,8 @@ class Grounding:
             return Verdict(self.name, "drop", text, rule="uncited")
         if any(_spaced(sentence) in _spaced(_plain(p.text)) for p in passages):
             return Verdict(self.name, "allow", text, score=1.0)
-        source = "\n".join(_plain(f"{p.title}\n{p.section}\n{p.text}") for p in passages)
-        known = _content(source)
-        covered = sum(w in known for w in words) / len(words) if words else 1.0
+        source = _source(passages)
+        covered = _covered(words, source)
         rule = (
             "overlap" if covered < self._threshold
             else "number" if not all(_number_holds(n, words, source) for n in numbers)
@@ -128,6 +127,20 @@ class Grounding:
             else ""
         )  # fmt: skip
         return Verdict(self.name, "drop" if rule else "allow", text, rule=rule, score=round(covered, 3))
+
+
+def coverage(sentence: str, passages: Sequence[Passage]) -> float:
+    """The share of the sentence's content words that stand in the passages, their titles or section headings."""
+    return _covered(_content(_plain(sentence)), _source(passages))
+
+
+def _source(passages: Sequence[Passage]) -> str:
+    return "\n".join(_plain(f"{p.title}\n{p.section}\n{p.text}") for p in passages)
+
+
+def _covered(words: frozenset[str], source: str) -> float:
+    known = _content(source)
+    return sum(w in known for w in words) / len(words) if words else 1.0
 
 
 def _plain(text: str) -> str:
