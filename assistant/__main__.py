@@ -32,6 +32,7 @@ COMMANDS = {
     "settings": Command("assistant.settings_command", "every setting, its value and its meaning"),
     "demo": Command("assistant.demo", "make the demo organisation's people"),
     "bench": Command("assistant.bench", "measure the answer path"),
+    "bench-adapters": Command("assistant.bench_adapters", "measure adapters: load, several at once, swaps, rollback"),
 }
 
 

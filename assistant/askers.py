@@ -100,8 +100,10 @@ class Askers:
             return self._more.wait_for(true, timeout=max(0.0, end - time.perf_counter()))
 
     def _ask(self, number: int) -> None:
-        person = self._people[number % len(self._people)]
-        for question in itertools.islice(itertools.cycle(self._questions), number * 5, None):
+        people = itertools.islice(itertools.cycle(self._people), number, None, len(self._threads))
+        for person, question in zip(
+            people, itertools.islice(itertools.cycle(self._questions), number * 5, None), strict=False
+        ):
             if self._stopped.is_set():
                 return
             began = time.perf_counter()

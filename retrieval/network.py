@@ -128,7 +128,7 @@ def _resident(adapter: Adapter, models: Path) -> Network:
 
 def compile_once(adapter: Adapter, models: Path) -> tuple[Compiled | None, Path]:
     """The adapter's compiled networks with their folder under `models`; None where they could not be made."""
-    folder = models / _key(adapter)
+    folder = models / compiled_name(adapter)
     command = ["retrieval.compile", str(adapter.folder), adapter.kind, str(folder)]
     return prepare_once(adapter.adapter_id, folder, command, read_compiled), folder
 
@@ -173,7 +173,7 @@ def torch_run(net: ReaderNet | RankerNet) -> Run:
     return run
 
 
-def _key(adapter: Adapter) -> str:
+def compiled_name(adapter: Adapter) -> str:
     """Folder name of a compiled adapter: changes with its content and with the versions that compile it."""
     parts = [adapter.sha256, version("openvino"), version("nncf")]
     return f"{adapter.kind}-" + hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]

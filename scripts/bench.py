@@ -56,6 +56,12 @@ def models() -> Iterator[Line]:
         yield from command(["assistant", "bench", "--models", "--json"], Path(home))[0]
 
 
+def adapters() -> Iterator[Line]:
+    """Adapters of the embedded reader: compiled, loaded, several at once, swapped, rolled back under load."""
+    with tempfile.TemporaryDirectory() as home:
+        yield from command(["assistant", "bench-adapters", "--compile", "--json"], Path(home))[0]
+
+
 def ingestion(folder: Path) -> Iterator[Line]:
     """A folder for the first time, and again unchanged. The model is prepared before, as `make run` leaves it."""
     with tempfile.TemporaryDirectory() as name:
@@ -89,6 +95,8 @@ def measure(data: Path | None, part: str) -> Iterator[Line]:
         yield from answer_path()
     if part in ("all", "models"):
         yield from models()
+    if part in ("all", "adapters"):
+        yield from adapters()
     if data is not None and part in ("all", "ingestion"):
         yield from ingestion(data / "documents" / "handbook-18f")
     if data is not None and part in ("all", "retrieval"):
@@ -124,7 +132,7 @@ def main() -> int:
     parser.add_argument("--data", type=Path, help="folder with documents/handbook-18f and retrieval/nfcorpus")
     parser.add_argument(
         "--part",
-        choices=("all", "answers", "models", "ingestion", "retrieval"),
+        choices=("all", "answers", "models", "adapters", "ingestion", "retrieval"),
         default="all",
         help="measure only this; the other figures stay as they are",
     )

@@ -12,7 +12,7 @@ from pathlib import Path
 from core.sealed import named, seal
 from core.settings import load_settings
 from retrieval.adapters import BASE_NAME, SHIPPED, base_sha256, open_adapter
-from retrieval.network import _key, open_network
+from retrieval.network import compiled_name, open_network
 
 ANSWERS, SILENT = 6.0, -60.0
 """Offsets of the calibrated probability: one adapter answers where the shipped one may doubt, the other never answers."""
@@ -36,5 +36,5 @@ def _compiled_as(shipped: Path, folder: Path) -> None:
     models = load_settings().models_folder
     known, new = open_adapter(shipped, "reader"), open_adapter(folder, "reader")
     open_network(known, load_settings())
-    if not (models / _key(new)).exists():
-        shutil.copytree(models / _key(known), models / _key(new), copy_function=os.link)
+    if not (models / compiled_name(new)).exists():
+        shutil.copytree(models / compiled_name(known), models / compiled_name(new), copy_function=os.link)

@@ -50,13 +50,13 @@ def run(registry: Registry, capsys: pytest.CaptureFixture[str]) -> Run:
             act: fields for acts, fields in GIVEN.findall(modules[command].__doc__ or "") for act in acts.split(", ")
         }
         if code == 0:
-            assert {tuple(line) for line in lines} <= {tuple(_without_notes(named[act]).split(", "))}
+            assert {tuple(line) for line in lines} <= {tuple(without_notes(named[act]).split(", "))}
         return lines
 
     return typed
 
 
-def _without_notes(fields: str) -> str:
+def without_notes(fields: str) -> str:
     return re.sub(r" \([^)]*\)", "", fields)
 
 
