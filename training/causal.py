@@ -25,7 +25,7 @@ from core.offline import go_quiet
 from core.sealed import CARD, CONFIG, MANIFEST, WEIGHTS, file_sha256, seal
 from training.causal_rows import Example, fitting, longest
 from training.config import CausalConfig
-from training.recipe import Progress, Step, processes, rank, require_rows
+from training.recipe import Progress, Step, processes, rank, require_rows, write_scores
 
 if TYPE_CHECKING:
     from peft import PeftConfig
@@ -185,6 +185,18 @@ def table(items: Sequence[Example]) -> Any:
     from datasets import Dataset
 
     return Dataset.from_list([dict(one) for one in items])
+
+
+def run(
+    trainer: Any, found: Examples, base: Base, config: CausalConfig, folder: Path, *,
+    progress: Progress, counts: Mapping[str, float] | None = None,
+) -> Path:  # fmt: skip
+    """Train, leave what was measured and counted in scores.json, and return the sealed adapter's folder."""
+    scores = fit(trainer, folder, progress)
+    if rank() == 0:
+        seen = {"rows": len(found.training), "validation_rows": len(found.held), "too_long": found.too_long}
+        write_scores(folder, scores | seen | dict(counts or {}))
+    return publish(trainer, base, config, folder)
 
 
 def fit(trainer: Any, folder: Path, progress: Progress) -> dict[str, float]:

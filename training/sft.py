@@ -7,14 +7,14 @@ The loss is taken on the answer alone: the prompt is what the model will be give
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from training import causal
 from training.causal import Base, Examples
 from training.causal_rows import Example, answer_of, drawn, prompt_of, said
 from training.config import CausalConfig, SftConfig
-from training.recipe import Progress, rank, write_scores
+from training.recipe import Progress
 from training.rows import Row, Rows
 
 
@@ -40,8 +40,11 @@ def held_out(rows: Sequence[Row]) -> list[Example]:
     return [example for row in rows if (example := example_of(row)) is not None]
 
 
-def learn(config: CausalConfig, base: Base, found: Examples, folder: Path, progress: Progress) -> Path:
-    """Train on prompts and completions; `distil` does so on its teacher's."""
+def learn(
+    config: CausalConfig, base: Base, found: Examples, folder: Path, progress: Progress, *,
+    counts: Mapping[str, float] | None = None,
+) -> Path:  # fmt: skip
+    """Train on prompts and completions; `distil` does so on its teacher's, with `counts` of its own for the scores."""
     from trl import SFTConfig, SFTTrainer  # type: ignore[attr-defined]
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -54,8 +57,4 @@ def learn(config: CausalConfig, base: Base, found: Examples, folder: Path, progr
         processing_class=base.tokenizer,
         peft_config=causal.adapter(config),
     )
-    scores = causal.fit(trainer, folder, progress)
-    if rank() == 0:
-        counts = {"rows": len(found.training), "validation_rows": len(found.held), "too_long": found.too_long}
-        write_scores(folder, scores | counts)
-    return causal.publish(trainer, base, config, folder)
+    return causal.run(trainer, found, base, config, folder, progress=progress, counts=counts)
