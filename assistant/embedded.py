@@ -7,12 +7,12 @@ quoting model's signals, leads with the short answer, and says nothing that does
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from assistant.compose import written
+from assistant.compose import Span, written
 from assistant.confidence import LEAST, confidence
 from assistant.models import QUOTING
 from assistant.prompt import NO_ANSWER, Prompt
@@ -27,6 +27,8 @@ from retrieval.glossary import Glossary
 READ = 5
 """Passages that are read, the retriever's best."""
 UNREAD = -10.0
+TAKES_OVER = "takes_over"
+"""The setting of an adapter that says how far it may outvote the other signals; training/retrain.py fits it."""
 READER_WEIGHTS: Mapping[str, float] = {
     "closeness": 6.5,
     "own_words": 3.9,
@@ -47,11 +49,7 @@ READER_WEIGHTS: Mapping[str, float] = {
     "span": 0.2,
     "answers": 0.8,
 }
-"""As `quote_signals.WEIGHTS`, with the log of the unit's share of all spans and its passage's probability.
-
-An adapter that was trained on the organisation's own corrections carries its own `weight_span`, in its sealed manifest: what it
-says of their documents is worth more than what reader-1 does (training/retrain.py fits it).
-"""
+"""As `quote_signals.WEIGHTS`, with the log of the unit's share of all spans and its passage's probability."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +107,7 @@ class EmbeddedReader:
         """Every unit of the passages with its chance to hold the answer, best first."""
         places, values, spans, probability = self.measured(question, passages, adapter=adapter)
         settings = self._readers.network(adapter or self.adapter).adapter.settings
-        scored = rank(places, values, passages, weights_of(settings))
+        scored = taken_over(rank(places, values, passages, READER_WEIGHTS), spans, settings.get(TAKES_OVER, 0.0))
         return Found(scored, spans, probability)
 
     def measured(
@@ -128,9 +126,22 @@ class EmbeddedReader:
         return places, np.hstack([values, np.array(extra, np.float64).reshape(len(places), 2)]), spans, probability
 
 
-def weights_of(settings: Mapping[str, float]) -> dict[str, float]:
-    """READER_WEIGHTS with those that an adapter's settings name."""
-    return {name: settings.get(f"weight_{name}", weight) for name, weight in READER_WEIGHTS.items()}
+def taken_over(scored: Sequence[Scored], spans: Mapping[tuple[int, int], Span], most: float) -> list[Scored]:
+    """The units with the reader's own view mixed in, as far as it is sure that one of them answers; best first.
+
+    A reader that was trained on the organisation's own corrections knows their documents better than the signals do, and says by
+    its null span where it does not. `most` is how far it then takes over: 0 for a reader that never saw them, 1 for wholly.
+    """
+    if not most or not spans:
+        return list(scored)
+    margins = np.array([spans[s.passage, s.place][0] if (s.passage, s.place) in spans else -np.inf for s in scored])
+    logs = margins - np.logaddexp.reduce(np.append(margins, 0.0))  # the null span's margin is 0
+    shares = np.exp(logs)
+    sure = most * float(shares.sum())
+    mixed = [
+        replace(s, chance=(1 - sure) * s.chance + most * float(share)) for s, share in zip(scored, shares, strict=True)
+    ]
+    return sorted(mixed, key=lambda s: (-s.chance, s.passage, s.place))
 
 
 def _spans(readings: Sequence[PassageReading], texts: Sequence[Readable]) -> dict[tuple[int, int], tuple[float, str]]:

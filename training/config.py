@@ -165,15 +165,17 @@ class ReaderConfig(RunConfig):
         replay: questions on made-up companies' documents (training/data/workplace.txt) for each row and pass, against forgetting.
         passages: at most so many of a row's passages are read, as the answer path reads its best ones.
         learning_rate: at its highest, of the low-rank matrices; `head_learning_rate` of the heads.
+        takes_over: how far the adapter outvotes the other signals where it is sure (assistant/embedded.py), from 0 to 1.
     """
 
     method: Literal["reader"]
     start: str = "reader-1"
     rank: Annotated[int, Field(ge=0, le=384)] = 64
-    passes: Annotated[int, Field(ge=1, le=100)] = 6
-    replay: Annotated[float, Field(ge=0, le=20)] = 1.0
-    passages: Annotated[int, Field(ge=1, le=10)] = 4
-    max_tokens: Annotated[int, Field(ge=64, le=512)] = 256
+    passes: Annotated[int, Field(ge=1, le=100)] = 3
+    replay: Annotated[float, Field(ge=0, le=20)] = 0.5
+    passages: Annotated[int, Field(ge=1, le=10)] = 3
+    max_tokens: Annotated[int, Field(ge=64, le=512)] = 192
+    takes_over: Annotated[float, Field(ge=0, le=1)] = 0.9
     batch_size: Annotated[int, Field(ge=1, le=LARGEST_BATCH)] = 4
     learning_rate: Annotated[float, Field(gt=0, lt=1)] = 3e-4
     head_learning_rate: Annotated[float, Field(gt=0, lt=1)] = 5e-4

@@ -5,7 +5,7 @@ table rows the one that the reviewer marked must become the likeliest (a softmax
 `assistant/embedded.py` weighs them). Where nothing answers, no part may beat "no answer here". Questions on made-up companies'
 documents are mixed in, so that what was learnt before stays. rank 0 fine-tunes in full, to compare with.
 
-At the end the weight that the reader's view gets among the other signals is fitted on rows that it did not learn from.
+The adapter's sealed settings say how far it outvotes the other signals where it is sure: `takes_over` of its configuration.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 from torch.nn import functional
 
+from assistant.embedded import TAKES_OVER
 from assistant.readable import Readable, readable
 from assistant.units import places
 from core.errors import BadInput
@@ -82,9 +83,9 @@ def train(config: ReaderConfig, rows: Rows, folder: Path, progress: Progress) ->
     torch.use_deterministic_algorithms(True)
     start = open_start(config.start)
     net = trainable(start, config.rank)
-    before = measure(net, [x for row in rows.validation if (x := lesson_of(row, config.passages)) is not None], config)
-    fit(net, lessons, config, folder, progress)
     held = [x for row in rows.validation if (x := lesson_of(row, config.passages)) is not None]
+    before = measure(net, held, config)
+    fit(net, lessons, config, folder, progress)
     after = measure(net, held, config)
     learnt = measure(net, lessons, config)
     write_scores(
@@ -101,7 +102,8 @@ def train(config: ReaderConfig, rows: Rows, folder: Path, progress: Progress) ->
         base = base_net()
         net.encoder = cut_to_rank(net.encoder, base.encoder, FULL_RANK)
     target = folder / "adapter"
-    publish(net, target, adapter_id=config.name, kind="reader", settings=start.settings, card=f"# {config.name}\n")
+    settings = {**start.settings, TAKES_OVER: config.takes_over}
+    publish(net, target, adapter_id=config.name, kind="reader", settings=settings, card=f"# {config.name}\n")
     return target
 
 
