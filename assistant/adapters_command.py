@@ -7,6 +7,7 @@
     python -m assistant adapters request ADAPTER --as ana.admin --reason "5 points better on leave"
     python -m assistant adapters approve ADAPTER --as ben.admin --reason "read the report"
     python -m assistant adapters diff OLD NEW
+    python -m assistant adapters block --person ben.okafor --as ana.admin --reason "erasure"     (or --document, or ADAPTER)
 
 `stage` takes the newest gate report of the adapter's content, or the one that --report names. Whoever registered an adapter, or asked
 for its approval, cannot approve it. What serves whom is changed by `python -m assistant rollout`.
@@ -32,7 +33,7 @@ from typing import Any
 from assistant.console import Opened, add_admin, add_json, administrator, opened, say, table
 from core.adapter_card import card, diff
 from core.datasets import Datasets
-from core.errors import AdapterRefused, Conflict
+from core.errors import AdapterRefused, BadInput, Conflict
 from core.gate import GateReport, newest_report, read_report
 from core.records import CLASSIFICATIONS, AdapterRecord
 from core.registry import Registry, Training
@@ -76,8 +77,22 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         reads[name].add_argument("adapter", metavar="ADAPTER")
     for name in ("before", "after"):
         reads["diff"].add_argument(name, metavar=name.upper())
-    for one in steps.values():
-        one.add_argument("adapter", metavar="ADAPTER")
+    for name, one in steps.items():
+        one.add_argument("adapter", metavar="ADAPTER", nargs="?" if name == "block" else None)
+    steps["block"].add_argument(
+        "--person",
+        dest="erased_person",
+        default="",
+        metavar="PERSON",
+        help="all that were trained on this person's words",
+    )
+    steps["block"].add_argument(
+        "--document",
+        dest="erased_document",
+        default="",
+        metavar="DOCUMENT",
+        help="all that were trained on this document",
+    )
     for one in (register, *steps.values()):
         one.add_argument("--reason", required=True, metavar="WORDS", help="why; kept with the act")
         add_admin(one)
@@ -220,7 +235,23 @@ def _register(args: argparse.Namespace, here: Opened, registry: Registry) -> Non
     _said(args, record, f"{record.adapter_id} is registered, for people cleared for {record.ceiling}. {_next(record)}")
 
 
+def _block_trained_on(args: argparse.Namespace, registry: Registry) -> None:
+    """Block what an erasure reaches, and what was trained on from one of them."""
+    if args.adapter:
+        raise BadInput("Name an adapter, or what adapters were trained on, and not both.")
+    names = registry.block_trained_on(
+        actor=args.person, reason=args.reason, person_id=args.erased_person, document_id=args.erased_document
+    )
+    for name in names:
+        _said(args, registry.get(name), f"{name} serves nobody from the next question on.")
+    if not names and not args.json:
+        sys.stdout.write("No adapter was trained on it.\n")
+
+
 def _step(args: argparse.Namespace, here: Opened, registry: Registry) -> None:
+    if args.act == "block" and (args.erased_person or args.erased_document or not args.adapter):
+        _block_trained_on(args, registry)
+        return
     name, given = args.adapter, {"actor": args.person, "reason": args.reason}
     if args.act == "stage":
         registry.stage(name, report_for(registry, name, here.settings.home, args.report), **given)

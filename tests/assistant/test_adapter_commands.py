@@ -14,11 +14,13 @@ import assistant.adapters_command
 import assistant.rollout_command
 from assistant.__main__ import main
 from core.audit import Audit
+from core.datasets import DatasetRecord, Datasets, LineageRow
 from core.gate import report_path, write_report
 from core.people import People
-from core.registry import Registry
+from core.registry import Registry, Training
 from core.rollouts import Rollouts
 from core.store import Store
+from core.turns import now
 from tests.conftest import make_person
 from tests.core.adapters import DEFAULTS, gate_report, registered, sealed_folder
 from tests.test_json_fields import GIVEN
@@ -92,6 +94,23 @@ def test_adapter_goes_from_registration_to_production_by_three_people(
     assert run("adapters", "unblock", name, *by["ada.admin"])[0]["blocked"] == ""
     assert f"# {name}" in run("adapters", "card", name)[0]["card"]
     assert run("adapters", "archive", name, *by["ada.admin"])[0]["stage"] == "archived"
+
+
+def test_erasure_blocks_what_was_trained_on_it(
+    run: Run, registry: Registry, store: Store, audit: Audit, tmp_path: Path
+) -> None:
+    record = DatasetRecord("ds-1", "d" * 64, "datasets/ds-1", 1, "internal", {}, "ana", now())
+    row = LineageRow("row1", "train", "turn1", "", "", "", "emma.employee", "rita.reviewer", "hr-leave", 1)
+    Datasets(store, audit).add(record, [row])
+    reached = registered(registry, audit, tmp_path, value=1.0, training=Training(dataset_id="ds-1"))
+    spared = registered(registry, audit, tmp_path, value=2.0)
+    by = ["--as", "ada.admin", *WHY]
+    assert run("adapters", "block", "--person", "nobody", *by) == []
+    for wrong in ([], [reached, "--person", "emma.employee"], ["--person", "emma.employee", "--document", "hr-leave"]):
+        assert run("adapters", "block", *wrong, *by, code=2)[0]["error"] == "bad_input"
+    assert [one["adapter"] for one in run("adapters", "block", "--person", "emma.employee", *by)] == [reached]
+    assert registry.get(reached).blocked == "a test"
+    assert registry.get(spared).blocked == ""
 
 
 def test_report_of_another_content_stages_nothing(run: Run, registry: Registry, audit: Audit, tmp_path: Path) -> None:
