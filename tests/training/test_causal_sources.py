@@ -1,0 +1,160 @@
+"""Where causal recipes learn from but rows: the home's documents, and a larger model's answers as far as they hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+import pytest
+import torch
+
+from assistant.console import opened
+from assistant.prompt import Prompt
+from assistant.scripted import ScriptedModel, ScriptedServer
+from core.errors import BadInput, ModelUnavailable
+from core.sealed import open_sealed
+from tests.retrieval.shelf import Shelf, governed
+from tests.training.tiny_causal import DESK, GIVEN, LEAVE, ROWS, config, losses, nothing_told, write_tiny_causal
+from training import distil, pretrain
+from training.causal_documents import read_library
+from training.config import DistilConfig, PretrainConfig
+from training.recipe import Step, read_scores
+from training.rows import Row, Rows, Target
+
+DAY = date(2026, 11, 22)
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tiny_causal(tmp_path_factory.mktemp("tiny") / "base")
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    """A model this small is slower on two threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def library(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A home with documents that may be read, and one of each sort that may not."""
+    monkeypatch.setenv("ASSISTANT_HOME", str(home))
+    docs = tmp_path / "docs"
+    docs.mkdir()
+    for name, text in {
+        "a": governed("a", f"{LEAVE.text}\n\nAsk Jo: jo.smith@gmail.com, card 4111 1111 1111 1111."),
+        "a2": governed("b", "Old words.", version=1, effective="2026-01-01"),
+        "b2": governed("b", DESK.text, version=2, effective="2026-02-01"),
+        "c": governed("c", "Secret words.", classification="restricted"),
+        "d": governed("d", "Draft words.", status="draft"),
+        "e": governed("e", "Words for hr.", allowed="hr"),
+        "f": governed("f", "Words for all but contractors.", denied="contractors"),
+    }.items():
+        (docs / f"{name}.md").write_text(text)
+    shelf = Shelf(home)
+    shelf.run(docs)
+    shelf.close()
+
+
+# --- documents ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("library")
+def test_only_what_those_named_may_read_is_read_and_nothing_personal() -> None:
+    with opened() as here:
+        found = read_library(PretrainConfig(method="pretrain", name="r", base=Path("base")), here, DAY)
+        wider = PretrainConfig(method="pretrain", name="r", base=Path("base"), groups=("hr",), clearance="restricted")
+        more = read_library(wider, here, DAY)
+    assert [(text.document_id, text.version) for text in found.texts] == [("a", 1), ("b", 2)]
+    assert LEAVE.text in found.texts[0].text
+    assert "4111" not in found.texts[0].text
+    assert (found.personal, found.shut) == (1, 1)
+    assert [text.document_id for text in more.texts] == ["a", "b", "c", "e"]
+    assert found.sha256 != more.sha256
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("library")
+def test_it_reads_documents_in_pieces_and_is_measured_on_others(base: Path, tmp_path: Path) -> None:
+    wanted = config("pretrain", base, max_length=16, held_out=0.5, epochs=6, clearance="restricted")
+    steps: list[Step] = []
+    folder = pretrain.train(wanted, Rows(()), tmp_path / "run", steps.append)  # type: ignore[arg-type]
+    scores = read_scores(tmp_path / "run")
+    assert (scores["documents"], scores["validation_documents"]) == (1, 2)
+    assert losses(steps)[-1] < losses(steps)[0]
+    assert scores["validation_loss"] != scores["validation_loss_before"]
+    assert open_sealed(folder).kind == "causal"
+
+
+@pytest.mark.usefixtures("library")
+def test_too_little_to_read_is_refused_with_what_to_do(base: Path, tmp_path: Path) -> None:
+    wanted = config("pretrain", base, least_rows=50)
+    with pytest.raises(BadInput, match=r"may be read by everyone with clearance internal, and at least 50"):
+        pretrain.train(wanted, Rows(()), tmp_path / "run", nothing_told)  # type: ignore[arg-type]
+
+
+# --- a teacher ------------------------------------------------------------------------------------------------------
+
+
+def told(base: Path, server: ScriptedServer, **changes: object) -> DistilConfig:
+    made = config("distil", base, teacher_url=server.url, teacher="scripted", **changes)
+    assert isinstance(made, DistilConfig)
+    return made
+
+
+def by_question(prompt: Prompt) -> str:
+    """A teacher that knows two answers, makes one up, and declines one."""
+    asked = prompt.messages[-1].content
+    if "How many days" in asked:
+        return "Every employee has 25 days of annual leave a year. [1]"
+    if "get a desk" in asked:
+        return "Desks are booked in Seatfinder."
+    return "Leave is asked for by 40 pigeons. [1]" if "ask for leave" in asked else "NOT_IN_PASSAGES"
+
+
+@pytest.mark.slow
+def test_only_the_answers_that_hold_are_learnt_and_nothing_is_asked_twice(base: Path, tmp_path: Path) -> None:
+    steps: list[Step] = []
+    with ScriptedServer(ScriptedModel([by_question])) as server:
+        wanted = told(base, server, epochs=4)
+        folder = distil.train(wanted, GIVEN, tmp_path, steps.append)
+        questions = len(server.requests)
+        distil.train(wanted, GIVEN, tmp_path, nothing_told)
+        assert len(server.requests) == questions == 4
+    scores = read_scores(tmp_path)
+    assert (scores["rows"], scores["teacher_kept"]) == (2, 2)
+    assert (scores["teacher_ungrounded"], scores["teacher_refused"]) == (1, 1)
+    assert losses(steps)[-1] < losses(steps)[0]
+    assert open_sealed(folder).kind == "causal"
+
+
+@pytest.mark.parametrize(
+    ("kind", "answer", "outcome", "text"),
+    [
+        ("span", "Desks are booked in Seatfinder.", "kept", "Desks are booked in Seatfinder. [2]"),
+        ("span", "Desks are booked in Seatfinder. [9]", "kept", "Desks are booked in Seatfinder. [2]"),
+        ("span", "Desks are booked in Seatfinder. [2] The moon is free. [1]", "ungrounded", ""),
+        ("span", "Desks are booked in Seat…", "unfinished", ""),
+        ("span", "NOT_IN_PASSAGES", "refused", ""),
+        ("refuse", "NOT_IN_PASSAGES", "kept", "NOT_IN_PASSAGES"),
+        ("span", "ASK_BACK: Which desk?", "asked_back", ""),
+        ("clarify", "ASK_BACK: Which desk?", "kept", "ASK_BACK: Which desk?"),
+        ("span", "", "empty", ""),
+    ],
+)
+def test_an_answer_is_kept_where_the_chat_would_show_all_of_it(kind: str, answer: str, outcome: str, text: str) -> None:
+    row = Row("r", "Where do I get a desk?", (LEAVE, DESK), Target(kind))  # type: ignore[arg-type]
+    assert distil.judge(row, answer) == distil.Judged(outcome, text)  # type: ignore[arg-type]
+
+
+def test_too_few_answers_that_hold_are_refused_and_a_silent_teacher_is_said(base: Path, tmp_path: Path) -> None:
+    with ScriptedServer(ScriptedModel(["The moon is free. [1]"])) as server:
+        wanted = told(base, server)
+        with pytest.raises(BadInput, match="0 answers of the teacher that hold, and at least 2"):
+            distil.train(wanted, Rows(ROWS), tmp_path / "one", nothing_told)
+    with pytest.raises(ModelUnavailable, match="cannot be reached"):
+        distil.train(wanted, Rows(ROWS), tmp_path / "two", nothing_told)
