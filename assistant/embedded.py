@@ -7,12 +7,12 @@ quoting model's signals, leads with the short answer, and says nothing that does
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from assistant.compose import Span, written
+from assistant.compose import written
 from assistant.confidence import LEAST, confidence
 from assistant.models import QUOTING
 from assistant.prompt import NO_ANSWER, Prompt
@@ -27,8 +27,8 @@ from retrieval.glossary import Glossary
 READ = 5
 """Passages that are read, the retriever's best."""
 UNREAD = -10.0
-TAKES_OVER = "takes_over"
-"""The setting of an adapter that says how far it may outvote the other signals; training/retrain.py fits it."""
+SPAN_WEIGHT = "span_weight"
+"""The setting of an adapter that replaces the weight of `span`."""
 READER_WEIGHTS: Mapping[str, float] = {
     "closeness": 6.5,
     "own_words": 3.9,
@@ -107,7 +107,7 @@ class EmbeddedReader:
         """Every unit of the passages with its chance to hold the answer, best first."""
         places, values, spans, probability = self.measured(question, passages, adapter=adapter)
         settings = self._readers.network(adapter or self.adapter).adapter.settings
-        scored = taken_over(rank(places, values, passages, READER_WEIGHTS), spans, settings.get(TAKES_OVER, 0.0))
+        scored = rank(places, values, passages, weights_of(settings))
         return Found(scored, spans, probability)
 
     def measured(
@@ -126,22 +126,12 @@ class EmbeddedReader:
         return places, np.hstack([values, np.array(extra, np.float64).reshape(len(places), 2)]), spans, probability
 
 
-def taken_over(scored: Sequence[Scored], spans: Mapping[tuple[int, int], Span], most: float) -> list[Scored]:
-    """The units with the reader's own view mixed in, as far as it is sure that one of them answers; best first.
+def weights_of(settings: Mapping[str, float]) -> dict[str, float]:
+    """READER_WEIGHTS, with the weight that an adapter's sealed settings give to what it reads.
 
-    A reader that was trained on the organisation's own corrections knows their documents better than the signals do, and says by
-    its null span where it does not. `most` is how far it then takes over: 0 for a reader that never saw them, 1 for wholly.
+    A reader that was trained on the organisation's own corrections knows their documents: its view is worth more than reader-1's.
     """
-    if not most or not spans:
-        return list(scored)
-    margins = np.array([spans[s.passage, s.place][0] if (s.passage, s.place) in spans else -np.inf for s in scored])
-    logs = margins - np.logaddexp.reduce(np.append(margins, 0.0))  # the null span's margin is 0
-    shares = np.exp(logs)
-    sure = most * float(shares.sum())
-    mixed = [
-        replace(s, chance=(1 - sure) * s.chance + most * float(share)) for s, share in zip(scored, shares, strict=True)
-    ]
-    return sorted(mixed, key=lambda s: (-s.chance, s.passage, s.place))
+    return {**READER_WEIGHTS, "span": settings.get(SPAN_WEIGHT, READER_WEIGHTS["span"])}
 
 
 def _spans(readings: Sequence[PassageReading], texts: Sequence[Readable]) -> dict[tuple[int, int], tuple[float, str]]:

@@ -165,7 +165,7 @@ class ReaderConfig(RunConfig):
         replay: questions on made-up companies' documents (training/data/workplace.txt) for each row and pass, against forgetting.
         passages: at most so many of a row's passages are read, as the answer path reads its best ones.
         learning_rate: at its highest, of the low-rank matrices; `head_learning_rate` of the heads.
-        takes_over: how far the adapter outvotes the other signals where it is sure (assistant/embedded.py), from 0 to 1.
+        span_weight: what the adapter's view is worth among the signals that choose an answer (assistant/embedded.py).
     """
 
     method: Literal["reader"]
@@ -175,7 +175,7 @@ class ReaderConfig(RunConfig):
     replay: Annotated[float, Field(ge=0, le=20)] = 0.5
     passages: Annotated[int, Field(ge=1, le=10)] = 3
     max_tokens: Annotated[int, Field(ge=64, le=512)] = 192
-    takes_over: Annotated[float, Field(ge=0, le=1)] = 0.9
+    span_weight: Annotated[float, Field(ge=0, le=5)] = 0.5
     batch_size: Annotated[int, Field(ge=1, le=LARGEST_BATCH)] = 4
     learning_rate: Annotated[float, Field(gt=0, lt=1)] = 3e-4
     head_learning_rate: Annotated[float, Field(gt=0, lt=1)] = 5e-4

@@ -5,7 +5,7 @@ table rows the one that the reviewer marked must become the likeliest (a softmax
 `assistant/embedded.py` weighs them). Where nothing answers, no part may beat "no answer here". Questions on made-up companies'
 documents are mixed in, so that what was learnt before stays. rank 0 fine-tunes in full, to compare with.
 
-The adapter's sealed settings say how far it outvotes the other signals where it is sure: `takes_over` of its configuration.
+The adapter's sealed settings say what its view is worth among the other signals: `span_weight` of its configuration.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 from torch.nn import functional
 
-from assistant.embedded import TAKES_OVER
+from assistant.embedded import SPAN_WEIGHT
 from assistant.readable import Readable, readable
 from assistant.units import places
 from core.errors import BadInput
@@ -102,7 +102,7 @@ def train(config: ReaderConfig, rows: Rows, folder: Path, progress: Progress) ->
         base = base_net()
         net.encoder = cut_to_rank(net.encoder, base.encoder, FULL_RANK)
     target = folder / "adapter"
-    settings = {**start.settings, TAKES_OVER: config.takes_over}
+    settings = {**start.settings, SPAN_WEIGHT: config.span_weight}
     publish(net, target, adapter_id=config.name, kind="reader", settings=settings, card=f"# {config.name}\n")
     return target
 

@@ -11,10 +11,8 @@ from pathlib import Path
 import pytest
 
 from assistant.__main__ import main
-from assistant.embedded import taken_over
-from assistant.quote import Scored
+from assistant.embedded import READER_WEIGHTS, SPAN_WEIGHT, weights_of
 from assistant.reader import MAX_PASSAGE_CHARS, MAX_QUESTION_CHARS, Readers
-from assistant.units import units
 from core.errors import AdapterRefused, BadInput, NotFound, TooLarge
 from core.settings import load_settings
 from retrieval.adapters import SHIPPED
@@ -145,16 +143,7 @@ def test_read_command_says_which_adapters_there_are(
     assert "shipped: reader-1, reranker-1" in capsys.readouterr().err
 
 
-def test_a_reader_of_the_organisation_s_corrections_outvotes_the_signals_where_it_is_sure() -> None:
-    found = [
-        Scored(unit, "leave", 0, at, 0.5, chance)
-        for at, (unit, chance) in enumerate(
-            zip(units("One rule stands here. Another one follows."), (0.7, 0.3), strict=True)
-        )
-    ]
-    sure = {(0, 0): (-4.0, "One rule"), (0, 1): (6.0, "Another one")}
-    unsure = {(0, 0): (-9.0, "One rule"), (0, 1): (-6.0, "Another one")}
-    assert [s.place for s in taken_over(found, sure, 0.9)] == [1, 0]
-    assert [s.place for s in taken_over(found, unsure, 0.9)] == [0, 1]
-    assert taken_over(found, sure, 0.0) == found
-    assert sum(s.chance for s in taken_over(found, sure, 0.9)) == pytest.approx(1.0)
+def test_an_adapter_says_how_much_its_view_is_worth_among_the_signals() -> None:
+    own = weights_of({SPAN_WEIGHT: 0.5, "margin": 1.0})
+    assert own == {**READER_WEIGHTS, "span": 0.5}
+    assert weights_of({"margin": 1.0}) == dict(READER_WEIGHTS)
