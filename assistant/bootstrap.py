@@ -159,7 +159,8 @@ def build(
         namer, judge = open_pseudonyms(settings, store, audit), open_judge(settings)
 
         def rails(policy: Policy) -> Guards:
-            return build_guards(settings, TEMPLATE_TEXT, policy=policy, judge=judge, namer=namer)
+            support = reranker.score if reranker else None
+            return build_guards(settings, TEMPLATE_TEXT, policy=policy, judge=judge, support=support, namer=namer)
 
         guards = rails(policies.in_force().policy)
         registry, rollouts = begun(settings, store, audit, base=answer_model.adapter if answer_model else "")

@@ -11,7 +11,7 @@ from core.errors import SettingsError
 from core.records import Passage, Role
 from core.settings import Settings
 from guardrails.classifier import OPERATING_POINT, InjectionClassifier, Judge, PassageClassifier
-from guardrails.grounding import THRESHOLD, Grounding
+from guardrails.grounding import THRESHOLD, Grounding, Support
 from guardrails.guard import Budgeted, Guard, run_guard
 from guardrails.injection import Injection
 from guardrails.leaks import Markup, PromptLeak
@@ -80,6 +80,7 @@ def build_guards(
     *,
     policy: Policy | None = None,
     judge: Judge | None = None,
+    support: Support | None = None,
     namer: Namer | None = None,
 ) -> Guards:
     """The rails that the policy switches on, each with its budget.
@@ -89,6 +90,7 @@ def build_guards(
         template_text: the prompt template, which answers must not repeat.
         policy: the packaged one where none is given.
         judge: the trained judgement of questions and passages; without it the rules stand alone.
+        support: the cross-encoder that says whether a passage bears out a paraphrase; without it only covered words do.
         namer: gives pseudonyms where the policy says pseudonymise.
 
     Raises:
@@ -125,7 +127,7 @@ def build_guards(
             policy,
             "output",
             prompt_leak=PromptLeak(template_text),
-            grounding=Grounding(THRESHOLD if least_covered is None else least_covered),
+            grounding=Grounding(THRESHOLD if least_covered is None else least_covered, support),
             markup=Markup(sorted(domains)),
             personal_data_answer=personal.answer(),
         ),

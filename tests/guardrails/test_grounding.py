@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
+from core.records import Passage
 from guardrails.grounding import THRESHOLD, Grounding
 from tests.guardrails.passages import passage
 
@@ -15,6 +18,10 @@ LEAVE = passage(
     "Full-time employees have 27 days of paid annual leave a year. Employees may carry over up to 5 days until 31 March. "
     "Contractors are not entitled to paid leave. Approval by the manager is needed no later than 14 days before the leave.",
     title="Annual leave policy",
+)
+HAMBURG = passage(
+    "Grundlage ist die Betriebsvereinbarung 2025/07. Die Regelung gilt ab dem 1. Januar 2026 für alle Beschäftigten in Hamburg. "
+    "Die Pausen sind unbezahlt."
 )
 KINDER = passage("Für Kinder unter 12 Jahren gibt es 10 Tage Kinderkrankengeld. Ein Attest ist nicht erforderlich.")
 
@@ -32,6 +39,8 @@ grounding = Grounding()
         ("The hotel limit in London is £180 per night [2].", HOTELS),
         ("Ein Attest ist nicht erforderlich.", KINDER),
         ("Here is what the policy says:", LEAVE),
+        ("Die Regelung gilt ab dem 1. Januar 2026 für alle Beschäftigten in Hamburg.", HAMBURG),
+        ("Ab dem 1. Januar 2026 gilt die Regelung für alle Beschäftigten [1].", HAMBURG),
     ],
 )
 def test_supported_sentence_passes(sentence: str, source: object) -> None:
@@ -48,6 +57,7 @@ def test_supported_sentence_passes(sentence: str, source: object) -> None:
         ("Contractors are entitled to paid leave.", LEAVE, "negation"),
         ("Employees may not carry over 5 days until 31 March.", LEAVE, "negation"),
         ("Ein Attest ist erforderlich.", KINDER, "negation"),
+        ("Die Regelung gilt ab dem 1. Januar 2027 für alle Beschäftigten in Hamburg.", HAMBURG, "number"),
         ("Employees receive a company car after two years of service.", LEAVE, "overlap"),
         ("Hotels in Rome offer free breakfast to employees.", HOTELS, "overlap"),
     ],
@@ -86,3 +96,32 @@ def test_one_number_in_two_spellings_is_the_same(said: str, written: str) -> Non
 def test_quote_with_a_negation_elsewhere_is_supported() -> None:
     quote = "A rating can go up or stay the same after an appeal, and it cannot go down."
     assert grounding.check(quote, [passage(f"Appeals are heard in May. {quote} The result is final.")]).allowed
+
+
+PARAPHRASE = "Unused holiday: you may carry over at most 5 days, until 31 March."
+
+
+def test_paraphrase_is_supported_where_the_cross_encoder_says_so() -> None:
+    asked: list[tuple[str, int]] = []
+
+    def support(sentence: str, passages: Sequence[Passage]) -> list[float]:
+        asked.append((sentence, len(passages)))
+        return [0.1, 0.9][: len(passages)]
+
+    guard = Grounding(threshold=0.9, support=support)
+    assert guard.check(PARAPHRASE, [HOTELS, LEAVE]).allowed
+    assert guard.check(PARAPHRASE, [LEAVE]).rule == "overlap"  # the first score says no
+    assert Grounding(threshold=0.9).check(PARAPHRASE, [HOTELS, LEAVE]).rule == "overlap"
+    assert asked == [(PARAPHRASE.lower(), 2), (PARAPHRASE.lower(), 1)]
+
+
+def test_cross_encoder_is_not_asked_about_quotes_nor_believed_about_numbers_and_negations() -> None:
+    def support(sentence: str, passages: Sequence[Passage]) -> list[float]:
+        raise AssertionError("asked")
+
+    guard = Grounding(support=support)
+    assert guard.check("Contractors are not entitled to paid leave.", [LEAVE]).allowed
+    sure = Grounding(threshold=0.9, support=lambda sentence, passages: [1.0])
+    assert sure.check(PARAPHRASE.replace("5 days", "6 days"), [LEAVE]).rule == "number"
+    assert sure.check("Contractors are entitled to holidays that are paid.", [LEAVE]).rule == "negation"
+    assert sure.check("Employees receive a company car after two years of service.", [LEAVE]).rule == "overlap"
