@@ -16,11 +16,16 @@ import argparse
 import logging
 import sys
 from collections.abc import Sequence
+from importlib import import_module
+from typing import Final
 
 from core.command import exit_code
 from core.offline import go_quiet
 from core.settings import load_settings
 from guardrails.classifier import Judge
+
+JUDGE: Final = "retrieval.judge"
+"""Named, as commands are, and opened only by the commands that judge: the package itself knows nothing of retrieval."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -42,9 +47,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _open_judge() -> Judge | None:
-    from retrieval.judge import open_judge
-
-    return open_judge(load_settings())
+    opened: Judge | None = import_module(JUDGE).open_judge(load_settings())
+    return opened
 
 
 if __name__ == "__main__":
