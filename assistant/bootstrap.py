@@ -142,11 +142,10 @@ def build(
         SettingsError, StoreUnavailable, IndexUnavailable, MissingExtra: the part that cannot be opened says what to do.
     """
     with ExitStack() as stack:
-        tracing = _tracing(settings, stack)
         store = stack.enter_context(Store(settings.store_url))
         audit = Audit(store, settings.home)
         people, turns, catalogue = People(store, audit), Turns(store), Catalogue(store, audit)
-        if tracing:
+        if tracing := _tracing(settings, stack):
             turns.watch(tracing.turn_saved)
         embedder = embedder or open_embedder(settings)
         index = open_index(settings, embedder.dimension, model=embedder.name)
@@ -157,9 +156,9 @@ def build(
         adopt(store)
         policies = PolicyBook(settings.home / "policies", settings.policy, audit)
         namer, judge = open_pseudonyms(settings, store, audit), open_judge(settings)
+        support = reranker.score if reranker else None
 
         def rails(policy: Policy) -> Guards:
-            support = reranker.score if reranker else None
             return build_guards(settings, TEMPLATE_TEXT, policy=policy, judge=judge, support=support, namer=namer)
 
         guards = rails(policies.in_force().policy)

@@ -64,7 +64,6 @@ class Ratings:
         *,
         by: str,
         seed: int,
-        rubric: Sequence[Criterion] = RUBRIC,
     ) -> str:
         """Keep a batch, in an order and with sides that are drawn by `seed`; returns its id.
 
@@ -77,7 +76,7 @@ class Ratings:
         if not items or len(items) > MOST_ITEMS:
             raise BadInput(f"A batch has 1 to {MOST_ITEMS} items, and this one would have {len(items)}.")
         for one in items:
-            _sound_item(one, kind, runs, rubric)
+            _sound_item(one, kind, runs, RUBRIC)
         lot = random.Random(seed)  # noqa: S311 - a draw that can be made again, no secret
         ordered = [one for one in items if one.gold] + _shuffled([one for one in items if not one.gold], lot)
         batch_id = new_id()
@@ -85,7 +84,7 @@ class Ratings:
             "batch_id": batch_id,
             "name": name,
             "kind": kind,
-            "rubric": [asdict(one) for one in rubric] if kind == "single" else [],
+            "rubric": [asdict(one) for one in RUBRIC] if kind == "single" else [],
             "runs": [asdict(one) for one in runs],
             "created_by": by,
             "created_at": now(),
@@ -188,15 +187,17 @@ class Ratings:
                 )
             order = [str(one["run"]) for one in row.answers]
             values = _sound(given, row.kind, _rubric(row.rubric), order)
-            same = sa.and_(rating.c.item_id == item_id, rating.c.rater == rater.person_id)
-            if connection.execute(sa.select(rating.c.item_id).where(same)).first() is not None:
+            mine = sa.and_(rating.c.item_id == item_id, rating.c.rater == rater.person_id)
+            if connection.execute(sa.select(rating.c.item_id).where(mine)).first() is not None:
                 raise Conflict("You have rated this item already: one rating for each person and item.")
             keys = {"item_id": item_id, "rater": rater.person_id, "created_at": now()}
             connection.execute(rating.insert().values(values | keys))
         gold = _gold(row.gold)
         if gold is None:
             return Kept()
-        return Kept(gold, values["preferred"] == gold.preferred and values["scores"] == dict(gold.scores or {}))
+        same = values["preferred"] == gold.preferred and values["scores"] == dict(gold.scores or {})
+        agreed = PLACES[order.index(gold.preferred)] if gold.preferred in order else gold.preferred
+        return Kept(gold, same, agreed)
 
     def of_run(self, run_id: str) -> list[Batch]:
         """The batches that hold an evaluation run's answers and have ratings."""

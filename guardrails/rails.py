@@ -103,8 +103,8 @@ def build_guards(
             "`python -m assistant pseudonyms new-key FILE` makes it."
         )
     domains = frozenset(own_domains(settings))
-    section = policy.personal_data
-    personal = PersonalGuards(policy, domains, Recognisers(chat_thresholds(section), section.allow), namer)
+    found = policy.personal_data
+    personal = PersonalGuards(policy, domains, Recognisers(chat_thresholds(found), found.allow), namer)
     least_covered = policy.rail("grounding").threshold
     return Guards(
         input=_running(
@@ -119,9 +119,7 @@ def build_guards(
             policy,
             "passage",
             injection_passage=Injection("passage"),
-            injection_passage_classifier=(
-                PassageClassifier(judge, _least(policy, "injection_passage_classifier")) if judge else None
-            ),
+            injection_passage_classifier=_passage_classifier(policy, judge),
         ),
         output=_running(
             policy,
@@ -135,6 +133,10 @@ def build_guards(
         policy_sha256=policy.sha256,
         _personal=personal,
     )
+
+
+def _passage_classifier(policy: Policy, judge: Judge | None) -> PassageClassifier | None:
+    return PassageClassifier(judge, _least(policy, "injection_passage_classifier")) if judge else None
 
 
 def _least(policy: Policy, rail: RailName) -> float:
