@@ -51,6 +51,7 @@ class Figures:
         a_wins: the share of a among the items on which the majority prefers one of the two.
         first_wins: how often the answer that stood first was preferred, of the ratings that prefer one: 50 % without a bias.
         scores: of a single batch, each run's means.
+        cases: item to the id of its case, or of its turn.
         accuracy: rater to the share of calibrating items that they rated as was agreed.
     """
 
@@ -62,6 +63,7 @@ class Figures:
     first_wins: Rate
     scores: tuple[Score, ...]
     agreement: tuple[AgreementOf, ...]
+    cases: Mapping[str, str]
     accuracy: Mapping[str, Rate]
     seconds_p50: float
 
@@ -89,6 +91,7 @@ def figures(store: Store, ratings: Ratings, batch_id: str) -> Figures:
         first_wins=wilson(sum(first), len(first)),
         scores=tuple(_scores(batch, real)),
         agreement=tuple(_agreement(batch, real)),
+        cases={row.item_id: row.case_id for row in real},
         accuracy=_accuracy(rows),
         seconds_p50=float(np.median([row.seconds for row in rows])) if rows else 0.0,
     )

@@ -113,7 +113,9 @@ class Given:
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A kept rating; `gold` is what was agreed, for an item that calibrates, and `same` whether it was met."""
+    """A kept rating; `gold` is what was agreed, for an item that calibrates, `same` whether it was met, and `agreed` the
+    agreed preference by its place (`first`, `second`, `both`, `neither`)."""
 
     gold: Gold | None = None
     same: bool = True
+    agreed: str = ""

@@ -127,7 +127,9 @@ def _shapes(table: str) -> tuple[re.Pattern[str], tuple[Shape, ...]]:
 def _any(alternatives: str) -> re.Pattern[str]:
     """Any of the folded alternatives; whole words in Latin letters, parts of words in scripts that write none."""
     words = [word.strip() for word in alternatives.split("|")]
-    parts = {fold(form) for word in words for form in (word, word.capitalize())}  # a capital may look like another letter
+    parts = {
+        fold(form) for word in words for form in (word, word.capitalize())
+    }  # a capital may look like another letter
     latin = sorted((re.escape(p) for p in parts if _LETTERS.search(p)), key=len, reverse=True)
     other = sorted((re.escape(p) for p in parts if not _LETTERS.search(p)), key=len, reverse=True)
     whole = [rf"(?<!\w)(?:{'|'.join(latin)})(?!\w)"] if latin else []

@@ -152,7 +152,8 @@ class Steps:
                 log.info("%s: step %d of %d", job.job_id, at.done, at.total)
 
         run = self._run(job)
-        return asdict(train(run, self._here.settings, told)) | {"key": run.key}
+        done = train(run, self._here.settings, told, aside=str(self._lease.fence))
+        return asdict(done) | {"key": run.key}
 
     def _register(self, job: Job) -> Result:
         trained = {name: value for name, value in job.results["train"].items() if name != "key"}

@@ -3,6 +3,7 @@
     python -m training run training/configs/reader.yaml --dataset ds-1a2b3c4d5e6f
     python -m training run CONFIG --dry-run            what it would take, measured on its first steps
     python -m training run CONFIG --json
+    accelerate launch --config_file training/configs/accelerate/ddp.yaml -m training run CONFIG
 
 The file is checked whole; every problem is named with its line. The dataset must verify. The source tree must be committed, so
 that the run can be repeated, unless --allow-dirty says otherwise, which the lineage keeps. The same command after an
@@ -18,12 +19,13 @@ Exit codes: 0 registered, 2 wrong input (configuration, dataset, dirty tree), 4 
 from __future__ import annotations
 
 import argparse
+import importlib
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from assistant.console import Opened, actor, add_json, opened, say
 
@@ -75,8 +77,12 @@ def _estimate(args: argparse.Namespace, prepared: Run) -> int:
 
 def _train(args: argparse.Namespace, prepared: Run, here: Opened) -> int:
     from core.registry import Registry
+    from training.recipe import rank
     from training.runs import register, train
 
+    if rank():
+        _follow(prepared)
+        return 0
     done = train(prepared, here.settings, reporter(args))
     record = register(prepared, done, Registry(here.store, here.audit, home=here.settings.home), actor=actor())
     last = {
@@ -100,6 +106,18 @@ def _train(args: argparse.Namespace, prepared: Run, here: Opened) -> int:
     )
     say(args, text, last)
     return 0
+
+
+def _follow(prepared: Run) -> None:
+    """Train along as one of several processes; the first one tracks, writes and registers."""
+    from training.recipe import RECIPES, Recipe
+    from training.runs import DONE
+
+    if not (
+        prepared.folder / DONE
+    ).exists():  # only a training in which this process took part could write it meanwhile
+        recipe = cast("Recipe", importlib.import_module(RECIPES[prepared.config.method]))
+        recipe.train(prepared.given, prepared.rows, prepared.folder, lambda _: None)
 
 
 def reporter(args: argparse.Namespace) -> Callable[[Step], None]:

@@ -18,8 +18,8 @@ import re
 import shutil
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Final, cast
@@ -61,6 +61,7 @@ class Run:
         dataset: None for a recipe that reads documents.
         parent: the registered adapter that it goes on from, "" for none.
         given: the configuration as the recipe gets it, with places of this machine; `config` has none.
+        key: the hash of it all; `folder` has its name.
     """
 
     config: RunConfig
@@ -69,11 +70,8 @@ class Run:
     rows: Rows
     parent: str
     code: Code
+    key: str
     folder: Path
-
-    @property
-    def key(self) -> str:
-        return self.folder.name
 
     @property
     def config_sha256(self) -> str:
@@ -96,8 +94,9 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What came out of a run: the recipe's sealed folder, its measurements, the tracked run, and how long it took."""
+    """What came out of a run: the run's folder by its name, in it the recipe's sealed one, what was measured, and how long it took."""
 
+    folder: str
     adapter: str
     adapter_sha256: str
     scores: Mapping[str, float]
@@ -119,17 +118,22 @@ def prepare(config: RunConfig, here: Opened, *, allow_dirty: bool = False) -> Ru
     registry = Registry(here.store, here.audit, home=here.settings.home)
     parent, given = _parent(config, registry)
     said = [config.model_dump(mode="json"), dataset.sha256 if dataset else "", parent, code.sha256]
-    return Run(config, given, dataset, rows, parent, code, here.settings.home / FOLDER / _sha256(said)[:12])
+    key = _sha256(said)[:12]
+    return Run(config, given, dataset, rows, parent, code, key, here.settings.home / FOLDER / key)
 
 
-def train(run: Run, settings: Settings, progress: Progress) -> Done:
+def train(run: Run, settings: Settings, progress: Progress, *, aside: str = "") -> Done:
     """Train and leave the sealed adapter in the run's folder; what is finished already is only verified.
 
+    Args:
+        aside: where another process holds the folder, as a worker that sleeps and was replaced: go on in a copy of this name.
+
     Raises:
-        BadInput: too few rows for the recipe. Conflict: another process trains this very run.
+        BadInput: too few rows for the recipe. Conflict: another process trains this very run, and no `aside` is given.
         StoreUnavailable: the disk is full; the next call goes on from the last checkpoint.
     """
-    with _alone(run.folder):
+    with ExitStack() as stack:
+        run = _entered(run, stack, aside)
         if finished := _finished(run):
             return finished
         recipe = cast(Recipe, importlib.import_module(RECIPES[run.config.method]))
@@ -148,7 +152,7 @@ def train(run: Run, settings: Settings, progress: Progress) -> Done:
                 raise
             seconds = round(time.monotonic() - began, 1)
             scores = read_scores(run.folder)
-            done = Done(sealed.folder.name, sealed.sha256, scores, tracking.run_id, seconds)
+            done = Done(run.folder.name, sealed.folder.name, sealed.sha256, scores, tracking.run_id, seconds)
             _write(run.folder / DONE, asdict(done))
         tracking.finish({**scores, "seconds": seconds}, {"content_sha256": sealed.content_sha256})
         return done
@@ -161,7 +165,7 @@ def register(run: Run, done: Done, registry: Registry, *, actor: str) -> Adapter
         AdapterRefused: the folder does not verify. Conflict: the parent was blocked meanwhile.
         StoreUnavailable: the disk is full; nothing of it is registered.
     """
-    sealed = open_sealed(run.folder / done.adapter)
+    sealed = open_sealed(run.folder.with_name(done.folder) / done.adapter)
     if known := _same_content(registry, run.config.name, sealed):
         return known
     training = Training(
@@ -233,6 +237,20 @@ def _finished(run: Run) -> Done | None:
     except (OSError, ValueError, TypeError):
         return None
     return done if open_sealed(run.folder / done.adapter).sha256 == done.adapter_sha256 else None
+
+
+def _entered(run: Run, stack: ExitStack, aside: str) -> Run:
+    """The run, alone in its folder until the stack closes, or in a copy of it."""
+    try:
+        stack.enter_context(_alone(run.folder))
+        return run
+    except Conflict:
+        if not aside:
+            raise
+    copy = run.folder.with_name(f"{run.key}.{aside}")
+    shutil.copytree(run.folder, copy, dirs_exist_ok=True, ignore=shutil.ignore_patterns("lock", "*.tmp"))
+    stack.enter_context(_alone(copy))
+    return replace(run, folder=copy)
 
 
 def _same_content(registry: Registry, stem: str, sealed: Sealed) -> AdapterRecord | None:

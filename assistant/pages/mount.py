@@ -29,6 +29,7 @@ def build_pages(assistant: Assistant) -> gr.Blocks:
     from assistant.pages.chat import build_chat
     from assistant.pages.documents import build_documents
     from assistant.pages.mine import build_mine
+    from assistant.pages.ratings import build_ratings
     from assistant.pages.review import build_review
 
     with gr.Blocks(
@@ -44,6 +45,8 @@ def build_pages(assistant: Assistant) -> gr.Blocks:
         build_review(assistant, pages)
     with pages.route("Adapters", "/adapters"):
         build_adapters(assistant, pages)
+    with pages.route("Ratings", "/ratings"):
+        build_ratings(assistant, pages)
     with pages.route("My page", "/mine"):
         build_mine(assistant, pages)
     pages.queue(default_concurrency_limit=None, api_open=False)

@@ -65,7 +65,7 @@ def case_html(case: Case, colleagues: Sequence[str], now: datetime, *, low_evide
     if case.may_decide and not case.may_train:
         decide = f'<p class="ea-low">{icon("info")}<span>{NO_TRAINING}</span></p>{decide}'
     return (
-        f'<section class="rv-case" data-item="{esc(item.item_id)}" {_suggested(case)}>'
+        f'<section class="rv-case" tabindex="-1" data-item="{esc(item.item_id)}" {_suggested(case)}>'
         '<header class="rv-bar"><button type="button" class="ea-small" data-act="review_back">Back to the queue</button>'
         f"<strong>{icon(sign)}{kind}</strong>{age(item, now)}"
         f'<span class="ea-grow"></span>{_hand_on(case, colleagues)}</header>'

@@ -14,9 +14,10 @@ from core.records import Conversation, Principal
 if TYPE_CHECKING:
     from core.settings import Settings
 
-PageName = Literal["chat", "library", "review", "adapters", "guards", "usage", "mine"]
+PageName = Literal["chat", "library", "review", "ratings", "adapters", "guards", "usage", "mine"]
 STAFF_PAGES: Sequence[tuple[str, str, IconName, str, str]] = (
     ("review", "/review", "flag", "Review", "support"),
+    ("ratings", "/ratings", "scale", "Ratings", "support"),
     ("adapters", "/adapters", "layers", "Adapters", "admin"),
     ("guards", "/guards", "shield", "Guards", "admin"),
     ("usage", "/usage", "chart", "Usage", "admin"),

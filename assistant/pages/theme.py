@@ -74,12 +74,12 @@ def head() -> str:
     """Links to our stylesheet and scripts; the content's hash in the address makes a new release show at once."""
     scripts = "".join(
         f'<script defer src="{static_url(name)}"></script>'
-        for name in ("shell.js", "chat.js", "documents.js", "review.js", "adapters.js")
+        for name in ("shell.js", "chat.js", "documents.js", "review.js", "ratings.js", "adapters.js")
     )
     icon = f'<link rel="icon" type="image/svg+xml" href="{static_url("mark.svg")}">'
     sheets = "".join(
         f'<link rel="stylesheet" href="{static_url(name)}">'
-        for name in ("base.css", "chat.css", "documents.css", "review.css", "adapters.css")
+        for name in ("base.css", "chat.css", "documents.css", "review.css", "staff.css", "adapters.css")
     )
     return f'<meta name="color-scheme" content="light dark">{icon}{sheets}{scripts}'
 

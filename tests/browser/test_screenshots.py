@@ -82,3 +82,21 @@ def test_the_documents_in_light_and_dark(people: People, folder: Path, scheme: s
     page.click("#ea-bench-search")
     expect(page.locator(".ea-bench-head")).to_be_visible()
     take(page, folder / f"retrieval-{scheme}.png")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_review_queue_and_an_item_in_light_and_dark(people: People, folder: Path, scheme: str) -> None:
+    asker = people.open("ben.okafor")
+    ask(asker, CARRY_OVER)
+    asker.locator("[data-act=flag]").last.click()
+    asker.get_by_text("Incomplete", exact=True).click()
+    asker.fill("#ea-flag-expected", "Up to 5 days")
+    asker.get_by_role("button", name="Send report").click()
+    expect(asker.locator("[data-act=flag]").last).to_have_attribute("aria-pressed", "true")
+    page = people.open("farid.nasser", "/review", color_scheme=scheme, viewport={"width": 1600, "height": 900})
+    page.wait_for_selector(".rv-item")
+    take(page, folder / f"queue-{scheme}.png")
+    page.locator(".rv-item [data-act=review_open]").last.click()
+    page.wait_for_selector(".rv-form")
+    page.keyboard.press("1")
+    take(page, folder / f"review-{scheme}.png")

@@ -19,7 +19,7 @@ from core.registry import Registry
 from core.rollouts import Rollouts
 from core.sealed import MANIFEST
 from core.store import Store
-from core.tables import adapter, adapter_event, feedback, review, review_item
+from core.tables import adapter, adapter_event, feedback, review, review_item, rollout
 from tests.conftest import GROUPS, make_person
 from tests.core.killed_loop import ACKNOWLEDGED, work
 from tests.core.queue import LEAVE, shelve
@@ -76,6 +76,9 @@ def check(home: Path, acts: Acts, when: str) -> None:
             flags = set(connection.scalars(sa.select(feedback.c.feedback_id)))
             queued = set(connection.scalars(sa.select(review_item.c.feedback_id)))
             decided = {(row.item_id, row.reviewer) for row in connection.execute(sa.select(review))}
+            events, changes = (
+                connection.scalar(sa.select(sa.func.count()).select_from(one)) for one in (adapter_event, rollout)
+            )
             newest = sa.select(sa.func.max(adapter_event.c.event_id)).group_by(adapter_event.c.adapter_id)
             stages = sa.select(adapter_event.c.adapter_id, adapter_event.c.to_stage)
             last = {
@@ -87,6 +90,8 @@ def check(home: Path, acts: Acts, when: str) -> None:
         assert flags == queued, when
         assert {(one["item"], one["reviewer"]) for one in acts if one["act"] == "triage"} <= decided, when
         assert rows == last, when
+        audited = Counter(row.action.partition(".")[0] for row in audit.rows())
+        assert (audited["adapter"], audited["rollout"]) == (events, changes), when
         registry = Registry(store, audit, home=home)
         for one in acts:
             if "adapter" in one:

@@ -46,7 +46,7 @@ def ran(home: Path, world: World, suite: Suite, people: People, audit: Audit) ->
     """The folders of a run of the assistant and of one of a plain chain."""
     assert people.get("ada.admin")
     asking = Evaluator(suite, world, RunOptions(home / "runs", audit))
-    ours, other = (asking.folder(asking.run(system)) for system in ("assistant", "langchain"))  # type: ignore[arg-type]
+    ours, other = (asking.folder(asking.run(system)) for system in ("assistant", "langchain"))
     return ours, other
 
 

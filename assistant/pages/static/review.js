@@ -113,11 +113,15 @@
     const address = "/review" + (item ? "?item=" + encodeURIComponent(item) : "");
     if (location.pathname === "/review" && location.pathname + location.search !== address) history.replaceState({}, "", address);
     if (!item) return;
+    if ($("#rv-to")) $("#rv-to").value = "";
     if (form()) {
+      form().reset(); // Gradio keeps the nodes of the item before, and with them what was chosen and written there
       suggest();
       form().querySelectorAll("[name=rv-decision]").forEach((box) => { box.checked = false; });
       refresh();
+      draw();
     }
+    one.focus({ preventScroll: true }); // or the keys would go into the field that was used last
     const scroll = $("#ea-scroll");
     if (scroll) scroll.scrollTop = 0;
   };
@@ -138,7 +142,7 @@
     });
   };
   document.addEventListener("change", (event) => {
-    if (event.target.matches?.(".rv-form [type=radio]")) {
+    if (event.target.matches?.(".rv-case .rv-form [type=radio]")) {
       if (event.target.name === "rv-kind" && event.target.value !== "span") { now.span = null; draw(); }
       refresh();
     }
@@ -150,9 +154,11 @@
   document.addEventListener("submit", (event) => {
     if (event.target.matches(".rv-close")) {
       event.preventDefault();
-      return send("task_close", { task: event.target.closest("[data-task]").dataset.task, note: event.target.querySelector("input").value });
+      const note = event.target.querySelector("input").value;
+      event.target.reset();
+      return send("task_close", { task: event.target.closest("[data-task]").dataset.task, note });
     }
-    if (!event.target.matches(".rv-form")) return;
+    if (!event.target.matches(".rv-case .rv-form")) return;
     event.preventDefault();
     save();
   });
@@ -200,7 +206,7 @@
   const watch = () => {
     const page = $("#ea-review");
     if (!page) return location.pathname === "/review" ? setTimeout(watch, 100) : undefined;
-    new MutationObserver(started).observe(page, { childList: true, subtree: true });
+    new MutationObserver(started).observe(page, { childList: true, subtree: true, attributes: true, attributeFilter: ["data-item"] });
     started();
   };
   watch();
