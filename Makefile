@@ -3,6 +3,7 @@
 # make test   everything that CI runs; `make unit` is the quick part
 # make check  style, types, import contracts, and the house's figures
 # make bench  the README's figures (DATA=folder adds the public data sets)
+# make loop   the whole loop on the demo organisation: flag, review, train, gate, try, promote, roll back (FULL=1 also fine-tunes in full)
 
 SHELL := /bin/bash
 PYTHON ?= python3.11
@@ -14,7 +15,7 @@ DOCS ?=
 GOVERN ?=
 DATA ?=
 
-.PHONY: run test unit check bench vllm clean
+.PHONY: run test unit check bench loop vllm clean
 
 run: $(VENV)/.installed
 	@$(BIN)/python -m assistant serve $(if $(DOCS),--docs "$(DOCS)",--demo)$(if $(GOVERN), --govern "$(GOVERN)")
@@ -35,6 +36,9 @@ check: $(VENV)/.installed-dev
 
 bench: $(VENV)/.installed-dev
 	$(BIN)/python scripts/bench.py $(if $(DATA),--data "$(DATA)")
+
+loop: $(VENV)/.installed-dev
+	$(BIN)/python scripts/loop.py $(if $(FULL),--full)
 
 # The constraints pin every package. torch comes first: a resolver that meets it later may choose another build.
 $(VENV)/.installed: pyproject.toml constraints.txt

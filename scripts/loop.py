@@ -340,8 +340,8 @@ def after(loop: Loop) -> dict[str, Any]:
 def gate(loop: Loop) -> dict[str, Any]:
     """The product's own commands: the gate signs a report, the same answers are then compared by slice."""
     adapter = loop.found["train"]["adapter"]
-    policy = ["--policy", str(loop.args.gate_policy)] if loop.args.gate_policy else []
-    lines = command(loop, "eval", "gate", "--adapter", adapter, "--no-mlflow", *policy)
+    policy = str(loop.args.gate_policy)
+    lines = command(loop, "eval", "gate", "--adapter", adapter, "--no-mlflow", "--policy", policy)
     report = read_report(Path(lines[-1]["report"]))
     checks = {line["check"]: [line["passed"], line["detail"]] for line in lines if "check" in line}
     slices = command(loop, "eval", "run", "--adapter", adapter, "--against", loop.args.reader, "--no-mlflow")
@@ -537,7 +537,9 @@ def main() -> int:
         "--reader", default="reader-1", metavar="ID", help="the adapter that serves first (%(default)s)"
     )
     parser.add_argument("--config", type=Path, default=CONFIG, metavar="FILE", help="of the training run")
-    parser.add_argument("--gate-policy", type=Path, metavar="FILE", help="in place of eval/gate.yaml")
+    parser.add_argument(
+        "--gate-policy", type=Path, default=FOLDER / "loop-gate.yaml", metavar="FILE", help="in place of %(default)s"
+    )
     parser.add_argument("--full", action="store_true", help="also fine-tune in full, to compare with")
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
     args = parser.parse_args()

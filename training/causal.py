@@ -204,8 +204,8 @@ def fit(trainer: Any, folder: Path, progress: Progress) -> dict[str, float]:
     trainer.remove_callback(PrinterCallback)
     trainer.add_callback(Told(progress))
     scores: dict[str, float] = {}
-    sharded = trainer.is_fsdp_enabled or trainer.is_deepspeed_enabled
-    if trainer.eval_dataset is not None and not sharded:
+    # With several processes the model would be prepared for measuring, and their gradients never joined afterwards.
+    if trainer.eval_dataset is not None and processes() == 1:
         scores |= _measured(trainer, "before")
     trainer.train(resume_from_checkpoint=_whole_checkpoint(folder / CHECKPOINTS))
     if trainer.eval_dataset is not None:

@@ -60,12 +60,16 @@ class EvaluationQuestions:
 
     def nearness(self, row: DatasetRow, encode: Encoder) -> str:
         """`same_question`, `same_words` or `similar`, or "" for a row that is far from all of them."""
-        own = fingerprint(row.question)
+        return self.why(row.question, encode)
+
+    def why(self, question: str, encode: Encoder) -> str:
+        """As `nearness`, of a question."""
+        own = fingerprint(question)
         if own.text_sha256 in self.hashes:
             return "same_question"
         if self.sketches and float(similarities(own.minhash, self.sketches).max()) >= SAME_WORDS:
             return "same_words"
-        near = self.vectors @ encode([row.question])[0] if len(self.vectors) else np.zeros(1)
+        near = self.vectors @ encode([question])[0] if len(self.vectors) else np.zeros(1)
         return "similar" if float(near.max()) >= NEAR_EVALUATION else ""
 
 
