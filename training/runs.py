@@ -20,6 +20,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any, Final, cast
@@ -83,7 +84,7 @@ class Run:
             "method": self.config.method,
             "config_sha256": self.config_sha256,
             "dataset_id": self.dataset.dataset_id if self.dataset else "",
-            "dataset_sha256": self.dataset.sha256 if self.dataset else "",
+            "dataset_sha256": self.rows.dataset_sha256,
             "parent": self.parent,
             "code_revision": self.code.revision,
             "code_sha256": self.code.sha256,
@@ -117,7 +118,7 @@ def prepare(config: RunConfig, here: Opened, *, allow_dirty: bool = False) -> Ru
     dataset, rows = _rows(config, here)
     registry = Registry(here.store, here.audit, home=here.settings.home)
     parent, given = _parent(config, registry)
-    said = [config.model_dump(mode="json"), dataset.sha256 if dataset else "", parent, code.sha256]
+    said = [config.model_dump(mode="json"), rows.dataset_sha256, parent, code.sha256]
     key = _sha256(said)[:12]
     return Run(config, given, dataset, rows, parent, code, key, here.settings.home / FOLDER / key)
 
@@ -191,7 +192,10 @@ def _code() -> Code:
 
 def _rows(config: RunConfig, here: Opened) -> tuple[DatasetRecord | None, Rows]:
     if isinstance(config, PretrainConfig) and not config.dataset:
-        return None, Rows((), ceiling=config.clearance)
+        from training.causal_documents import read_library
+
+        library = read_library(config, here, datetime.now(UTC).date())
+        return None, Rows((), dataset_sha256=library.sha256, ceiling=config.clearance)
     if not config.dataset:
         raise BadInput(
             "Name the dataset to train on: --dataset ID, or `dataset: ID` in the file. List them with: python -m training dataset show"

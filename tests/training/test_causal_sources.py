@@ -21,6 +21,7 @@ from training.causal_documents import read_library
 from training.config import DistilConfig, PretrainConfig
 from training.recipe import Step, read_scores
 from training.rows import Row, Rows, Target
+from training.runs import prepare
 
 DAY = date(2026, 11, 22)
 
@@ -158,3 +159,17 @@ def test_too_few_answers_that_hold_are_refused_and_a_silent_teacher_is_said(base
             distil.train(wanted, Rows(ROWS), tmp_path / "one", nothing_told)
     with pytest.raises(ModelUnavailable, match="cannot be reached"):
         distil.train(wanted, Rows(ROWS), tmp_path / "two", nothing_told)
+
+
+@pytest.mark.usefixtures("library")
+def test_other_documents_are_another_run(tmp_path: Path) -> None:
+    wanted = PretrainConfig(method="pretrain", name="r", base=Path("base"))
+    with opened() as here:
+        before = prepare(wanted, here, allow_dirty=True)
+        shelf = Shelf(here.settings.home)
+        (tmp_path / "docs" / "g.md").write_text(governed("g", "New words."))
+        shelf.run(tmp_path / "docs")
+        shelf.close()
+        after = prepare(wanted, here, allow_dirty=True)
+    assert before.key != after.key
+    assert len(before.lineage()["dataset_sha256"]) == 64
