@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import resource
 import signal
 import subprocess
@@ -22,6 +23,7 @@ from core.registry import Registry
 from core.sealed import CARD
 from core.store import Store
 from tests.training.small_set import recorded, rows
+from training import run_command
 from training.__main__ import main
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # MLflow's own, of SQLAlchemy
@@ -173,6 +175,8 @@ def test_a_run_registers_an_adapter_with_its_lineage_and_the_same_run_again_is_t
     assert typed("run", desk.config, "--allow-dirty", "--json") == 0
     *steps, last = map(json.loads, capsys.readouterr().out.splitlines())
     assert steps[-1]["step"] == steps[-1]["steps"] == 5
+    documented = dict(re.findall(r"^JSON fields(?: of ([^:]+))?: (.+)\.$", run_command.__doc__ or "", re.MULTILINE))
+    assert [", ".join(steps[0]), ", ".join(last)] == [documented[""], documented["the last line"]]
     with Store(f"sqlite:///{desk.home / 'assistant.db'}") as store:
         registry = Registry(store, Audit(store, desk.home), home=desk.home)
         record = registry.get(last["adapter"])
