@@ -105,20 +105,27 @@ def measure(data: Path | None, part: str) -> Iterator[Line]:
 
 def page(lines: Sequence[Line]) -> str:
     """docs/figures.md: one table a measure."""
-    machine = next(line["machine"] for line in lines if "machine" in line)
-    said = f"{machine['processor']}, {machine['cores']} cores, {machine['memory_gib']} GiB, no GPU"
-    parts = [f"# Figures\n\nMade by `make bench DATA=folder` on {lines[0]['date']}: {said}. One run."]
+    parts = [f"# Figures\n\nMade by `make bench DATA=folder`, one run. Where nothing else is said: {_made(lines[0])}."]
     for name in dict.fromkeys(line["measure"] for line in lines):
         rows = [
             {k: v for k, v in line.items() if k not in ("measure", "machine", "date", "summary")}
             for line in lines
             if line["measure"] == name
         ]
+        own = next(line for line in lines if line["measure"] == name)
+        note = "" if _made(lines[0]).startswith(_made(own)) else f"{_made(own)}.\n\n"
         steps = [{"passages": r["passages"], **r.pop("steps_p50_ms")} for r in rows if "steps_p50_ms" in r]
-        parts.append(f"## {name.capitalize()}\n\n{table(rows)}")
+        parts.append(f"## {name.capitalize()}\n\n{note}{table(rows)}")
         if steps:
             parts.append(f"Median milliseconds of each step:\n\n{table(steps)}")
     return "\n\n".join(parts) + "\n"
+
+
+def _made(line: Line) -> str:
+    """When, and on which machine."""
+    machine = line.get("machine")
+    said = f", {machine['processor']}, {machine['cores']} cores, {machine['memory_gib']} GiB, no GPU" if machine else ""
+    return f"{line['date']}{said}"
 
 
 def table(rows: Sequence[Line]) -> str:
