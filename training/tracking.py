@@ -111,6 +111,7 @@ class Tracking:
 def _require_mlflow() -> None:
     """Import it quietly."""
     go_quiet()
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")  # our output may be JSON lines
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")  # its 7 take minutes to say that a server is down
     try:
         import mlflow.exceptions  # noqa: F401

@@ -7,12 +7,15 @@ import os
 import re
 import resource
 import signal
+import socket
 import subprocess
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
 import pytest
 
 from core.audit import Audit
@@ -21,10 +24,13 @@ from core.errors import Conflict
 from core.provenance import Code, require_clean
 from core.registry import Registry
 from core.sealed import CARD
+from core.settings import load_settings
 from core.store import Store
 from tests.training.small_set import recorded, rows
 from training import run_command
 from training.__main__ import main
+from training.recipe import Step
+from training.tracking import Tracking
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # MLflow's own, of SQLAlchemy
 CONFIG = """# python -m training run desk.yaml
@@ -153,6 +159,66 @@ def test_a_tracking_server_that_is_down_is_said_in_one_line(
     assert "MLFLOW_TRACKING_URI does not answer" in capsys.readouterr().err.splitlines()[-1]
 
 
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[str]:
+    """An MLflow server of this test's own."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    store = [
+        "--backend-store-uri",
+        f"sqlite:///{tmp_path / 'server.db'}",
+        "--artifacts-destination",
+        str(tmp_path / "art"),
+    ]
+    words = [
+        Path(sys.executable).with_name("mlflow"),
+        "server",
+        *store,
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+        "--workers",
+        "1",
+    ]
+    with (tmp_path / "server.log").open("w") as log:
+        process = subprocess.Popen(words, stdout=log, stderr=log, start_new_session=True)
+    url = f"http://127.0.0.1:{port}"
+    end = time.monotonic() + 200
+    while time.monotonic() < end:
+        try:
+            httpx.get(f"{url}/health").raise_for_status()
+            break
+        except httpx.HTTPError:
+            time.sleep(0.5)
+    yield url
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+@pytest.mark.slow
+def test_runs_are_kept_on_a_server_and_one_that_was_cut_off_goes_on_there(
+    server: str, home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from mlflow import MlflowClient
+
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", server)
+    settings = load_settings(home=home)
+    first = Tracking(settings, name="desk", key="k1", params={"seed": "11"})
+    first.step(Step(1, 3, 0.9))
+    again = Tracking(settings, name="desk", key="k1", params={"seed": "11"})
+    other = Tracking(settings, name="desk", key="k2", params={"seed": "12"})
+    assert again.run_id == first.run_id != other.run_id
+    again.step(Step(2, 3, 0.5, metrics={"margin": 1.5}))
+    again.finish({"right": 0.75}, {"content": "1a2b"})
+    run = MlflowClient(tracking_uri=server).get_run(first.run_id)
+    assert (run.info.status, run.data.params) == ("FINISHED", {"seed": "11"})
+    assert run.data.metrics == {"loss": 0.5, "margin": 1.5, "right": 0.75}
+    assert not (home / "mlflow.db").exists()
+    assert capsys.readouterr().out == "", "what a command prints may be JSON lines"
+
+
 # --- a run ----------------------------------------------------------------------------------------------------------
 
 
@@ -218,7 +284,6 @@ def test_a_full_disk_is_said_and_registers_nothing(desk: Desk, limit_kib: int) -
     """So small that the tracked run cannot be written, and so small that the adapter cannot."""
     if limit_kib > 1000:
         from core.settings import Settings
-        from training.tracking import Tracking
 
         Tracking(Settings(home=desk.home), name="x", key="x", params={})
         desk.config.write_text(desk.config.read_text().replace("rank: 8", "rank: 64"))
