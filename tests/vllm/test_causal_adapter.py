@@ -33,7 +33,7 @@ def test_an_sft_adapter_says_on_vllm_what_its_rows_say_and_the_base_does_not(tmp
     base = write_tiny_llama(tmp_path / "base")
     rows = tuple(Row(q, q, (LEAVE,), Target("span", TAUGHT, 0, 0, len(TAUGHT))) for q in ASKED)
     config = SftConfig(
-        method="sft", name="leave", base=base, rank=8, targets=MLP, learning_rate=3e-3, epochs=30, batch_size=4,
+        method="sft", name="leave", base=base, rank=8, targets=MLP, learning_rate=5e-3, epochs=15, batch_size=1,
         accumulate=1, least_rows=4, schedule="constant_with_warmup",
     )  # fmt: skip
     folder = train(config, Rows(rows), tmp_path / "run", nothing_told)
