@@ -20,10 +20,10 @@ import sqlalchemy as sa
 
 from core.audit import Audit
 from core.errors import BadInput, Conflict, NotAllowed, NotFound
-from core.records import Principal
+from core.records import Principal, Turn
 from core.store import UNSTORABLE, Store
 from core.tables import guard_report, turn
-from core.turns import CHECKS, RAIL, RAIL_FAILED, new_id
+from core.turns import CHECKS, RAIL, RAIL_FAILED, new_id, turn_of
 
 ReportStatus = Literal["open", "false_alarm", "right"]
 """Not looked at; the guard was wrong; the guard was right."""
@@ -124,6 +124,18 @@ class GuardReports:
                 if len(found) >= limit:
                     break
         return found[:limit]
+
+    def newest(self, limit: int) -> list[Turn]:
+        """The newest turns, for a dry run of another policy."""
+        query = sa.select(turn).order_by(turn.c.created_at.desc()).limit(limit)
+        with self._store.read() as connection:
+            return [turn_of(row) for row in connection.execute(query)]
+
+    def questions(self) -> dict[str, str]:
+        """Turn to question, as it is stored, of every turn that was reported."""
+        query = sa.select(turn.c.turn_id, turn.c.question).where(turn.c.turn_id.in_(sa.select(guard_report.c.turn_id)))
+        with self._store.read() as connection:
+            return {row.turn_id: row.question for row in connection.execute(query)}
 
     def report(self, turn_id: str, who: Principal, *, guard: str, note: str) -> GuardReport:
         """Keep the word of an administrator, or of the person who asked, that a guard was wrong.

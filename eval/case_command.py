@@ -2,12 +2,17 @@
 
     python -m eval cases eval/suites/demo
     python -m eval cases eval/suites/demo --accept
+    python -m eval cases --false-alarms > eval/suites/ours/false-alarms.yaml
 
 Reads every case, looks for each evidence quote in its document as the assistant converts it, and compares the documents'
 hashes with documents.yaml. A case is stale when a document that it rests on is not the file that the case was last
 checked against: read the document's change, correct the cases, then --accept writes the present hashes. It refuses where
 a quote is not in its document.
 
+--false-alarms writes the questions that a guard stopped and an administrator found harmless (the page Guards) as cases:
+add what a right answer says (`acceptable`) and where it stands (`evidence`), and who asks where the suite has other people.
+
+JSON fields of false alarms: id, kind, group, person, question, acceptable, evidence, tags.
 JSON fields: case_id, kind, where, stale, not_found.
 JSON fields of the last line: summary, suite, sha256, cases, kinds, languages, stale, not_found.
 
@@ -42,7 +47,10 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("suite", type=Path, metavar="FOLDER", help="a suite folder, such as eval/suites/demo")
+    parser.add_argument(
+        "suite", type=Path, nargs="?", metavar="FOLDER", help="a suite folder, such as eval/suites/demo"
+    )
+    parser.add_argument("--false-alarms", action="store_true", help="write the guards' false alarms as cases")
     parser.add_argument(
         "--accept", action="store_true", help="the cases match the documents as they are: keep the hashes"
     )
@@ -51,6 +59,10 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(args: argparse.Namespace) -> int:
     """Run the command; returns its exit code."""
+    if args.false_alarms:
+        return _false_alarms(as_json=args.json)
+    if args.suite is None:
+        raise BadInput("Name a suite folder, such as eval/suites/demo, or give --false-alarms.")
     suite = load_suite(args.suite)
     lost = unfounded(suite)
     if args.accept and not lost:
@@ -70,6 +82,21 @@ def run(args: argparse.Namespace) -> int:
         sys.stdout.write(f"{suite.name}: {len(suite.cases)} cases ({said})\n")
         sys.stdout.write(f"{len(stale)} stale, {len(lost)} with a quote that is not in its document\n")
     return 1 if stale or lost else 0
+
+
+def _false_alarms(*, as_json: bool) -> int:
+    from assistant.console import opened
+    from core.guard_reports import GuardReports
+
+    with opened() as here:
+        cases = GuardReports(here.store, here.audit).cases()
+    if as_json:
+        sys.stdout.writelines(json.dumps(case, ensure_ascii=False) + "\n" for case in cases)
+    elif cases:
+        sys.stdout.write(yaml.safe_dump({"cases": cases}, allow_unicode=True, sort_keys=False))
+    else:
+        sys.stderr.write("No report of a false alarm is decided as one: see the page Guards.\n")
+    return 0
 
 
 def unfounded(suite: Suite, read: Callable[[str], str] | None = None) -> dict[str, tuple[str, ...]]:

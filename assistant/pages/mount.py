@@ -28,6 +28,7 @@ def build_pages(assistant: Assistant) -> gr.Blocks:
     from assistant.pages.adapters import build_adapters
     from assistant.pages.chat import build_chat
     from assistant.pages.documents import build_documents
+    from assistant.pages.guards import build_guards
     from assistant.pages.mine import build_mine
     from assistant.pages.ratings import build_ratings
     from assistant.pages.review import build_review
@@ -47,6 +48,8 @@ def build_pages(assistant: Assistant) -> gr.Blocks:
         build_adapters(assistant, pages)
     with pages.route("Ratings", "/ratings"):
         build_ratings(assistant, pages)
+    with pages.route("Guards", "/guards"):
+        build_guards(assistant, pages)
     with pages.route("My page", "/mine"):
         build_mine(assistant, pages)
     pages.queue(default_concurrency_limit=None, api_open=False)

@@ -74,7 +74,7 @@ def head() -> str:
     """Links to our stylesheet and scripts; the content's hash in the address makes a new release show at once."""
     scripts = "".join(
         f'<script defer src="{static_url(name)}"></script>'
-        for name in ("shell.js", "chat.js", "documents.js", "review.js", "ratings.js", "adapters.js")
+        for name in ("shell.js", "chat.js", "documents.js", "review.js", "ratings.js", "guards.js", "adapters.js")
     )
     icon = f'<link rel="icon" type="image/svg+xml" href="{static_url("mark.svg")}">'
     sheets = "".join(

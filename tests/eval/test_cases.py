@@ -13,12 +13,19 @@ from functools import cache, partial
 from pathlib import Path
 
 import pytest
+import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from core.audit import Audit
 from core.errors import BadInput
-from core.people import read_people_file
+from core.guard_reports import GuardReports
+from core.people import People, read_people_file
 from core.records import Document, Principal
+from core.store import Store
+from core.turns import Turns
+from eval import case_command
+from eval.__main__ import main
 from eval.case_command import add_parser, plain_text, run, unfounded, write_pins
 from eval.casefile import CASE_KEYS
 from eval.cases import KINDS, Suite, load_suite
@@ -26,7 +33,9 @@ from eval.form import plain
 from eval.scorers import holds as stands
 from retrieval.governance import Governance
 from retrieval.sources import Reader, find_sources
+from tests.core.test_turns import turn
 from tests.eval.small import CASE, write_suite
+from tests.test_json_fields import GIVEN
 
 Read = Callable[[str], str]
 DEMO = Path(__file__).resolve().parents[2] / "eval" / "suites" / "demo"
@@ -457,3 +466,29 @@ def _document(governance: Governance) -> Document:
         path="",
         language="en",
     )
+
+
+def test_the_guards_false_alarms_are_written_as_cases(
+    home: Path,
+    store: Store,
+    audit: Audit,
+    people: People,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("ASSISTANT_HOME", str(home))
+    assert main(["cases", "--false-alarms"]) == 0
+    assert "decided" in capsys.readouterr().err
+    assert main(["cases"]) == 2
+    assert "--false-alarms" in capsys.readouterr().err
+    stopped = {"guard": "topics", "action": "refuse", "rule": "harmful", "score": 1.0, "entities": {}}
+    saved = Turns(store).save(turn(conversation=None, question="A bath bomb?", status="refused", verdicts=(stopped,)))
+    ada, reports = people.get("ada.admin"), GuardReports(store, audit)
+    made = reports.report(saved.turn_id, ada, guard="topics", note="A bath bomb.")
+    reports.decide(made.report_id, ada, false_alarm=True)
+    assert main(["cases", "--false-alarms", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["question"] == "A bath bomb?"
+    assert main(["cases", "--false-alarms"]) == 0
+    (case,) = yaml.safe_load(capsys.readouterr().out)["cases"]
+    fields = dict(GIVEN.findall(case_command.__doc__ or ""))["false alarms"].split(", ")
+    assert list(case) == fields
