@@ -79,13 +79,32 @@ def _imperative(pattern: re.Pattern[str], text: str) -> re.Match[str] | None:
     return None
 
 
+_REPORTED = _re(
+    r"""\b(?:says?|said|saying|reads?|states?|told (?:me|us)|writes|wrote|titled|called|means?|message|memo|e?-?mail|note|letter|sign|poster|sentence|phrase|words?|translat\w+|grammar|proofread)\b[^.!?\n]{0,40}["':] ?$"""
+)
+_CARRIED_OUT = _re(
+    r"\b(?:do (?:it|so|as|what|that|this)|follow (?:it|that|this|them)|obey|act on|carry (?:it |that |them )?out|comply|and (?:then |now |instead )?(?:do|act|tell|print|show|give|list|reveal|answer|output|write|say)|then (?:tell|print|show|give|list|reveal|answer|output|write|say|do))\b"
+)
+
+
+def _reported(text: str, match: re.Match[str]) -> bool:
+    """Whether the match is what a memo or somebody else says, and the person asks about it without wanting it done."""
+    before = text[max(0, match.start() - 90) : match.start()]
+    asks = "?" in text[match.end() :] or re.search(r"\btranslat|\bcorrect|\bgrammar|\bproofread", before)
+    return bool(_REPORTED.search(before) and asks and not _CARRIED_OUT.search(text))
+
+
 def _override_question(text: str) -> bool:
     if _OVERRIDE_OTHER.search(text):
         return True
     match = _imperative(_OVERRIDE_ANY, text)
     while match:
         around = match.group() + text[match.end() : match.end() + 60]
-        if _QUALIFIED.search(around) and not _ABOUT_DOCUMENT.match(text[match.end() :]):
+        if (
+            _QUALIFIED.search(around)
+            and not _ABOUT_DOCUMENT.match(text[match.end() :])
+            and not _reported(text, match)
+        ):
             return True
         match = _imperative(_OVERRIDE_ANY, text[match.end() :])
     return False
@@ -130,13 +149,20 @@ meta-?prompts?|your (?:exact |full |own |whole |entire |current |complete )*(?:p
 \b(?:muestra|revela|repite|dime|imprime|ensena)(?:me)? (?:\S+ ){{0,4}}(?:prompt|instrucciones (?:del sistema|iniciales|ocultas|internas|que te dieron))|
 \b(?:zeige?|verrate?|wiederhole?|nenne?|gib)(?: mir)? (?:\S+ ){{0,4}}(?:system-?prompts?|systemanweisung\w*|(?:internen|versteckten|urspruenglichen|ursprunglichen|geheimen) (?:anweisungen|instruktionen))
 """)
+_ANY_PROMPT = _re(r"\b(?:an?|difference between) (?:\w+ )?(?:system|developer|user) (?:prompt|message)s?\b")
+_OF_SOME_TOOL = _re(r"^s? (?:of|for|in) (?:an?|any|other|most|some) (?!(?:text|above|code)\b)\w+")
 _REVEAL_EXCUSED = _re(
     r"\b(?:who|where|template|policy|sheet|poster|above (?:the|\d|£|€|\$))\b|prompt (?:payment|delivery|reply|response|action)"
 )
 
 
 def _reveal(text: str) -> bool:
-    return any(not _REVEAL_EXCUSED.search(m.group()) for m in _REVEAL.finditer(text))
+    return any(
+        not _REVEAL_EXCUSED.search(m.group())
+        and not _ANY_PROMPT.search(m.group())
+        and not (m.group().startswith("what") and _OF_SOME_TOOL.search(text[m.end() :]))
+        for m in _REVEAL.finditer(text)
+    )
 
 
 _UNBOUND = r"(?:unrestricted|non-?restricted|unfiltered|uncensored|unlimited ai|unethical|amoral|immoral|jail ?broken|jailbreak|do anything now|developer mode (?:enabled|output|v2)|god mode|dan mode|opposite mode|no (?:\w+ )?(?:rules|restrictions|limits|limitations|filters?|guidelines|boundaries|morals?|ethics|ethical|moral|censorship|content polic)|(?:without|free (?:of|from)|not (?:be )?bound (?:by|to)|(?:doesn't|does not|don't|do not|never) (?:have to )?(?:follow|obey|abide|adhere|care|respect|have any)|disregard(?:s|ing)? all|not restrained by)(?: \S+){0,4} (?:rules?|restrictions?|limits?|limitations|filter(?:s|ing)?|guidelines|ethic\w*|moral\w*|censorship|polic(?:y|ies)|content polic\w+|laws?|safety|warnings?|norms|confines)|broken free|evil|rebellious|never refuses?|cannot refuse|can not refuse|can't refuse|regardless of (?:the )?(?:legality|ethic\w*|consequences))"

