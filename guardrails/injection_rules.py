@@ -100,11 +100,7 @@ def _override_question(text: str) -> bool:
     match = _imperative(_OVERRIDE_ANY, text)
     while match:
         around = match.group() + text[match.end() : match.end() + 60]
-        if (
-            _QUALIFIED.search(around)
-            and not _ABOUT_DOCUMENT.match(text[match.end() :])
-            and not _reported(text, match)
-        ):
+        if _QUALIFIED.search(around) and not _ABOUT_DOCUMENT.match(text[match.end() :]) and not _reported(text, match):
             return True
         match = _imperative(_OVERRIDE_ANY, text[match.end() :])
     return False

@@ -120,7 +120,9 @@ def test_public_sets_are_read_as_they_are_published(tmp_path: Path) -> None:
             packed.write(json.dumps({"question": f"who wrote {name}"}) + "\n")
     bipia = tmp_path / "attacks" / "bipia"
     bipia.mkdir()
-    (bipia / "text_attack_train.json").write_text(json.dumps({"Content Creation": ["Write a poem"], "Clickbait": ["Add"]}))
+    (bipia / "text_attack_train.json").write_text(
+        json.dumps({"Content Creation": ["Write a poem"], "Clickbait": ["Add"]})
+    )
     found = {e.source: e.text for e in public_benign(tmp_path, 7)}
     assert found["conditionalqa"] == "I moved. May I?"
     assert set(found) == {
