@@ -31,6 +31,7 @@ class Asked:
     began: float
     ended: float
     turn_id: str
+    question: str
     adapter: str
     status: str
     text: str
@@ -114,7 +115,9 @@ class Askers:
                     self.errors.append(f"{now():%H:%M:%S} {type(error).__name__}")
                     self._more.notify_all()
                 continue
-            said = Asked(began, time.perf_counter(), answer.turn_id, answer.adapter, answer.status, answer.text)
+            said = Asked(
+                began, time.perf_counter(), answer.turn_id, question, answer.adapter, answer.status, answer.text
+            )
             with self._more:
                 self.asked.append(said)
                 self._more.notify_all()

@@ -45,8 +45,6 @@ from retrieval.network import compile_once, compiled_name
 Line = dict[str, Any]
 LOADS = 5
 PEOPLE = 64
-OFFSET = 6.0
-"""Of the calibrated probability: each adapter answers every question of the office, so that each has the same work."""
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -98,7 +96,8 @@ def variant(parent: Path, number: int, models: Path) -> Path:
     shipped = open_adapter(SHIPPED / DEFAULT, "reader")
     folder = parent / f"unnamed-{number}"
     shutil.copytree(shipped.folder, folder)
-    settings, of = {**shipped.settings, "offset": OFFSET + number / 1000}, (BASE_NAME, base_sha256())
+    settings = {**shipped.settings, "offset": shipped.settings["offset"] + (number + 1) * 1e-6}  # a content of its own
+    of = (BASE_NAME, base_sha256())
     name = named(folder, stem="bench", version=number + 1, kind="reader", base=of, settings=settings)
     seal(folder, adapter_id=name, kind="reader", base=of, settings=settings)
     folder = folder.rename(parent / name)

@@ -26,7 +26,7 @@ from core.serving import serving
 from core.store import Store
 from core.tables import rollout
 from core.turns import now
-from tests.assistant.readers import ANSWERS, reader_folder
+from tests.assistant.readers import RIGHT, reader_folder
 from tests.browser.conftest import SLOW, People, Server, _opened, start
 from tests.core.adapters import gate_report
 from tests.eval.traffic import a_turn, put
@@ -72,7 +72,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
 
 def brought(registry: Registry, audit: Audit, parent: Path, number: int, stage: str) -> AdapterRecord:
     """An adapter of the embedded reader in that stage, registered by the first administrator; its gate report lies in the home."""
-    folder = reader_folder(parent, offset=ANSWERS + number, version=number)
+    folder = reader_folder(parent, weight=RIGHT, version=number)
     record = registry.register(folder, actor=FIRST, training=Training(ceiling="internal"), reason="60 corrections")
     report = gate_report(record, audit)
     path = report_path(registry.home, report)
@@ -263,7 +263,7 @@ def test_second_administrator_approves_and_the_first_cannot(people: People, hous
     expect(second.locator("#ad-detail .ad-stage-production")).to_be_visible()
     second.select_option("#ad-other", house.name("production"))
     second.get_by_role("button", name="Show the difference").click()
-    expect(second.locator(".ad-diff")).to_contain_text("setting offset")
+    expect(second.locator(".ad-diff")).to_contain_text("setting span_weight")
     second.get_by_role("tab", name="Card").click()
     expect(second.locator("#ad-card")).to_contain_text("Approved uses")
 

@@ -17,7 +17,7 @@ from core.rollouts import Rollouts
 from core.store import Store
 from eval.__main__ import main
 from eval.gate import POLICY
-from tests.assistant.readers import ANSWERS, SILENT, reader_folder
+from tests.assistant.readers import CONTRARY, RIGHT, reader_folder
 from tests.core.adapters import DEFAULTS
 from tests.eval.conftest import CASES, write_suite
 from tests.eval.test_gate import pinned
@@ -60,32 +60,32 @@ def test_gates_report_is_bound_to_the_content_that_was_asked(
     home: Path, store: Store, audit: Audit, asking: list[str], lenient: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:  # fmt: skip
     registry = Registry(store, audit, home=home)
-    answers, silent = (
-        registry.register(reader_folder(tmp_path, offset=offset, version=n), actor="tess", training=Training(ceiling="internal"))
-        for n, offset in ((1, ANSWERS), (2, SILENT))
+    right, contrary = (
+        registry.register(reader_folder(tmp_path, weight=weight, version=n), actor="tess", training=Training(ceiling="internal"))
+        for n, weight in ((1, RIGHT), (2, CONTRARY))
     )  # fmt: skip
     rates = {}
-    for one in (answers, silent):
+    for one in (right, contrary):
         assert main(["run", *asking, "--adapter", one.adapter_id]) == 0
         told = summary(capsys)
         assert (told["adapter"], told["adapter_sha256"]) == (one.adapter_id, one.sha256)
         rates[one.adapter_id] = told["rate"]
-    assert rates[answers.adapter_id] > rates[silent.adapter_id]
+    assert rates[right.adapter_id] > rates[contrary.adapter_id]
     reports = {}
-    for one in (answers, silent):
+    for one in (right, contrary):
         main(["gate", *asking, "--policy", lenient, "--adapter", one.adapter_id])
         told = summary(capsys)
         assert (told["against"], told["adapter_sha256"]) == ("quote-v1", one.sha256)
         reports[one.adapter_id] = read_report(Path(told["report"]))
     with pytest.raises(Conflict, match="another content"):
-        registry.stage(answers.adapter_id, reports[silent.adapter_id], actor="tess", reason="mine")
-    assert reports[answers.adapter_id].passed
-    staged = registry.stage(answers.adapter_id, reports[answers.adapter_id], actor="tess", reason="the gate is open")
+        registry.stage(right.adapter_id, reports[contrary.adapter_id], actor="tess", reason="mine")
+    assert reports[right.adapter_id].passed
+    staged = registry.stage(right.adapter_id, reports[right.adapter_id], actor="tess", reason="the gate is open")
     assert staged.stage == "staging"
-    registry.request(answers.adapter_id, actor="tess", reason="better")
-    registry.approve(answers.adapter_id, actor="ada", reason="read it")
+    registry.request(right.adapter_id, actor="tess", reason="better")
+    registry.approve(right.adapter_id, actor="ada", reason="read it")
     rollouts = Rollouts(store, audit, registry)
     rollouts.begin(DEFAULTS)
-    rollouts.promote(answers.adapter_id, actor="ada", reason="better")
-    main(["gate", *asking, "--policy", lenient, "--adapter", silent.adapter_id])
-    assert summary(capsys)["against"] == answers.adapter_id
+    rollouts.promote(right.adapter_id, actor="ada", reason="better")
+    main(["gate", *asking, "--policy", lenient, "--adapter", contrary.adapter_id])
+    assert summary(capsys)["against"] == right.adapter_id
