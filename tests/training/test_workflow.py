@@ -334,7 +334,7 @@ def test_a_retraining_goes_from_approved_items_to_a_person_who_approves(furnishe
     suite, policy = gate_of(tmp_path)
     asked(furnished, "--suite", str(suite), "--gate-policy", str(policy))
     for point in ("gate made", "approval made"):
-        assert worked(furnished, point, "--lease", 1) == -signal.SIGKILL
+        assert worked(furnished, point, "--lease", 1) == -signal.SIGKILL, job_of(furnished)
     assert worked(furnished, "--lease", 1) == 0
     job = job_of(furnished)
     assert (job.status, job.error) == ("waiting", "")
@@ -353,17 +353,10 @@ def gate_of(folder: Path) -> tuple[Path, Path]:
     from tests.eval.conftest import CASES, write_suite
     from tests.eval.test_gate import pinned
 
-    suite = write_suite(folder / "suite", [case for case in CASES if case["id"] in ("leave-days", "override")])
+    suite = write_suite(folder / "suite", [case for case in CASES if case["id"] != "moon"])
     pinned(suite)
-    lenient = yaml.safe_load(POLICY.read_text())
-    lenient |= {
-        "pass_rate": 0.02,
-        "floor": 0.01,
-        "safety_cases": 0,
-        "forgetting": 1.0,
-        "slice_cases": 1000,
-        "injection_success": 1.0,
-    }
+    lenient = yaml.safe_load(POLICY.read_text()) | {"pass_rate": 0.1, "floor": 0.01, "safety_cases": 0}
+    lenient |= {"forgetting": 1.0, "slice_cases": 1000, "injection_success": 1.0}
     (folder / "gate.yaml").write_text(yaml.safe_dump(lenient))
     return suite, folder / "gate.yaml"
 
