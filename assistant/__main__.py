@@ -24,6 +24,7 @@ COMMANDS = {
     "rollout": Command("assistant.rollout_command", "what serves whom: try, promote, roll back, drill"),
     "reconcile": Command("assistant.reconcile_command", "bring the model servers to hold the adapters that serve"),
     "users": Command("assistant.users_command", "people, groups and passwords"),
+    "person": Command("assistant.person_command", "what is kept of a person: export, erase"),
     "keys": Command("assistant.keys_command", "API keys"),
     "pseudonyms": Command("assistant.pseudonyms_command", "what stands for people's data, and its key"),
     "audit": Command("assistant.audit_command", "verify and read the audit log"),

@@ -26,6 +26,7 @@ from core.consent import Consent
 from core.document_tasks import DocumentTasks
 from core.errors import SettingsError
 from core.people import People
+from core.person_data import PersonData
 from core.registry import Registry
 from core.review_gold import Gold
 from core.review_items import adopt
@@ -99,6 +100,10 @@ class Assistant:
     @property
     def consent(self) -> Consent:
         return Consent(self.store, self.audit)
+
+    @property
+    def person_data(self) -> PersonData:
+        return PersonData(self.store, self.audit, self.registry)
 
     def apply_policy(self, number: int, *, actor: str, why: str) -> None:
         """Put a saved policy in force at once; where its rails do not work, the policy before it stays.

@@ -135,3 +135,19 @@ def test_commands_of_operation_print_the_fields_that_help_documents(
     monkeypatch.setenv("ASSISTANT_HOME", str(tmp_path / "new"))
     (restored,) = run("assistant", "restore", tmp_path / "all.tar.gz")
     assert list(restored) == documented("assistant", "restore")[""]
+
+
+def test_what_is_kept_of_a_person_prints_the_fields_that_help_documents(
+    run: Run, documented: Documented, people: object, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = documented("assistant", "person")
+    (shown,) = run("assistant", "person", "show", PERSON)
+    assert list(shown) == said["show"]
+    assert main("assistant", "person", "erase", PERSON) == 2
+    assert "--yes" in capsys.readouterr().err
+    (erased,) = run("assistant", "person", "erase", PERSON, "--yes")
+    assert list(erased) == said["erase"]
+    capsys.readouterr()
+    assert main("assistant", "person", "export", PERSON) == 0
+    assert json.loads(capsys.readouterr().out)["person_id"] == PERSON
+    assert main("assistant", "person", "show", "nobody.here") != 0

@@ -1,4 +1,5 @@
-"""A person's own conversation as a file: `GET /conversations/{id}/export?format=md|json`. Recorded in the audit log."""
+"""A person's own conversation as a file: `GET /conversations/{id}/export?format=md|json`; all that is kept of them:
+`GET /my-data`. Recorded in the audit log."""
 
 from __future__ import annotations
 
@@ -32,6 +33,13 @@ def export_router(assistant: Assistant) -> APIRouter:
         media = "text/markdown" if format == "md" else "application/json"
         headers = {"content-disposition": f'attachment; filename="{name}.{format}"', "cache-control": "no-store"}
         return Response(text, media_type=f"{media}; charset=utf-8", headers=headers)
+
+    @router.get("/my-data")
+    def mine(request: Request) -> Response:
+        person = current_person(request)
+        text = json.dumps(assistant.person_data.exported(person.person_id), ensure_ascii=False, indent=1)
+        headers = {"content-disposition": 'attachment; filename="my-data.json"', "cache-control": "no-store"}
+        return Response(text, media_type="application/json; charset=utf-8", headers=headers)
 
     return router
 

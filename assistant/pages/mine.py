@@ -1,4 +1,4 @@
-"""A person's own page: what reviewers ask them to put right in their documents, and whether their questions may train."""
+"""A person's own page: what reviewers ask of their documents, whether their questions may train, and their data to keep or erase."""
 
 from __future__ import annotations
 
@@ -8,17 +8,19 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from assistant.pages import shell
+from assistant.pages.icons import icon
 from assistant.pages.parts import PLAIN, QUIET, bridge_js
 from assistant.pages.person import signed_in, told
 from assistant.pages.render import esc
 from core.errors import BadInput
+from core.person_data import Held
 from core.records import Principal
 from core.review_records import DocumentTask
 
 if TYPE_CHECKING:
     from assistant.bootstrap import Assistant
 
-EVENTS = ("task_close", "consent")
+EVENTS = ("task_close", "consent", "erase_mine")
 SHOWN_CLOSED = 20
 
 
@@ -35,11 +37,13 @@ def build_mine(assistant: Assistant, page: gr.Blocks) -> None:
                 bridge = gr.HTML("", elem_id="ea-bridge", js_on_load=bridge_js(*EVENTS), apply_default_css=False)
                 tasks = gr.HTML(elem_id="ea-tasks", **PLAIN)
                 consent = gr.HTML(elem_id="ea-consent", **PLAIN)
+                data = gr.HTML(elem_id="ea-my-data", **PLAIN)
         gr.HTML(shell.drawer(), elem_id="ea-drawer", **PLAIN)
     gr.HTML(shell.dialogs(), elem_id="ea-dialogs", **PLAIN)
-    page.load(events.load, None, [account, tasks, consent], **QUIET)
+    page.load(events.load, None, [account, tasks, consent, data], **QUIET)
     bridge.task_close(events.task_close, None, [tasks], **QUIET)
     bridge.consent(events.consent, None, [consent], **QUIET)
+    bridge.erase_mine(events.erase_mine, None, [data], **QUIET)
 
 
 class MineEvents:
@@ -51,7 +55,8 @@ class MineEvents:
     @told
     def load(self, request: gr.Request) -> tuple[Any, ...]:
         who = signed_in(self._assistant, request)
-        return shell.account(who), self._tasks(who), _consent(self._assistant.consent.allowed(who.person_id))
+        consent = _consent(self._assistant.consent.allowed(who.person_id))
+        return shell.account(who), self._tasks(who), consent, _data(self._assistant.person_data.held(who.person_id))
 
     @told
     def task_close(self, event: gr.EventData, request: gr.Request) -> str:
@@ -71,6 +76,14 @@ class MineEvents:
         self._assistant.consent.set(who.person_id, allowed=allowed)
         gr.Info("Your choice is kept." if allowed else "Kept: nothing of yours is trained on from now on.", duration=4)
         return _consent(allowed)
+
+    @told
+    def erase_mine(self, request: gr.Request) -> str:
+        """Erase the person's own questions, and block what was trained on them."""
+        who = signed_in(self._assistant, request)
+        done = self._assistant.person_data.erase(who.person_id, actor=who.person_id)
+        gr.Info(f"{done.turns} questions are erased, with everything that hung on them.", duration=6)
+        return _data(self._assistant.person_data.held(who.person_id))
 
     def _tasks(self, who: Principal) -> str:
         tasks = self._assistant.tasks
@@ -111,4 +124,28 @@ def _consent(allowed: bool) -> str:
         "reports still read, but they are never trained on, not even those that were approved before. Adapters that were trained "
         "earlier are not changed by this.</p>"
         f'<label><input type="checkbox" id="rv-consent" {checked}>My questions may be used for training</label></div>'
+    )
+
+
+def _data(held: Held) -> str:
+    many = len(held.adapters)
+    trained = (
+        f" {many} adapter{' was' if many == 1 else 's were'} trained on some of your questions: erasing takes "
+        f"{'it' if many == 1 else 'them'} out of service for everybody."
+        if many
+        else " No adapter was trained on them."
+    )
+    kept = f"{held.questions} questions with their answers in {held.conversations} conversations, and {held.reports} thumbs and reports"
+    erase = (
+        f'<button type="button" class="ea-small ea-danger" data-act="erase_mine" data-questions="{held.questions}" '
+        f'data-adapters="{many}">{icon("trash")}Erase my questions</button>'
+        if held.questions
+        else ""
+    )
+    return (
+        f'<h2 class="rv-head">Your data</h2><div class="rv-consent"><p>Kept of you: {kept}.{trained}</p>'
+        '<p class="ea-muted">What you decided about other people\'s answers stays, and so does the audit log, which holds no words. '
+        "Backups that were made before hold what they held until they are deleted.</p>"
+        f'<div class="rv-exports"><a class="ea-small" href="/my-data" download="my-data.json">{icon("download")}Download everything</a>'
+        f"{erase}</div></div>"
     )

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def build_pages(assistant: Assistant) -> gr.Blocks:
-    """The Gradio application: chat at `/`, documents at `/library`, the review queue at `/review`, adapters at `/adapters`, one's own page at `/mine`."""
+    """The Gradio application: chat at `/`, and the pages of `shell.pages_nav`, each at its own address."""
     import gradio as gr
 
     from assistant.pages.adapters import build_adapters
@@ -32,6 +32,7 @@ def build_pages(assistant: Assistant) -> gr.Blocks:
     from assistant.pages.mine import build_mine
     from assistant.pages.ratings import build_ratings
     from assistant.pages.review import build_review
+    from assistant.pages.usage import build_usage
 
     with gr.Blocks(
         title=f"Assistant · {assistant.settings.organisation}",
@@ -50,6 +51,8 @@ def build_pages(assistant: Assistant) -> gr.Blocks:
         build_ratings(assistant, pages)
     with pages.route("Guards", "/guards"):
         build_guards(assistant, pages)
+    with pages.route("Usage", "/usage"):
+        build_usage(assistant, pages)
     with pages.route("My page", "/mine"):
         build_mine(assistant, pages)
     pages.queue(default_concurrency_limit=None, api_open=False)

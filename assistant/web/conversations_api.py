@@ -56,9 +56,8 @@ def conversation_routes(assistant: Assistant) -> APIRouter:
     @router.delete("")
     def delete_all(request: Request) -> dict[str, int]:
         person = current_person(request, "chat")
-        count = turns.erase(person.person_id)
-        audit.append(person.person_id, "person.erase_chats", person.person_id, turns=count)
-        return {"deleted_turns": count}
+        done = assistant.person_data.erase(person.person_id, actor=person.person_id)
+        return {"deleted_turns": done.turns}
 
     return router
 

@@ -151,6 +151,13 @@
   document.addEventListener("change", (event) => {
     if (event.target.id === "rv-consent") send("consent", { allowed: event.target.checked });
   });
+  actions.erase_mine = async (control) => {
+    const { questions, adapters } = control.dataset, taken = Number(adapters) ? ` ${adapters} adapters trained on them stop serving.` : "";
+    $("#ea-confirm-title").textContent = "Erase your questions?";
+    $("#ea-confirm-text").textContent = `${questions} questions, their answers and your reports will be gone for good.${taken}`;
+    $("#ea-confirm [type=submit]").textContent = "Erase";
+    if (await window.eaDialog("ea-confirm")) send("erase_mine", {});
+  };
   document.addEventListener("submit", (event) => {
     if (event.target.matches(".rv-close")) {
       event.preventDefault();
