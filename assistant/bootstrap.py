@@ -203,7 +203,7 @@ def _ingest(settings: Settings, catalogue: Catalogue, index: Index, embedder: Em
         index,
         embedder,
         files=Originals(settings.files, max_bytes=settings.max_upload_mb * 2**20),
-        scan=Recognisers().count,
+        scan=Recognisers(names=None).count,
         known_groups=people.groups,
     )
     ingest.recover()

@@ -67,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
     judge = args.open_judge() if args.stage != "output" else None
     guards = build_guards(load_settings(), NO_TEMPLATE, policy=policy, judge=judge, namer=Naming(token_bytes(32)))
     stages = {"input": guards.input, "passage": guards.passage, "output": guards.output}
-    finder = Recognisers(policy.thresholds(), policy.personal_data.allow, names="packaged")
+    finder = Recognisers(policy.thresholds(), policy.personal_data.allow)
     for row in read_rows(args.file, {"text": str}):
         passages = _passages(row, args.stage)
         checked = check(_grounded(stages[args.stage], passages, args.stage), row["text"], passages)

@@ -80,9 +80,7 @@ def run(args: argparse.Namespace) -> int:
     policy = load_policy(args.policy)
     if args.what == "pii":
         rows = list(read_rows(args.file, {"full_text": str, "spans": list}))
-        lines = personal_data_lines(
-            rows, Recognisers(policy.thresholds(), policy.personal_data.allow, names="packaged")
-        )
+        lines = personal_data_lines(rows, Recognisers(policy.thresholds(), policy.personal_data.allow))
     else:
         rows = list(read_rows(args.file, {"text": str}))
         lines = injection_lines(rows, policy, args.stage, args.open_judge())

@@ -31,11 +31,32 @@ KINDS = ("PERSON", "LOCATION", "STREET_ADDRESS", "POSTCODE", "ORGANIZATION", "NA
 LABELS = ("O", *(f"{place}-{kind}" for kind in KINDS for place in "BI"))
 """The network's outputs in order: none, then the beginning and the inside of each kind."""
 MAX_TOKENS = 1200
+LONG, DENSE = 1000, 0.45
+"""Characters from which a text is long, and the tokens for each character from which it is no prose, which has about 0.2."""
 OUTSIDE_BIAS = -0.7
 """Added to the log-probability of `none`: a missed name counts more than a false alarm, and the score says how sure it is."""
 
 _TOKEN = re.compile(r"\n|[^\W\d_]+(?:['’](?:t|re|ll|ve|m|d)\b)?|\d+|[^\w\s]|_", re.IGNORECASE)
 _ALNUM = re.compile(r"[^\W_]")
+_INSIDE = frozenset(
+    {
+        "room",
+        "floor",
+        "hall",
+        "gate",
+        "desk",
+        "bay",
+        "aisle",
+        "shelf",
+        "level",
+        "locker",
+        "raum",
+        "etage",
+        "sala",
+        "planta",
+    }
+)
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _NEVER = -1e9
 
 
@@ -66,9 +87,14 @@ class NameModel:
         self._lock = threading.Lock()
 
     def find(self, text: str) -> list[Found]:
-        """The entities of a text in order, none overlapping. A text of many thousand words is read piece by piece."""
+        """The entities of a text in order, none overlapping. A text of many thousand words is read piece by piece.
+
+        A long text of hardly anything but signs and single letters is not read: nobody writes names so, and it costs most.
+        """
         read = tokens(text)
         found: list[Found] = []
+        if len(text) > LONG and len(read) > DENSE * len(text):
+            return found
         for at in range(0, len(read), MAX_TOKENS):
             found += self._piece(read[at : at + MAX_TOKENS])
         return found
@@ -89,7 +115,9 @@ class NameModel:
                     score = float(probabilities[at:end, begin : begin + 2].sum(axis=1).mean())
                     dot = inner[-1] + 1 < end and read[inner[-1] + 1][0] == "."
                     last, start = read[inner[-1] + dot]
-                    found.append(Found(KINDS[(begin - 1) // 2], read[inner[0]][1], start + len(last), min(1.0, score)))
+                    kind, words = KINDS[(begin - 1) // 2], [read[n][0] for n in inner]
+                    if kind != "STREET_ADDRESS" or _may_be_street(words):
+                        found.append(Found(kind, read[inner[0]][1], start + len(last), min(1.0, score)))
             at = end
         return found
 
@@ -99,12 +127,20 @@ class NameModel:
             return np.zeros((0, len(LABELS)), np.float32)
         from spacy.tokens import Doc
 
+        words = [_SURROGATE.sub("?", word) for word in words]
         marks = [self._lists.marks(word) for word in words]
         with self._lock, self._vocab.memory_zone():
             # spaCy's place for lemmas carries the lists' marks: the network needs no lemma.
-            scores = self._tagger.model.predict([Doc(self._vocab, words=list(words), lemmas=marks)])[0]
+            scores = self._tagger.model.predict([Doc(self._vocab, words=words, lemmas=marks)])[0]
             found: NDArray[np.float32] = np.asarray(scores)[:, self._order].astype(np.float32)
         return found
+
+
+def _may_be_street(words: Sequence[str]) -> bool:
+    """Not a word alone, nor a room or a ticket: more than one word or a figure, no figure longer than a house number."""
+    if words[0].casefold() in _INSIDE or any(word.isdigit() and len(word) > 6 for word in words):
+        return False
+    return len(words) > 1 and any(not word.isdigit() for word in words)
 
 
 def best_path(probabilities: NDArray[np.float32]) -> list[int]:

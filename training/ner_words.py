@@ -56,7 +56,27 @@ STREET_KINDS = (
     "Street", "Street", "St", "St.", "Road", "Road", "Rd", "Avenue", "Ave", "Lane", "Drive", "Dr.", "Close", "Way", "Court", "Place", "Square", "Terrace", "Crescent", "Gardens", "Parkway", "Boulevard", "Blvd", "Highway", "Alley",
     "Straße", "Weg", "Allee", "Platz", "Gasse", "Calle", "Avenida", "Plaza", "Via", "Piazza", "Rue", "Carrer", "Rua", "Strada", "ulica", "utca", "gata", "vej", "laan", "straat", "katu",
 )  # fmt: skip
-UNITS = ("Apt.", "Apt", "Suite", "Unit", "Flat", "Apartment", "Room", "Floor", "Ste", "Building", "App.", "#", "Box")
+UNITS = ("Apt.", "Apt", "Suite", "Unit", "Flat", "Apartment", "Ste", "App.", "#", "Box")
+NUMBERED = (
+    "Ticket", "Order", "Invoice", "Case", "Ref.", "SSN", "ITIN", "NIE", "DNI", "NHS number", "badge", "PO", "serial", "part", "booking", "Form", "version", "Gateway", "policy", "claim", "extension", "ISO", "error",
+    "Steuer-ID", "tax number", "employee number", "passport number", "account", "batch", "model", "KB", "firmware", "sort code",
+)  # fmt: skip
+PLACES_INSIDE = (
+    "room",
+    "floor",
+    "hall",
+    "gate",
+    "desk",
+    "bay",
+    "aisle",
+    "line",
+    "shelf",
+    "meeting room",
+    "stairway",
+    "level",
+    "building",
+    "locker",
+)
 LEGAL_FORMS = (
     "Inc",
     "Inc.",

@@ -45,7 +45,7 @@ NOT_FOUND = [
 
 @pytest.fixture(scope="module")
 def recognisers() -> Recognisers:
-    return Recognisers(load_policy().thresholds())
+    return Recognisers(load_policy().thresholds(), names=None)
 
 
 @pytest.mark.parametrize(("text", "kind", "span"), FOUND)

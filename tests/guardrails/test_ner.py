@@ -41,6 +41,18 @@ def test_names_that_no_rule_lists_are_found(names: NameModel, text: str, kind: s
     assert (kind, value) in kinds(names.find(text), text)
 
 
+@pytest.mark.parametrize(
+    "text", ["Ticket 536904399 is closed.", "Meet in room 3.12, floor 2 west.", "ITIN 912-71-1234"]
+)
+def test_rooms_and_numbers_are_no_street(names: NameModel, text: str) -> None:
+    assert "STREET_ADDRESS" not in {found.kind for found in names.find(text)}
+
+
+def test_a_long_run_of_signs_is_not_read(names: NameModel) -> None:
+    assert names.find("N!o!r!a! " * 5000) == []
+    assert names.find("\ud800 Nora Whitcombe \udfff")[0].kind == "PERSON"
+
+
 def test_signs_alone_are_no_entity_and_ends_are_words(names: NameModel) -> None:
     for text in ("*** --- ((( ))) ... !!!", "“”“”", "🦊🦊🦊", "(Nora Whitcombe)"):
         for found in names.find(text):
