@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
@@ -22,6 +23,7 @@ from core.records import Question, Rollout
 from core.registry import Training
 from core.settings import Settings, load_settings
 from core.tables import turn
+from guardrails.policy import PACKAGED
 from retrieval.embed import HashEmbedder
 from tests.assistant.readers import CONTRARY, RIGHT, reader_folder
 from tests.core.adapters import gate_report, sealed_folder
@@ -36,6 +38,7 @@ def opened(tmp_path: Path, model: ScriptedModel | None = None) -> Iterator[tuple
     (tmp_path / "home").mkdir()
     settings = Settings(
         home=tmp_path / "home",
+        policy=patient_policy(tmp_path),
         models=load_settings().models_folder,
         reader="quote",
         reranker="",
@@ -44,6 +47,13 @@ def opened(tmp_path: Path, model: ScriptedModel | None = None) -> Iterator[tuple
     )
     with build(settings, answer_model=model, embedder=HashEmbedder()) as assistant:
         yield assistant, office(assistant, tmp_path / "documents")
+
+
+def patient_policy(folder: Path) -> Path:
+    """The shipped policy with half a minute for each rail: on a busy machine, sixteen people use up the rails' own budgets."""
+    path = folder / "policy.yaml"
+    path.write_text(re.sub(r"budget_ms: \d+", "budget_ms: 30000", PACKAGED.read_text(encoding="utf-8")))
+    return path
 
 
 @dataclass
@@ -156,19 +166,36 @@ def test_thousand_swaps_of_embedded_readers_that_are_loaded_while_people_ask(tmp
             for weight in (RIGHT, CONTRARY)
         ]
         contrary = set(names[1::2])
+        questions = tell_apart(assistant, questions, *names[:2])
+        assistant.rollouts.kill(actor="ana", reason="nothing serves yet")
         with Askers(assistant, questions, count=ASKERS) as askers:
             swaps = swapped(assistant, askers, names, SWAPS)
-        stood_in = checked(assistant, askers, swaps, lambda one: about(one) != (one.adapter in contrary))
+
+        def right(one: Asked) -> bool:
+            return (right_sentence(one.question) in one.text) == (one.adapter not in contrary)
+
+        stood_in = checked(assistant, askers, swaps, right)
         assert {one.adapter for one in askers.asked} == {*names, "quote-v1"}
         assert stood_in < len(askers.asked) / 2  # only while an adapter was loaded for the first time
         assert assistant.audit.verify() == []
 
 
-def about(one: Asked) -> bool:
-    """Whether it is an answer about the desk that was asked for."""
-    words = one.question.removesuffix("?").split()
-    desk = words[words.index("desk") - 1]
-    return one.status == "answered" and f"{desk} desk" in one.text
+def right_sentence(question: str) -> str:
+    """How the sentence begins that answers a question about opening hours."""
+    return question.replace("When does the", "The").replace("open?", "opens at")
+
+
+def tell_apart(assistant: Assistant, questions: Sequence[str], right: str, contrary: str) -> list[str]:
+    """The questions to which the one adapter says the right sentence, and the other does not."""
+    said: dict[str, dict[str, bool]] = {}
+    for name in (right, contrary):
+        assistant.answerer.model.load(name)  # type: ignore[attr-defined]
+        assistant.rollouts.promote(name, actor="ana", reason="a look")
+        answers = {one: assistant.answerer.answer(Question(one, PERSON)).text for one in questions if "open?" in one}
+        said[name] = {one: right_sentence(one) in text for one, text in answers.items()}
+    found = [one for one, is_right in said[right].items() if is_right and not said[contrary][one]]
+    assert len(found) >= 6, said
+    return found
 
 
 def in_production(assistant: Assistant, folder: Path) -> str:
