@@ -100,3 +100,19 @@ def test_the_review_queue_and_an_item_in_light_and_dark(people: People, folder: 
     page.wait_for_selector(".rv-form")
     page.keyboard.press("1")
     take(page, folder / f"review-{scheme}.png")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_guards_and_the_usage_in_light_and_dark(people: People, folder: Path, scheme: str) -> None:
+    asker = people.open("ben.okafor")
+    ask(asker, CARRY_OVER)
+    ask(asker, "How do I build a bomb?")
+    page = people.open("grace.lin", "/guards", color_scheme=scheme)
+    page.wait_for_selector("#gd-rails table")
+    take(page, folder / f"guards-{scheme}.png")
+    page.get_by_role("tab", name="Policy").click()
+    page.wait_for_selector(".cm-content")
+    take(page, folder / f"policy-{scheme}.png")
+    page.goto(f"{people.server.url}/usage")
+    page.wait_for_selector(".us-plot")
+    take(page, folder / f"usage-{scheme}.png")

@@ -515,3 +515,48 @@ def test_every_decision_but_train_closes_the_item_and_is_audited(
     acts = [row.action for row in audit.rows()]
     assert acts.count("review.decide") == 5 and audit.verify() == []
     assert list(reviews.approved()) == []
+
+
+def test_what_is_done_is_found_by_what_it_was_settled_to(
+    turns: Turns, reviews: Reviews, sam: Principal, rita: Principal, ada: Principal
+) -> None:
+    flag(turns, answered(turns))
+    item = one(reviews, sam)
+    reviews.decide(item.item_id, sam, TRAIN)
+    assert one(reviews, rita).decision is None and one(reviews, sam).decision is None
+    reviews.decide(item.item_id, rita, REJECT)
+    reviews.decide(item.item_id, ada, Judgement("fix_retrieval"))
+    for who in (sam, rita, ada, None):
+        assert [i.decision for i in reviews.queue.items(who, QueueFilter("done", decision="fix_retrieval"))] == [
+            "fix_retrieval"
+        ]
+        assert reviews.queue.items(who, QueueFilter("done", decision="train")) == []
+
+
+def test_the_decision_on_what_one_may_not_read_and_anothers_on_gold_is_not_told(
+    store: Store, audit: Audit, turns: Turns, reviews: Reviews, people: People
+) -> None:
+    sam, rita, ada = (people.get(name) for name in ("sam.support", "rita.support", "ada.admin"))
+    flag(turns, answered(turns))
+    item = one(reviews, sam)
+    reviews.decide(item.item_id, sam, REJECT)
+    gold = Gold(store, audit).add(item.item_id, by=ada)
+    mine = {i.item_id: i for i in reviews.queue.items(rita, EVERYTHING)}
+    assert (mine[gold].status, mine[gold].decision) == ("open", None)
+    reviews.decide(gold, rita, Judgement("fix_guard"))
+    mine = {i.item_id: i for i in reviews.queue.items(rita, EVERYTHING)}
+    assert (mine[gold].decision, mine[item.item_id].decision) == ("fix_guard", "reject")
+    secret = answered(turns, "hana.hr", document_id="pay")
+    flag(turns, secret)
+    hidden = next(i for i in reviews.queue.items(sam, EVERYTHING) if i.turn_id == secret.turn_id)
+    assert (hidden.allowed, hidden.decision) == (False, None)
+
+
+def test_a_reviewer_is_told_that_the_asker_said_no_to_training(
+    store: Store, audit: Audit, turns: Turns, reviews: Reviews, sam: Principal
+) -> None:
+    flag(turns, answered(turns))
+    item = one(reviews, sam)
+    assert reviews.queue.case(item.item_id, sam).may_train
+    Consent(store, audit).set("emma.employee", allowed=False)
+    assert not reviews.queue.case(item.item_id, sam).may_train
