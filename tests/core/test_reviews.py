@@ -15,6 +15,7 @@ from core.document_tasks import DocumentTasks
 from core.errors import BadInput, Conflict, NotAllowed, NotFound
 from core.people import People
 from core.records import DECISIONS, Correction, Principal
+from core.review_gold import Gold
 from core.review_items import adopt, item_id_of
 from core.review_records import Item, Judgement, QueueFilter
 from core.reviews import Reviews
