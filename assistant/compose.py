@@ -46,8 +46,6 @@ _FIGURE = re.compile(
 _ASKS_WHO = re.compile(
     r"^(?:who|whom|whose)\b|\bwho (?:approves|signs|decides|pays)\b|^(?:wer|wen|wem)\b|quién", re.IGNORECASE
 )
-
-
 _WANTS_ALL = re.compile(
     r"\b(?:list|all|every|each|table|overview|what are|which are|liste|alle|tabelle|todos|todas|tabla|lista)\b",
     re.IGNORECASE,

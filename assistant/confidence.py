@@ -15,6 +15,7 @@ from core.records import Passage
 from retrieval.glossary import Glossary
 
 if TYPE_CHECKING:
+    from assistant.prompt import Prompt
     from assistant.quote import Scored
 
 WEIGHTS: Mapping[str, float] = {"closeness": 0.9, "covered": 0.4, "evidence": 1.9, "spread": -0.9, "offset": -0.5}
@@ -38,6 +39,12 @@ def signals(
         "spread": -sum(s.chance * math.log(s.chance) for s in scored if s.chance > 0),
         "offset": 1.0,
     }
+
+
+def sure_enough(prompt: Prompt, scored: Sequence[Scored], glossary: Glossary) -> bool:
+    """Whether the best parts are likely enough to answer a prompt's question to be said."""
+    found = confidence(prompt.question, scored, prompt.passages, evidence=prompt.evidence, glossary=glossary)
+    return found >= LEAST
 
 
 def confidence(

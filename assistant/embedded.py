@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from assistant.compose import written
-from assistant.confidence import LEAST, confidence
+from assistant.compose import Span, written
+from assistant.confidence import sure_enough
 from assistant.models import QUOTING
 from assistant.prompt import NO_ANSWER, Prompt
 from assistant.quote import Place, QuotingModel, Scored, rank
@@ -54,11 +54,10 @@ READER_WEIGHTS: Mapping[str, float] = {
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What was read for one question: units best first, the span of each read unit, and the best passage's probability."""
+    """What was read for one question: units best first, and the span of each read unit."""
 
     scored: list[Scored]
-    spans: Mapping[tuple[int, int], tuple[float, str]]
-    probability: float
+    spans: Mapping[tuple[int, int], Span]
 
 
 class EmbeddedReader:
@@ -95,25 +94,22 @@ class EmbeddedReader:
             yield from self._quoting.stream(prompt)
             return
         found = self.find(prompt.question, prompt.passages, adapter=wanted)
-        sure = confidence(
-            prompt.question, found.scored, prompt.passages, evidence=prompt.evidence, glossary=self.glossary
-        )
-        if sure < LEAST:
+        if not sure_enough(prompt, found.scored, self.glossary):
             yield NO_ANSWER
             return
         yield from written(prompt.question, found.scored, prompt.passages, spans=found.spans, glossary=self.glossary)
 
     def find(self, question: str, passages: Sequence[Passage], *, adapter: str = "") -> Found:
         """Every unit of the passages with its chance to hold the answer, best first."""
-        places, values, spans, probability = self.measured(question, passages, adapter=adapter)
-        settings = self._readers.network(adapter or self.adapter).adapter.settings
+        places, values, spans = self.measured(question, passages, adapter=adapter)
+        settings = self._readers.network(adapter).adapter.settings
         scored = rank(places, values, passages, weights_of(settings))
-        return Found(scored, spans, probability)
+        return Found(scored, spans)
 
     def measured(
         self, question: str, passages: Sequence[Passage], *, adapter: str = ""
-    ) -> tuple[list[Place], NDArray[np.float64], dict[tuple[int, int], tuple[float, str]], float]:
-        """Every unit with its signals, shape (units, READER_WEIGHTS), the spans read, and the best probability."""
+    ) -> tuple[list[Place], NDArray[np.float64], dict[tuple[int, int], Span]]:
+        """Every unit with its signals, shape (units, READER_WEIGHTS), and the spans read."""
         places, values = self._quoting.measured(question, passages)
         texts = [readable(p) for p in passages[:READ]]
         ranges = [t.places for t in texts]
@@ -122,8 +118,7 @@ class EmbeddedReader:
         answers = {r.passage: r.probability for r in readings}
         chances = _log_shares({at: margin for at, (margin, _) in spans.items()})
         extra = [(chances.get((passage, place), UNREAD), answers.get(passage, 0.0)) for _, passage, place in places]
-        probability = max(answers.values(), default=0.0)
-        return places, np.hstack([values, np.array(extra, np.float64).reshape(len(places), 2)]), spans, probability
+        return places, np.hstack([values, np.array(extra, np.float64).reshape(len(places), 2)]), spans
 
 
 def weights_of(settings: Mapping[str, float]) -> dict[str, float]:
@@ -134,7 +129,7 @@ def weights_of(settings: Mapping[str, float]) -> dict[str, float]:
     return {**READER_WEIGHTS, "span": settings.get(SPAN_WEIGHT, READER_WEIGHTS["span"])}
 
 
-def _spans(readings: Sequence[PassageReading], texts: Sequence[Readable]) -> dict[tuple[int, int], tuple[float, str]]:
+def _spans(readings: Sequence[PassageReading], texts: Sequence[Readable]) -> dict[tuple[int, int], Span]:
     """Passage and unit to the margin and the words of the unit's best span."""
     return {
         (reading.passage, place): (span[0], plain(texts[reading.passage].text[span[1] : span[2]]))

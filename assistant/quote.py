@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from assistant.confidence import LEAST, confidence
+from assistant.confidence import sure_enough
 from assistant.layout import lay_out
 from assistant.prompt import NO_ANSWER, Prompt
 from assistant.quote_signals import SIGNALS, WEIGHTS, Bag, read_question, signals
@@ -85,8 +85,7 @@ class QuotingModel:
     def stream(self, prompt: Prompt) -> Iterator[str]:
         scored = self.scored(prompt.question, prompt.passages)
         chosen = choose(scored)
-        sure = confidence(prompt.question, scored, prompt.passages, evidence=prompt.evidence, glossary=self.glossary)
-        if not chosen or sure < LEAST:
+        if not chosen or not sure_enough(prompt, scored, self.glossary):
             yield NO_ANSWER
             return
         yield from lay_out(

@@ -213,13 +213,15 @@ def new_net(start: str = "") -> tuple[ReaderNet, Tokenizer]:
     Args:
         start: the folder of an adapter to go on from; empty for the packaged encoder with fresh heads.
     """
-    if start:
-        net = cast(ReaderNet, load_net(open_adapter(Path(start), "reader"))).train()
-    else:
-        encoder = new_encoder()
-        net = ReaderNet(encoder, encoder.config.hidden_size)
+    net = cast(ReaderNet, load_net(open_adapter(Path(start), "reader"))).train() if start else bare_net()
     trainable_linear_layers(net.encoder)
     return net.to("cuda" if torch.cuda.is_available() else "cpu"), open_tokenizer()
+
+
+def bare_net() -> ReaderNet:
+    """The packaged encoder with fresh heads."""
+    encoder = new_encoder()
+    return ReaderNet(encoder, encoder.config.hidden_size)
 
 
 def low_rank(net: ReaderNet, base: ReaderNet, rank: int) -> ReaderNet:

@@ -29,11 +29,12 @@ from assistant.units import places
 from core.errors import BadInput
 from core.records import Passage
 from retrieval.adapters import SHIPPED, Adapter, open_adapter
-from retrieval.heads import ReaderNet, load_net, new_encoder
+from retrieval.heads import ReaderNet, load_net
 from retrieval.windows import Window, build_windows, collate, open_tokenizer
 from training.config import ReaderConfig
-from training.loop import cut_to_rank, trainable_linear_layers
+from training.loop import trainable_linear_layers
 from training.publish import publish
+from training.reader import bare_net, low_rank
 from training.recipe import Progress, Step, require_rows, write_scores
 from training.rows import Row, Rows
 from training.workplace import workplace
@@ -99,8 +100,7 @@ def train(config: ReaderConfig, rows: Rows, folder: Path, progress: Progress) ->
         },
     )
     if config.rank == 0:
-        base = base_net()
-        net.encoder = cut_to_rank(net.encoder, base.encoder, FULL_RANK)
+        net = low_rank(net, bare_net(), FULL_RANK)
     target = folder / "adapter"
     settings = {**start.settings, SPAN_WEIGHT: config.span_weight}
     publish(net, target, adapter_id=config.name, kind="reader", settings=settings, card=f"# {config.name}\n")
@@ -130,11 +130,6 @@ def open_start(name: str) -> Adapter:
     return open_adapter(folder, "reader")
 
 
-def base_net() -> ReaderNet:
-    encoder = new_encoder()
-    return ReaderNet(encoder, encoder.config.hidden_size)
-
-
 def trainable(start: Adapter, rank: int) -> ReaderNet:
     """The adapter's network: its low-rank matrices and heads learn; with rank 0, every linear layer in full."""
     merged = load_net(start)
@@ -142,11 +137,7 @@ def trainable(start: Adapter, rank: int) -> ReaderNet:
     if rank == 0:
         trainable_linear_layers(merged.encoder)
         return merged.train()
-    net = base_net()
-    net.encoder = cut_to_rank(merged.encoder, net.encoder, rank)
-    net.span.load_state_dict(merged.span.state_dict())
-    net.answerable.load_state_dict(merged.answerable.state_dict())
-    return net.train()
+    return low_rank(merged, bare_net(), rank).train()
 
 
 def fit(net: ReaderNet, lessons: Sequence[Lesson], config: ReaderConfig, folder: Path, progress: Progress) -> None:
@@ -217,7 +208,10 @@ def input_of(tokenizer: Tokenizer, lesson: Lesson, max_tokens: int, rng: random.
     windows = build_windows(tokenizer, lesson.question, [t.text for t in texts], max_tokens=max_tokens)[:MOST_WINDOWS]
     every = [(w, _units_in(w, texts[w.passage], lesson)) for w in windows]
     if rng is not None:
-        every = [_drawn([one for one in every if one[0].passage == n], rng) for n in {w.passage: 0 for w in windows}]
+        every = [
+            _drawn([one for one in every if one[0].passage == n], rng)
+            for n in dict.fromkeys(w.passage for w in windows)
+        ]
     return Input(tuple(window for window, _ in every), tuple(found for _, found in every))
 
 
@@ -245,9 +239,8 @@ def loss_of(net: ReaderNet, inputs: Sequence[Input], answerable_weight: float) -
     for one in inputs:
         margins, right, labels = [], [], []
         for units in one.units:
-            null = start[at, 0] + end[at, 0]
             for low, high, answers in units:
-                margins.append(start[at, low : high + 1].logsumexp(0) + end[at, low : high + 1].logsumexp(0) - null)
+                margins.append(_margin(start[at], end[at], low, high))
                 right.append(answers)
             labels.append(float(any(answers for _, _, answers in units)))
             at += 1
@@ -256,6 +249,12 @@ def loss_of(net: ReaderNet, inputs: Sequence[Input], answerable_weight: float) -
         judged = answerable[at - len(one.units) : at]
         total = total + answerable_weight * functional.binary_cross_entropy_with_logits(judged, torch.tensor(labels))
     return total / len(inputs)
+
+
+def _margin(start: Tensor, end: Tensor, low: int, high: int) -> Tensor:
+    """How far the spans of the tokens `low` to `high` of a window lie above its null span, in logits."""
+    inside = slice(low, high + 1)
+    return start[inside].logsumexp(0) + end[inside].logsumexp(0) - (start[0] + end[0])
 
 
 def _listwise(margins: Tensor, right: Tensor) -> Tensor:
@@ -275,12 +274,9 @@ def measure(net: ReaderNet, lessons: Sequence[Lesson], config: ReaderConfig) -> 
         one = input_of(tokenizer, lesson, config.max_tokens)
         start, end, _ = net(*(torch.from_numpy(array) for array in collate(one.windows)))
         found = [
-            (
-                float(start[n, a : b + 1].logsumexp(0) + end[n, a : b + 1].logsumexp(0) - start[n, 0] - end[n, 0]),
-                answers,
-            )
+            (float(_margin(start[n], end[n], low, high)), answers)
             for n, units in enumerate(one.units)
-            for a, b, answers in units
+            for low, high, answers in units
         ]
         hits += bool(found) and max(found)[1]
     return hits / len(asked) if asked else 0.0
