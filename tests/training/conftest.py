@@ -59,6 +59,25 @@ def reading_folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny causal model's folder."""
+    from tests.training.tiny_causal import write_tiny_causal
+
+    return write_tiny_causal(tmp_path_factory.mktemp("tiny") / "base")
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """A model as small as the tests' causal ones is slower on two threads."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="session")
 def embedder() -> Embedder:
     """The packaged model itself: how near two questions are is what is tested."""
     return open_embedder(Settings(embedder_backend="torch"))

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import torch
 
 from core.errors import BadInput
 from core.sealed import open_sealed
@@ -18,7 +16,6 @@ from tests.training.tiny_causal import (
     metric,
     nothing_told,
     span,
-    write_tiny_causal,
     written,
 )
 from training import dpo, kto
@@ -29,19 +26,7 @@ from training.rows import Rows
 
 UNFLAGGED = Rows((span("Where do I get a desk?", "Desks are booked in Seatfinder.", 1), *ROWS[1:2]))
 
-
-@pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_tiny_causal(tmp_path_factory.mktemp("tiny") / "base")
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    """A model this small is slower on two threads."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def test_a_pair_is_the_reviewed_and_the_flagged_answer_with_markers_alike() -> None:

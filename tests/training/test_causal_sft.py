@@ -6,15 +6,13 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import torch
 
 from core.errors import BadInput
 from core.sealed import open_sealed
-from tests.training.tiny_causal import GIVEN, ROWS, config, losses, nothing_told, write_tiny_causal, written
+from tests.training.tiny_causal import GIVEN, ROWS, config, losses, nothing_told, written
 from training import causal
 from training.causal_rows import longest
 from training.recipe import Step, read_scores
@@ -26,18 +24,7 @@ class _Stopped(Exception):
     """What a kill does, at a step of the test's choice."""
 
 
-@pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_tiny_causal(tmp_path_factory.mktemp("tiny") / "base")
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    """A model this small is slower on two threads."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.mark.slow

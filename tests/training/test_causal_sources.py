@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
 import pytest
-import torch
 
 from assistant.console import opened
 from assistant.prompt import Prompt
@@ -15,7 +13,7 @@ from assistant.scripted import ScriptedModel, ScriptedServer
 from core.errors import BadInput, ModelUnavailable
 from core.sealed import open_sealed
 from tests.retrieval.shelf import Shelf, governed
-from tests.training.tiny_causal import DESK, GIVEN, LEAVE, ROWS, config, losses, nothing_told, write_tiny_causal
+from tests.training.tiny_causal import DESK, GIVEN, LEAVE, ROWS, config, losses, nothing_told
 from training import distil, pretrain
 from training.causal_documents import read_library
 from training.config import DistilConfig, PretrainConfig
@@ -25,19 +23,7 @@ from training.runs import prepare
 
 DAY = date(2026, 11, 22)
 
-
-@pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_tiny_causal(tmp_path_factory.mktemp("tiny") / "base")
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    """A model this small is slower on two threads."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture
