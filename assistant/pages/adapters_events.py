@@ -9,6 +9,7 @@ import gradio as gr
 
 from assistant.adapters_command import report_for
 from assistant.pages import adapters_views, rollout_views, shell
+from assistant.pages.parts import word_of
 from assistant.pages.person import signed_in, told
 from assistant.rollout_results import results
 from assistant.web.sessions import require
@@ -52,14 +53,14 @@ class AdaptersEvents:
     @told
     def rollout_act(self, event: gr.EventData, request: gr.Request) -> tuple[Any, ...]:
         """Promote, roll back, switch off, advance, stop; the reason is kept with it."""
-        who, do = self._admin(request).person_id, _word(event, "do")
-        why, rollouts = _word(event, "reason"), self._rollouts
+        who, do = self._admin(request).person_id, word_of(event, "do")
+        why, rollouts = word_of(event, "reason"), self._rollouts
         acts: dict[str, Callable[[], Rollout]] = {
             "rollback": lambda: rollouts.rollback(actor=who, reason=why, to=_number(event, "to")),
             "kill": lambda: rollouts.kill(actor=who, reason=why),
             "advance": lambda: rollouts.advance(actor=who, reason=why),
             "stop": lambda: rollouts.stop(actor=who, reason=why),
-            "promote": lambda: rollouts.promote(_word(event, "adapter"), actor=who, reason=why),
+            "promote": lambda: rollouts.promote(word_of(event, "adapter"), actor=who, reason=why),
         }
         if do not in acts:
             raise BadInput("The page sent an unknown act: reload it.")
@@ -71,9 +72,9 @@ class AdaptersEvents:
     @told
     def rollout_start(self, event: gr.EventData, request: gr.Request) -> tuple[Any, ...]:
         """Begin a canary, an A/B test or a shadow."""
-        who, mode, name = self._admin(request).person_id, _word(event, "mode"), _word(event, "adapter")
-        why = _word(event, "reason")
-        groups = tuple(part for part in _word(event, "groups").split(",") if part)
+        who, mode, name = self._admin(request).person_id, word_of(event, "mode"), word_of(event, "adapter")
+        why = word_of(event, "reason")
+        groups = tuple(part for part in word_of(event, "groups").split(",") if part)
         share = (_number(event, "share") or 0) / 100
         if mode == "canary":
             self._rollouts.canary(name, actor=who, reason=why, groups=groups)
@@ -89,13 +90,13 @@ class AdaptersEvents:
 
     @told
     def adapter_open(self, event: gr.EventData, request: gr.Request) -> tuple[Any, ...]:
-        return self._panel(self._admin(request), _word(event, "adapter"))
+        return self._panel(self._admin(request), word_of(event, "adapter"))
 
     @told
     def adapter_act(self, event: gr.EventData, request: gr.Request) -> tuple[Any, ...]:
         """One step in the registry; the reason is kept with it."""
-        who, do, name = self._admin(request), _word(event, "do"), _word(event, "adapter")
-        why = {"actor": who.person_id, "reason": _word(event, "reason")}
+        who, do, name = self._admin(request), word_of(event, "do"), word_of(event, "adapter")
+        why = {"actor": who.person_id, "reason": word_of(event, "reason")}
         registry = self._registry
         acts: dict[str, Callable[[], object]] = {
             "stage": lambda: registry.stage(name, report_for(registry, name, registry.home), **why),
@@ -116,7 +117,7 @@ class AdaptersEvents:
     @told
     def adapter_diff(self, event: gr.EventData, request: gr.Request) -> str:
         self._admin(request)
-        before, after = _word(event, "other"), _word(event, "adapter")
+        before, after = word_of(event, "other"), word_of(event, "adapter")
         return adapters_views.diff_html(before, after, diff(self._registry, before, after))
 
     def close(self) -> Any:
@@ -185,16 +186,8 @@ class AdaptersEvents:
             self._assistant.reconciler.wake()
 
 
-def _word(event: gr.EventData, name: str) -> str:
-    data = event._data if isinstance(event._data, dict) else {}
-    value = data.get(name, "")
-    if not isinstance(value, str):
-        raise BadInput("The page sent something else than text: reload it.")
-    return value
-
-
 def _number(event: gr.EventData, name: str) -> int | None:
-    text = _word(event, name)
+    text = word_of(event, name)
     if not text:
         return None
     if not text.isdecimal():

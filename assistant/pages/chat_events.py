@@ -6,7 +6,7 @@ name, and a temporary chat lives in the tab's session state, under the name of t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -17,6 +17,7 @@ import gradio as gr
 from assistant.answerer import Finished, Sentence, Started
 from assistant.pages import render, shell
 from assistant.pages.chat_state import KEEP, TEMPORARY, PrivateChat, View, Writing
+from assistant.pages.parts import sent
 from assistant.pages.person import UNFORESEEN, noted, signed_in, told
 from assistant.pages.running import Running
 from assistant.pages.welcome import suggestions, welcome
@@ -264,8 +265,7 @@ def _last(exchanges: list[render.Shown], turn_id: str) -> render.Shown:
 
 
 def _word(event: gr.EventData, name: str) -> str:
-    data: Mapping[str, object] = event._data if isinstance(event._data, dict) else {}
-    value = data.get(name, "")
+    value = sent(event).get(name, "")
     return value if isinstance(value, str) else ""
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from assistant.pages import fields, library, shell
+from assistant.pages.parts import sent
 from assistant.pages.person import signed_in, told
 from assistant.web.sessions import require
 from core.errors import BadInput, NotFound
@@ -157,7 +158,7 @@ class DocumentsEvents:
 
 
 def _key(event: gr.EventData) -> tuple[str, int]:
-    data = event._data if isinstance(event._data, dict) else {}
+    data = sent(event)
     document_id, version = str(data.get("id", "")), str(data.get("version", ""))
     if not document_id or not version.isdecimal():
         raise BadInput("Choose a document from the list.")

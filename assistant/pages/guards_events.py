@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from assistant.pages import guards_views, shell
+from assistant.pages.parts import word_of
 from assistant.pages.person import signed_in, told
 from assistant.web.sessions import require
 from core.errors import BadInput, SettingsError
@@ -72,14 +73,14 @@ class GuardsEvents:
     def guard_report(self, event: gr.EventData, request: gr.Request, rail: str) -> tuple[str, str]:
         """Keep the word that a rail was wrong about a turn."""
         who = self._admin(request)
-        self._reports.report(_word(event, "turn"), who, guard=_word(event, "guard"), note=_word(event, "note"))
+        self._reports.report(word_of(event, "turn"), who, guard=word_of(event, "guard"), note=word_of(event, "note"))
         gr.Info("Reported: it waits on the tab Reports.", duration=4)
         return self._stopped(rail), self._listed()
 
     @told
     def guard_decide(self, event: gr.EventData, request: gr.Request) -> str:
         who = self._admin(request)
-        self._reports.decide(_word(event, "report"), who, false_alarm=_word(event, "status") == "false_alarm")
+        self._reports.decide(word_of(event, "report"), who, false_alarm=word_of(event, "status") == "false_alarm")
         return self._listed()
 
     @told
@@ -127,7 +128,7 @@ class GuardsEvents:
     def policy_apply(self, event: gr.EventData, request: gr.Request) -> tuple[str, str, str]:
         """Put a version in force: a newer one, or an older one to go back."""
         who = self._admin(request)
-        number, why = _number(event), " ".join(_word(event, "why").split())
+        number, why = _number(event), " ".join(word_of(event, "why").split())
         if not why:
             raise BadInput("Say why, in a few words: the reason is kept with the change.")
         try:
@@ -165,16 +166,8 @@ class GuardsEvents:
         return passages
 
 
-def _word(event: gr.EventData, name: str) -> str:
-    data = event._data if isinstance(event._data, dict) else {}
-    value = data.get(name, "")
-    if not isinstance(value, str):
-        raise BadInput("The page sent something else than text: reload it.")
-    return value
-
-
 def _number(event: gr.EventData) -> int:
-    word = _word(event, "number")
+    word = word_of(event, "number")
     if not word.isdecimal():
         raise BadInput("Choose a version from the list.")
     return int(word)

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from assistant.pages.icons import icon
+from assistant.pages.parts import table_html
 from assistant.pages.render import esc
 from core.guard_reports import GuardReport, RailFigures, StoppedTurn
 from guardrails.policy_book import INSTALLED, InForce, SavedPolicy
@@ -29,7 +30,7 @@ def rails_html(rails: Sequence[RailFigures]) -> str:
     )
     heads = ("Rail", "Checks", "Stopped", "Masked", "Failed", "p50 ms", "p95 ms")
     return (
-        _table(heads, rows)
+        table_html(heads, rows)
         + '<p class="ea-muted rv-small">A check is of one text: a question, a passage or a sentence. Failed checks gave no verdict '
         "(an error, or a budget that was spent) and stopped the text, too.</p>"
     )
@@ -176,8 +177,8 @@ def dry_run_html(found: DryRun, questions: Mapping[str, str]) -> str:
     rows = "".join(_changed(one, questions.get(one.turn_id, "")) for one in found.changes[:SHOWN])
     more = f'<p class="ea-muted">{len(found.changes) - SHOWN} more.</p>' if len(found.changes) > SHOWN else ""
     return (
-        f'<section class="gd-part"><h3>Dry run</h3>{head}{_table(("Text", "In force", "This policy", "n"), summed)}'
-        f"<h3>Which</h3>{_table(('Question of the turn', 'Text', 'Change', 'Rail and rule'), rows)}{more}</section>"
+        f'<section class="gd-part"><h3>Dry run</h3>{head}{table_html(("Text", "In force", "This policy", "n"), summed)}'
+        f"<h3>Which</h3>{table_html(('Question of the turn', 'Text', 'Change', 'Rail and rule'), rows)}{more}</section>"
     )
 
 
@@ -185,11 +186,4 @@ def _changed(one: Change, question: str) -> str:
     return (
         f"<tr><td dir='auto'>{esc(question)}</td><td>{one.stage}</td><td>{one.before} → {one.after}</td>"
         f"<td>{esc(one.rail)} <span class='ea-muted'>{esc(one.rule)}</span></td></tr>"
-    )
-
-
-def _table(heads: Sequence[str], rows: str) -> str:
-    head = "".join(f"<th>{one}</th>" for one in heads)
-    return (
-        f'<div class="ea-table" tabindex="0"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
     )

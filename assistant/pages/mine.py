@@ -9,7 +9,7 @@ import gradio as gr
 
 from assistant.pages import shell
 from assistant.pages.icons import icon
-from assistant.pages.parts import PLAIN, QUIET, bridge_js
+from assistant.pages.parts import PLAIN, QUIET, bridge_js, sent
 from assistant.pages.person import signed_in, told
 from assistant.pages.render import esc
 from core.errors import BadInput
@@ -61,7 +61,7 @@ class MineEvents:
     @told
     def task_close(self, event: gr.EventData, request: gr.Request) -> str:
         who = signed_in(self._assistant, request)
-        data = event._data if isinstance(event._data, dict) else {}
+        data = sent(event)
         self._assistant.tasks.close(str(data.get("task", "")), who, str(data.get("note", "")))
         gr.Info("The task is closed.", duration=4)
         return self._tasks(who)
@@ -69,7 +69,7 @@ class MineEvents:
     @told
     def consent(self, event: gr.EventData, request: gr.Request) -> str:
         who = signed_in(self._assistant, request)
-        data = event._data if isinstance(event._data, dict) else {}
+        data = sent(event)
         allowed = data.get("allowed")
         if not isinstance(allowed, bool):
             raise BadInput("The page sent no choice: reload it.")

@@ -1,8 +1,13 @@
-"""Options that the pages' components and events share."""
+"""What the pages' components and events share: options, what the bridge sends, and a table."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+import gradio as gr
+
+from core.errors import BadInput
 
 PLAIN: dict[str, Any] = {"js_on_load": None, "apply_default_css": False}
 """For gr.HTML: what is rendered brings its own looks (static/*.css) and acts through the page's bridge."""
@@ -19,3 +24,24 @@ def bridge_js(*names: str) -> str:
     """
     listed = ", ".join(f"'{name}'" for name in names)
     return f"const names = [{listed}]; window.eaSend = (name, data) => {{ if (names.includes(name)) trigger(name, data || {{}}); }};"
+
+
+def sent(event: gr.EventData) -> Mapping[str, Any]:
+    """What the page's bridge sent with an event; nothing where that is no object."""
+    return event._data if isinstance(event._data, dict) else {}
+
+
+def word_of(event: gr.EventData, name: str) -> str:
+    """A text that the bridge sent, "" where it sent none; raises BadInput where it is something else."""
+    value = sent(event).get(name, "")
+    if not isinstance(value, str):
+        raise BadInput("The page sent something else than text: reload it.")
+    return value
+
+
+def table_html(heads: Sequence[str], rows: str) -> str:
+    """A table of rows in HTML, which scrolls by keyboard where it is wide."""
+    head = "".join(f"<th>{one}</th>" for one in heads)
+    return (
+        f'<div class="ea-table" tabindex="0"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
+    )

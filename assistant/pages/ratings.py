@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import gradio as gr
 
 from assistant.pages import ratings_views, shell
-from assistant.pages.parts import PLAIN, QUIET, bridge_js
+from assistant.pages.parts import PLAIN, QUIET, bridge_js, sent, word_of
 from assistant.pages.person import signed_in, told
 from assistant.web.sessions import require
-from core.errors import BadInput
 from core.rating_figures import figures
 from core.rating_records import Given, Kept
 from core.ratings import Ratings
@@ -55,26 +54,26 @@ class RatingsEvents:
 
     @told
     def rating_start(self, event: gr.EventData, request: gr.Request) -> str:
-        return self._next(self._rater(request), _word(event, "batch"))
+        return self._next(self._rater(request), word_of(event, "batch"))
 
     @told
     def rating_save(self, event: gr.EventData, request: gr.Request) -> str:
         """Keep the rating and show the next item; after one that calibrates, what was agreed stands above it."""
         who = self._rater(request)
-        data = event._data if isinstance(event._data, dict) else {}
+        data = sent(event)
         scores, seconds = data.get("scores"), data.get("seconds")
         given = Given(
-            preferred=_word(event, "preferred"),
+            preferred=word_of(event, "preferred"),
             scores=scores if isinstance(scores, dict) else {},
-            comment=_word(event, "comment"),
+            comment=word_of(event, "comment"),
             seconds=float(seconds) if isinstance(seconds, int | float) else 0.0,
         )
-        kept = self._ratings.rate(_word(event, "item"), who, given)
-        return self._next(who, _word(event, "batch"), kept=kept)
+        kept = self._ratings.rate(word_of(event, "item"), who, given)
+        return self._next(who, word_of(event, "batch"), kept=kept)
 
     @told
     def rating_skip(self, event: gr.EventData, request: gr.Request) -> str:
-        return self._next(self._rater(request), _word(event, "batch"), after=_word(event, "item"))
+        return self._next(self._rater(request), word_of(event, "batch"), after=word_of(event, "item"))
 
     @told
     def rating_back(self, request: gr.Request) -> str:
@@ -84,7 +83,7 @@ class RatingsEvents:
     def rating_results(self, event: gr.EventData, request: gr.Request) -> str:
         """One batch in figures: for administrators, since it says whose answers were which."""
         require(signed_in(self._assistant, request), "admin")
-        return ratings_views.results_html(figures(self._assistant.store, self._ratings, _word(event, "batch")))
+        return ratings_views.results_html(figures(self._assistant.store, self._ratings, word_of(event, "batch")))
 
     def _rater(self, request: gr.Request) -> Principal:
         return require(signed_in(self._assistant, request), "support", "admin")
@@ -98,11 +97,3 @@ class RatingsEvents:
         if item is None:
             return told_gold + ratings_views.finished_html(self._ratings.batch(batch_id, who.person_id))
         return told_gold + ratings_views.item_html(item)
-
-
-def _word(event: gr.EventData, name: str) -> str:
-    data: Any = event._data if isinstance(event._data, dict) else {}
-    value = data.get(name, "")
-    if not isinstance(value, str):
-        raise BadInput("The page sent something else than text: reload it.")
-    return value

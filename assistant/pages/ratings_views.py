@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from assistant.pages.icons import icon
+from assistant.pages.parts import table_html
 from assistant.pages.render import esc, rich
 from core.agreement import Coefficient
 from core.rates import Rate
@@ -178,11 +179,11 @@ def results_html(found: Figures) -> str:
             f"<td class='ea-num'>{one.low:.2f} to {one.high:.2f}</td><td class='ea-num'>{one.n}</td></tr>"
             for one in found.scores
         )
-        parts.append("<h3>Scores</h3>" + _table(("Run", "Criterion", "Mean", "95 %", "n"), rows))
+        parts.append("<h3>Scores</h3>" + table_html(("Run", "Criterion", "Mean", "95 %", "n"), rows))
     parts += [_agreement(one, found.cases) for one in found.agreement]
     people = "".join(f"<tr><td>{esc(who)}</td>{_rate(rate)}</tr>" for who, rate in found.accuracy.items())
     if people:
-        parts.append("<h3>Calibration</h3>" + _table(("Rater", "As agreed", "95 %", "n"), people))
+        parts.append("<h3>Calibration</h3>" + table_html(("Rater", "As agreed", "95 %", "n"), people))
     return f'<section class="rt-results">{"".join(parts)}</section>'
 
 
@@ -193,10 +194,10 @@ def _preferred(found: Figures, names: dict[str, str]) -> str:
         for word, n in found.preferred.items()
     )
     if not found.a_wins.n:
-        return "<h3>Preference</h3>" + _table(("Preferred", "Items"), rows)
+        return "<h3>Preference</h3>" + table_html(("Preferred", "Items"), rows)
     return (
         "<h3>Preference</h3>"
-        + _table(("Preferred", "Items"), rows)
+        + table_html(("Preferred", "Items"), rows)
         + f"<p>Where one of the two is preferred, {esc(names['a'])} wins {_share(found.a_wins)}. "
         f"The answer that stood first was preferred in {_share(found.first_wins)}: about half, where place does not matter.</p>"
     )
@@ -204,7 +205,7 @@ def _preferred(found: Figures, names: dict[str, str]) -> str:
 
 def _agreement(one: AgreementOf, cases: Mapping[str, str]) -> str:
     rows = "".join(f"<tr><td>{esc(' and '.join(pair))}</td>{_coefficient(k)}</tr>" for pair, k in one.pairs.items())
-    kappas = _table(("Raters", "Cohen's kappa", "95 %", "n"), rows) if rows else ""
+    kappas = table_html(("Raters", "Cohen's kappa", "95 %", "n"), rows) if rows else ""
     listed = "".join(
         f"<li><code>{esc(cases.get(item.item, item.item))}</code> {esc(', '.join(f'{who}: {value}' for who, value in item.values.items()))}</li>"
         for item in one.disagreements[:SHOWN]
@@ -218,13 +219,6 @@ def _agreement(one: AgreementOf, cases: Mapping[str, str]) -> str:
     return (
         f"<h3>Agreement on {esc(one.on)}</h3><p>Krippendorff's alpha {alpha} over {one.alpha.n} items that two or more have "
         f"rated.</p>{kappas}{apart}"
-    )
-
-
-def _table(heads: Sequence[str], rows: str) -> str:
-    head = "".join(f"<th>{one}</th>" for one in heads)
-    return (
-        f'<div class="ea-table" tabindex="0"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
     )
 
 

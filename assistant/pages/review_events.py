@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from assistant.pages import review_case, review_figures, review_list, shell
+from assistant.pages.parts import sent, word_of
 from assistant.pages.person import signed_in, told
 from assistant.web.sessions import require
-from core.errors import BadInput, Conflict, NotAllowed, NotFound
+from core.errors import Conflict, NotAllowed, NotFound
 from core.records import Principal
 from core.review_file import judgement_from
 from core.review_records import WANTED, Item, QueueFilter, Wanted
@@ -64,21 +65,21 @@ class ReviewEvents:
     def review_open(self, event: gr.EventData, request: gr.Request, *values: Any) -> tuple[Any, ...]:
         """Take the item, where it is this reviewer's to decide, and show it."""
         who = self._reviewer(request)
-        case = self._open(who, _word(event, "item"))
+        case = self._open(who, word_of(event, "item"))
         return (*self._lists(who, values), case)
 
     @told
     def review_close(self, event: gr.EventData, request: gr.Request, *values: Any) -> tuple[Any, ...]:
         """Give the item back and return to the queue."""
         who = self._reviewer(request)
-        self._reviews.release(_word(event, "item"), who)
+        self._reviews.release(word_of(event, "item"), who)
         return (*self._lists(who, values), "")
 
     @told
     def review_skip(self, event: gr.EventData, request: gr.Request, *values: Any) -> tuple[Any, ...]:
         """Give the item back and take the one that follows it in the queue."""
         who = self._reviewer(request)
-        skipped = _word(event, "item")
+        skipped = word_of(event, "item")
         self._reviews.release(skipped, who)
         queue = [item.item_id for item in self._reviews.queue.items(who, _wanted(values))]
         after = queue[queue.index(skipped) + 1 :] if skipped in queue else queue
@@ -89,7 +90,7 @@ class ReviewEvents:
         """Keep the decision, say what becomes of the item, and show the next one."""
         who = self._reviewer(request)
         given = _judgement(event)
-        item = self._reviews.decide(_word(event, "item"), who, judgement_from(given))
+        item = self._reviews.decide(word_of(event, "item"), who, judgement_from(given))
         gr.Info(SAID.get(item.status, "Kept."), duration=4)
         waiting = self._reviews.queue.items(who, _wanted(values))
         return self._next(who, values, [one.item_id for one in waiting])
@@ -97,7 +98,7 @@ class ReviewEvents:
     @told
     def review_hand_on(self, event: gr.EventData, request: gr.Request, *values: Any) -> tuple[Any, ...]:
         who = self._reviewer(request)
-        item = self._reviews.assign(_word(event, "item"), _word(event, "to"), by=who)
+        item = self._reviews.assign(word_of(event, "item"), word_of(event, "to"), by=who)
         gr.Info(f"Handed to {item.assigned_to}.", duration=4)
         return (*self._lists(who, values), "")
 
@@ -108,13 +109,13 @@ class ReviewEvents:
     @told
     def gold_add(self, event: gr.EventData, request: gr.Request) -> str:
         who = require(signed_in(self._assistant, request), "admin")
-        self._assistant.gold.add(_word(event, "item"), by=who)
+        self._assistant.gold.add(word_of(event, "item"), by=who)
         return self._figures(who)
 
     @told
     def gold_remove(self, event: gr.EventData, request: gr.Request) -> str:
         who = require(signed_in(self._assistant, request), "admin")
-        self._assistant.gold.remove(_word(event, "item"), by=who)
+        self._assistant.gold.remove(word_of(event, "item"), by=who)
         return self._figures(who)
 
     def _reviewer(self, request: gr.Request) -> Principal:
@@ -170,27 +171,19 @@ def _wanted(values: tuple[Any, ...]) -> QueueFilter:
 
 def _judgement(event: gr.EventData) -> dict[str, Any]:
     """The form's values as the API takes them."""
-    data = event._data if isinstance(event._data, dict) else {}
-    kind = _word(event, "kind")
+    data = sent(event)
+    kind = word_of(event, "kind")
     correction: dict[str, Any] | None = None
     if kind:
-        correction = {"kind": kind, "answer": _word(event, "answer"), "passage_id": _word(event, "passage")}
+        correction = {"kind": kind, "answer": word_of(event, "answer"), "passage_id": word_of(event, "passage")}
         correction |= {"start": data.get("start") or 0, "end": data.get("end") or 0}
     return {
-        "decision": _word(event, "decision"),
+        "decision": word_of(event, "decision"),
         "correction": correction,
-        "note": _word(event, "note"),
+        "note": word_of(event, "note"),
         "seconds": data.get("seconds") or 0.0,
     }
 
 
 def _choices(every: str, found: list[str]) -> Any:
     return gr.update(choices=[(every, ""), *sorted(set(found) - {""})])
-
-
-def _word(event: gr.EventData, name: str) -> str:
-    data = event._data if isinstance(event._data, dict) else {}
-    value = data.get(name, "")
-    if not isinstance(value, str):
-        raise BadInput("The page sent something else than text: reload it.")
-    return value

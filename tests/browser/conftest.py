@@ -92,7 +92,7 @@ def _ready(url: str) -> bool:
         return False
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """The assistant with the demo's people, two departments' documents and one hostile document."""
     folder = tmp_path_factory.mktemp("served")
@@ -104,7 +104,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     yield from start(folder / "home", documents)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def slow_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """An assistant whose answer model, served over HTTP, takes its time: for what happens while an answer is written."""
     folder = tmp_path_factory.mktemp("slow")
@@ -122,8 +122,9 @@ def slow_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
+    """A browser for the tests of this package: its driver keeps an event loop in their thread, which later tests must not find."""
     if not Path(CHROMIUM).exists():
         pytest.skip("Chromium is not installed: apt-get install chromium")
     with sync_playwright() as driver:

@@ -158,7 +158,7 @@ def test_what_waits_is_filtered_handed_on_and_exported(people: People) -> None:
     expect(waiting(carla, HOTEL)).to_have_count(0)  # the filter says: held by nobody
     farid = people.open("farid.nasser", "/review")
     chosen(farid, "assignee", "Held by me")
-    expect(farid.locator(".rv-item")).to_have_count(1)
+    expect(waiting(farid, HOTEL)).to_have_count(1)
     opened(farid, HOTEL)
     farid.keyboard.press("6")
     farid.keyboard.press("Control+Enter")

@@ -150,11 +150,11 @@ def test_an_archive_that_reaches_outside_or_has_no_manifest_is_refused(empty: Pa
     assert not (tmp_path / "evil").exists()
 
 
-def test_a_backup_of_a_newer_version_names_it(saved: Path, empty: Path, tmp_path: Path) -> None:
-    newer = tmp_path / "newer.tar.gz"
-    newer.write_bytes(
-        gzip.compress(gzip.decompress(saved.read_bytes()).replace(b'"schema": "0001"', b'"schema": "9001"'))
-    )
+def test_a_backup_of_a_newer_version_names_it(saved: Path, empty: Path, store: Store, tmp_path: Path) -> None:
+    newer, here = tmp_path / "newer.tar.gz", f'"schema": "{store.schema()}"'.encode()
+    known = gzip.decompress(saved.read_bytes())
+    assert here in known
+    newer.write_bytes(gzip.compress(known.replace(here, b'"schema": "9001"')))
     with pytest.raises(BadInput, match="newer version"):
         restore(Settings(home=empty), newer)
 
