@@ -2,8 +2,8 @@
 
     ingest     the demo's documents and people into a fresh home folder
     before     held-out paraphrases put to the adapter that serves
-    ask        simulated colleagues ask, and flag what is wrong
-    review     two reviewers approve the corrections of demo/loop.yaml
+    ask        simulated colleagues ask, flag what is wrong and thumb up what is right
+    review     two reviewers approve the corrections of demo/loop.yaml, and confirm what was right
     dataset    what they approved becomes a governed dataset
     train      the embedded reader goes on from the adapter that serves; registered as `dev`
     full       the same rows by full fine-tuning, to compare with (with --full)
@@ -58,6 +58,7 @@ from core.gate import read_report  # noqa: E402
 from core.people import read_people_file  # noqa: E402
 from core.rates import Rate, wilson  # noqa: E402
 from core.records import Correction, Feedback, Principal, Question  # noqa: E402
+from core.review_items import item_id_of  # noqa: E402
 from core.review_records import Judgement  # noqa: E402
 from core.rollouts import CANARY  # noqa: E402
 from core.settings import Settings, load_settings  # noqa: E402
@@ -75,7 +76,7 @@ TODAY = date(2026, 11, 15)
 DOUBLES = 5
 """Colleagues of each demo person, with the same groups: simulated people, so that shares of them mean something."""
 WAY_BACK = timedelta(days=40)
-EVERY = timedelta(hours=5)
+EVERY = timedelta(hours=3)
 ASKERS = 4
 """Who ask all the time while the adapter is rolled back."""
 STEPS = (
@@ -114,13 +115,27 @@ class Lesson:
     held_out: tuple[str, ...]
 
     def right(self, text: str, status: str) -> bool:
-        said = " ".join(text.casefold().split())
-        return status == "answered" and all(" ".join(one.casefold().split()) in said for one in self.must_include)
+        return says(self.must_include, text, status)
 
 
-def read_lessons(path: Path = FILE) -> list[Lesson]:
-    listed = yaml.safe_load(path.read_text(encoding="utf-8"))["questions"]
-    return [
+@dataclass(frozen=True, slots=True)
+class Everyday:
+    """A question that is answered rightly before, as it should be after; without `must_include`, one that nothing answers."""
+
+    question: str
+    asked_by: str
+    must_include: tuple[str, ...] = ()
+
+
+def says(wanted: Sequence[str], text: str, status: str) -> bool:
+    said = " ".join(text.casefold().split())
+    return status == "answered" and all(" ".join(one.casefold().split()) in said for one in wanted)
+
+
+def read_lessons(path: Path = FILE) -> tuple[list[Lesson], list[Everyday]]:
+    """The questions with their corrections, and those that people are content with."""
+    found = yaml.safe_load(path.read_text(encoding="utf-8"))
+    lessons = [
         Lesson(
             lesson_id=one["id"],
             document=one["document"],
@@ -130,8 +145,10 @@ def read_lessons(path: Path = FILE) -> list[Lesson]:
             ask=tuple(one["ask"]),
             held_out=tuple(one["held_out"]),
         )
-        for one in listed
+        for one in found["questions"]
     ]
+    others = [*found["everyday"], *found["unanswerable"]]
+    return lessons, [Everyday(o["question"], o["asked_by"], tuple(o.get("must_include", ()))) for o in others]
 
 
 @dataclass
@@ -140,6 +157,7 @@ class Loop:
 
     home: Path
     lessons: Sequence[Lesson]
+    everyday: Sequence[Everyday]
     args: argparse.Namespace
     found: dict[str, Any] = field(default_factory=dict)
 
@@ -228,53 +246,79 @@ def before(loop: Loop) -> dict[str, Any]:
 
 
 def ask(loop: Loop) -> dict[str, Any]:
-    """Colleagues ask every wording; whoever gets a wrong answer flags it. The flags lie hours apart, as in real life."""
-    flags: list[tuple[str, str]] = []
-    asked = 0
+    """Colleagues ask: whoever gets a wrong answer flags it, whoever gets a right one to an everyday question thumbs it up.
+
+    What they say lies hours apart, as in real life: within an hour it would be a burst, which no dataset takes in.
+    """
+    given: list[tuple[str, str]] = []
+    start, counts = datetime.now(UTC) - WAY_BACK, dict.fromkeys(("asked", "flagged", "thumbs_up"), 0)
     with opened(loop) as assistant:
         answerer = asking(assistant)
-        start = datetime.now(UTC) - WAY_BACK
-        for number, lesson in enumerate(loop.lessons):
-            for place, text in enumerate(lesson.ask):
-                base = lesson.asked_by[place % len(lesson.asked_by)]
-                who = people_like(assistant, base)[number % DOUBLES]
-                answer = answerer.answer(Question(text, who))
-                asked += 1
-                if lesson.right(answer.text, answer.status):
-                    continue
-                given = Feedback(
-                    feedback_id=new_id(),
-                    turn_id=answer.turn_id,
-                    person_id=who.person_id,
-                    kind="flag",
-                    created_at=start + len(flags) * EVERY,
-                    reasons=("wrong",) if answer.status == "answered" else ("incomplete",),
+        for number, (base, text, about) in enumerate(_questions(loop)):
+            who = people_like(assistant, base)[number % DOUBLES]
+            answer = answerer.answer(Question(text, who))
+            counts["asked"] += 1
+            if isinstance(about, Lesson):
+                right, correction = about.right(answer.text, answer.status), about.lesson_id
+            else:
+                right = (
+                    says(about.must_include, answer.text, answer.status)
+                    if about.must_include
+                    else answer.status == "no_answer"
                 )
-                assistant.turns.add_feedback(given)
-                flags.append((given.feedback_id, lesson.lesson_id))
-    return {"asked": asked, "flagged": len(flags), "flags": flags}
+                correction = "confirm" if right else "refuse"
+                if not right and about.must_include:
+                    continue  # no correction of the file: nobody reports it
+            if right and isinstance(about, Lesson):
+                continue
+            said = Feedback(
+                feedback_id=new_id(),
+                turn_id=answer.turn_id,
+                person_id=who.person_id,
+                kind="up" if right else "flag",
+                created_at=start + len(given) * EVERY,
+                reasons=() if right else ("wrong",) if answer.status == "answered" else ("incomplete",),
+            )
+            assistant.turns.add_feedback(said)
+            counts["thumbs_up" if right else "flagged"] += 1
+            given.append((said.feedback_id, correction))
+    return {**counts, "given": given}
+
+
+def _questions(loop: Loop) -> Iterator[tuple[str, str, Lesson | Everyday]]:
+    """Who asks what: every wording of every lesson, the everyday questions between them."""
+    lessons = [
+        (lesson.asked_by[place % len(lesson.asked_by)], text, lesson)
+        for lesson in loop.lessons
+        for place, text in enumerate(lesson.ask)
+    ]
+    others = [(one.asked_by, one.question, one) for one in loop.everyday]
+    every = max(1, len(lessons) // max(1, len(others)))
+    while lessons or others:
+        yield from lessons[:every]
+        yield from others[:1]
+        lessons, others = lessons[every:], others[1:]
 
 
 def review(loop: Loop) -> dict[str, Any]:
-    """Two reviewers who may read an item's sources mark the file's words in the passage that holds them."""
-    from core.review_items import item_id_of
-
+    """Two reviewers who may read an item's sources mark the file's words in the passage that holds them, or confirm."""
     lessons = {one.lesson_id: one for one in loop.lessons}
-    approved, unread = 0, 0
+    counts = dict.fromkeys(("corrected", "refused", "confirmed", "without_two_readers"), 0)
     with opened(loop) as assistant:
-        for feedback_id, lesson_id in loop.found["ask"]["flags"]:
+        for feedback_id, what in loop.found["ask"]["given"]:
             item_id = item_id_of(feedback_id)
             readers = assistant.reviews.queue.readers(item_id)[:2]
             if len(readers) < 2:
-                unread += 1
+                counts["without_two_readers"] += 1
                 continue
-            correction = _marked(assistant, lessons[lesson_id])
+            correction = _marked(assistant, lessons[what]) if what in lessons else Correction(what)
             for person_id in readers:
                 reviewer = assistant.people.get(person_id)
                 assistant.reviews.claim(item_id, reviewer)
                 item = assistant.reviews.decide(item_id, reviewer, Judgement("train", correction))
-            approved += item.status == "done"
-    return {"approved": approved, "without_two_readers": unread}
+            assert item.status == "done", item
+            counts[{"confirm": "confirmed", "refuse": "refused"}.get(what, "corrected")] += 1
+    return counts
 
 
 def _marked(assistant: Assistant, lesson: Lesson) -> Correction:
@@ -555,7 +599,11 @@ def main() -> int:
         parser.error("--only goes on in a home folder: name it with --home")
     os.environ.setdefault("ASSISTANT_MODELS", str(ROOT / ".run" / "models"))
     with nullcontext(args.home) if args.home else tempfile.TemporaryDirectory(prefix="loop-") as folder:
-        return run(Loop(Path(folder).resolve(), read_lessons()[: args.limit], args), wanted)
+        lessons, everyday = read_lessons()
+        part = slice(0, args.limit)
+        return run(
+            Loop(Path(folder).resolve(), lessons[part], everyday[part] if args.limit else everyday, args), wanted
+        )
 
 
 def run(loop: Loop, wanted: Sequence[str]) -> int:
@@ -574,7 +622,7 @@ def run(loop: Loop, wanted: Sequence[str]) -> int:
         loop.found[name] = works[name](loop)
         minutes[name] = (time.perf_counter() - began) / 60
         loop.keep()
-        shown = {key: value for key, value in loop.found[name].items() if key not in ("by_lesson", "flags", "checks")}
+        shown = {key: value for key, value in loop.found[name].items() if key not in ("by_lesson", "given", "checks")}
         say(
             loop,
             f"{name:<9} {minutes[name]:5.1f} min  {shown}",

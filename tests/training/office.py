@@ -39,7 +39,7 @@ BEGIN = datetime(2026, 10, 1, 8, tzinfo=UTC)
 REVIEWER = "rita.reviewer"
 ASKED = (
     ("ben.okafor", "How fast does my manager have to reply to a leave request?", "The manager answers within 5 working days"),
-    ("carla.ruiz", "During which weeks is the window for buying extra days off open?", "open from 1 to 30 November"),
+    ("carla.ruiz", "When is the window for buying days open?", "open from 1 to 30 November"),
     ("amelia.hart", "Who may interrupt somebody's vacation and call them back?", "Only a head of department may call an employee back"),
     ("grace.lin", "Into how many blocks can partner leave be divided?", "up to 3 blocks of at least 1 week each"),
     ("farid.nasser", "What happens to a referral that the candidate never agreed to?", "a referral without consent is deleted"),
@@ -50,10 +50,10 @@ ASKED = (
     ("grace.lin", "What can I spend on Spanish lessons in a year?", "a separate budget of £600 for each employee and year"),
     ("farid.nasser", "How much study leave comes with a qualification?", "up to 5 paid days of study leave in a calendar year"),
     ("elena.rossi", "What share of the fees of a degree is covered?", "up to 70% of the fees of a degree"),
-    ("ben.okafor", "Who settles a quarrel over a referral bonus?", "Disputes are decided by the people director within 15 working days"),
+    ("ben.okafor", "Who decides disputes about the referral bonus?", "Disputes are decided by the people director within 15 working days"),
     ("carla.ruiz", "When is somebody sent to occupational health?", "after 20 working days of continuous absence"),
     ("amelia.hart", "How many hours a week do the language group classes take?", "at most 2 hours a week"),
-    ("grace.lin", "Can two colleagues split one referral bonus?", "The bonus is paid to one employee only"),
+    ("grace.lin", "Is the referral bonus paid to one employee only?", "The bonus is paid to one employee only"),
     ("farid.nasser", "What does somebody repay who resigns right after adoption leave?", "repays the half-pay part of company pay"),
     ("elena.rossi", "When does the return-to-work conversation take place?", "within 3 working days after every absence"),
 )  # fmt: skip

@@ -26,10 +26,13 @@ class Lesson:
     held_out: list[str]
 
 
-LISTED = yaml.safe_load((FOLDER / "loop.yaml").read_text(encoding="utf-8"))["questions"]
+FILE = yaml.safe_load((FOLDER / "loop.yaml").read_text(encoding="utf-8"))
 LESSONS = [
-    Lesson(one["id"], one["document"], one["asked_by"], one["marked"], one["ask"], one["held_out"]) for one in LISTED
+    Lesson(one["id"], one["document"], one["asked_by"], one["marked"], one["ask"], one["held_out"])
+    for one in FILE["questions"]
 ]
+EVERYDAY = FILE["everyday"]
+UNANSWERABLE = FILE["unanswerable"]
 
 
 def squeezed(text: str) -> str:
@@ -49,20 +52,32 @@ def test_what_reviewers_mark_stands_in_the_document_and_holds_the_answer(name: s
         assert squeezed(lesson.marked) in text, lesson.lesson_id
 
 
+@pytest.mark.parametrize("name", sorted({one["document"] for one in EVERYDAY}))
+def test_what_an_everyday_answer_must_say_stands_in_the_document(name: str) -> None:
+    text = squeezed(convert((DOCUMENTS / name).read_bytes(), name).text)
+    for one in (one for one in EVERYDAY if one["document"] == name):
+        assert all(squeezed(words) in text for words in one["must_include"]), one["question"]
+
+
 def test_the_people_who_ask_are_of_the_demo() -> None:
     _, everybody = read_people_file(FOLDER / "people.yaml")
-    assert {who for one in LESSONS for who in one.asked_by} <= {who.person_id for who in everybody}
+    known = {who.person_id for who in everybody}
+    assert {who for one in LESSONS for who in one.asked_by} <= known
+    assert {one["asked_by"] for one in (*EVERYDAY, *UNANSWERABLE)} <= known
 
 
 def test_no_wording_stands_twice() -> None:
     said = Counter(text.casefold() for one in LESSONS for text in wordings(one))
+    said.update(one["question"].casefold() for one in (*EVERYDAY, *UNANSWERABLE))
     assert [text for text, count in said.items() if count > 1] == []
 
 
 def test_no_wording_is_near_to_an_evaluation_case(embedder: Embedder) -> None:
     cases = [case.question for case in load_suite(FOLDER.parent / "eval" / "suites" / "demo").cases]
     kept_away = EvaluationQuestions.of(cases, embedder.encode)
-    near = {text: why for one in LESSONS for text in wordings(one) if (why := kept_away.why(text, embedder.encode))}
+    said = [text for one in LESSONS for text in wordings(one)]
+    said += [one["question"] for one in (*EVERYDAY, *UNANSWERABLE)]
+    near = {text: why for text in said if (why := kept_away.why(text, embedder.encode))}
     assert near == {}
 
 
