@@ -160,12 +160,7 @@ def build(
         ingest = _ingest(settings, catalogue, index, embedder, people)
         adopt(store)
         policies = PolicyBook(settings.home / "policies", settings.policy, audit)
-        namer, judge = open_pseudonyms(settings, store, audit), open_judge(settings)
-        support = reranker.score if reranker else None
-
-        def rails(policy: Policy) -> Guards:
-            return build_guards(settings, TEMPLATE_TEXT, policy=policy, judge=judge, support=support, namer=namer)
-
+        rails = _rails(settings, store, audit=audit, reranker=reranker)
         guards = rails(policies.in_force().policy)
         registry, rollouts = begun(settings, store, audit, base=answer_model.adapter if answer_model else "")
         model = answer_model or open_model(settings, embedder, verified=registry.verified)
@@ -208,6 +203,22 @@ def _ingest(settings: Settings, catalogue: Catalogue, index: Index, embedder: Em
     )
     ingest.recover()
     return ingest
+
+
+def _rails(
+    settings: Settings, store: Store, *, audit: Audit, reranker: CrossEncoder | None
+) -> Callable[[Policy], Guards]:
+    """What makes the guards of a policy, with the models that judge and the owners who hear of planted passages."""
+    namer, judge = open_pseudonyms(settings, store, audit), open_judge(settings)
+    support = reranker.score if reranker else None
+    planted = DocumentTasks(store, audit).planted
+
+    def rails(policy: Policy) -> Guards:
+        return build_guards(
+            settings, TEMPLATE_TEXT, policy=policy, judge=judge, support=support, planted=planted, namer=namer
+        )
+
+    return rails
 
 
 def _reranker(settings: Settings) -> CrossEncoder | None:

@@ -1,4 +1,7 @@
-"""What reviewers ask documents' owners to put right: opened by the decision `fix_document`, closed by the owner with a note."""
+"""What documents' owners are asked to put right: by a reviewer's decision `fix_document`, or by a guard that dropped a passage.
+
+The owner closes it with a note.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +12,15 @@ import sqlalchemy as sa
 
 from core.audit import Audit
 from core.errors import BadInput, Conflict, NotFound
-from core.records import Principal, Triage, Turn
+from core.records import Passage, Principal, Triage, Turn
 from core.review_records import DocumentTask
 from core.store import Store
 from core.tables import document, document_task, passage
 from core.turns import new_id
 
 LONGEST_NOTE = 4000
+GUARD = "guard"
+"""Who opened a task that no person did."""
 
 
 class DocumentTasks:
@@ -54,6 +59,44 @@ class DocumentTasks:
             values = {"status": "closed", "closed_at": datetime.now(UTC), "closed_by": who.person_id}
             connection.execute(document_task.update().where(one).values(values | {"closing_note": note}))
             return _task(connection.execute(sa.select(document_task).where(one)).one())
+
+    def planted(self, found: Passage, rule: str) -> bool:
+        """Ask a document's owner about a passage that reads like an order to the assistant; once for each passage.
+
+        Returns:
+            Whether a task was opened; False where one was opened before, closed or not.
+        """
+        where = f"Part {found.ordinal + 1}" + (f" ({found.section})" if found.section else "")
+        note = (
+            f"{where} of “{found.title}” reads like an order to the assistant (rule: {rule}) and is left out of every answer. "
+            "Take the order out; if it is none, say so to the administrators."
+        )
+        same = sa.and_(
+            document_task.c.document_id == found.document_id,
+            document_task.c.version == found.version,
+            document_task.c.opened_by == GUARD,
+            document_task.c.note == note,
+        )
+        with self._store.read() as connection:
+            if connection.execute(sa.select(document_task.c.task_id).where(same)).first():
+                return False
+        task_id = new_id()
+        with self._audit.recorded(GUARD, "task.open", task_id, document=found.document_id, rule=rule) as connection:
+            values = {
+                "task_id": task_id,
+                "document_id": found.document_id,
+                "version": found.version,
+                "item_id": None,
+                "owner": found.owner,
+                "opened_by": GUARD,
+                "note": note,
+                "status": "open",
+                "created_at": datetime.now(UTC),
+                "closed_by": "",
+                "closing_note": "",
+            }
+            connection.execute(document_task.insert().values(values))
+        return True
 
 
 def open_task(connection: sa.Connection, made: Triage, asked: Turn) -> str:
