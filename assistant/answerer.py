@@ -150,14 +150,16 @@ class Answerer:
         if refused:
             yield self._refuse(trace, "failed", refused)
             return
-        # 4. without passages, or with too little evidence, there is no answer
-        if not trace.passages or found.evidence < trace.route.evidence_threshold:
+        # 4. without passages, or with too little evidence, there is no answer; what the adapter was taught is evidence too
+        taught = self.model.taught(trace.standalone, trace.passages, adapter=trace.adapter)
+        trace.evidence = round(max(found.evidence, taught), 4)
+        if not trace.passages or trace.evidence < trace.route.evidence_threshold:
             yield self._refuse(trace, "no_answer", "low_evidence" if trace.passages else "no_passage")
             return
         # 5. the prompt, by the rollout's template; 6. `stream` asked the router which adapter serves this person
         with trace.step("prompt"):
             prompt = build_prompt(
-                trace.standalone, trace.passages, history, template=trace.route.template, evidence=found.evidence
+                trace.standalone, trace.passages, history, template=trace.route.template, evidence=trace.evidence
             )
         # 7. generate and release; an adapter on trial that fails at once is stood in for, once
         release, failed = yield from self._generate(prompt, trace)

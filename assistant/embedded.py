@@ -7,7 +7,7 @@ quoting model's signals, leads with the short answer, and says nothing that does
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,8 @@ from assistant.models import QUOTING
 from assistant.prompt import NO_ANSWER, Prompt
 from assistant.quote import Place, QuotingModel, Scored, rank
 from assistant.readable import Readable, plain, readable
-from assistant.reader import PassageReading, Readers
+from assistant.reader import DEFAULT, PassageReading, Readers
+from core.errors import AssistantError
 from core.records import Passage
 from retrieval.adapters import BASE_NAME
 from retrieval.embed import Embedder
@@ -27,6 +28,10 @@ from retrieval.glossary import Glossary
 READ = 5
 """Passages that are read, the retriever's best."""
 UNREAD = -10.0
+IN_SCOPE = 0.3
+"""Chance, by what an adapter was taught, from which it reads a question and the shipped reader does not."""
+TAUGHT_WEIGHT = 2.0
+"""Of that chance among the signals of a passage's parts."""
 SPAN_WEIGHT = "span_weight"
 """The setting of an adapter that replaces the weight of `span`."""
 READER_WEIGHTS: Mapping[str, float] = {
@@ -54,10 +59,11 @@ READER_WEIGHTS: Mapping[str, float] = {
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What was read for one question: units best first, and the span of each read unit."""
+    """What was read for one question: units best first, the span of each read unit, and the chance by what was taught."""
 
     scored: list[Scored]
     spans: Mapping[tuple[int, int], Span]
+    taught: float = 0.0
 
 
 class EmbeddedReader:
@@ -71,6 +77,8 @@ class EmbeddedReader:
         self, readers: Readers, embedder: Embedder, glossary: Glossary | None = None, *, adapter: str = ""
     ) -> None:
         self._readers = readers
+        self._embedder = embedder
+        self._known_vectors = embedder.name == BASE_NAME
         self._quoting = QuotingModel(embedder, glossary)
         self.glossary = self._quoting.glossary
         self.adapter = adapter or readers.production
@@ -88,34 +96,58 @@ class EmbeddedReader:
     def serves(self, adapter: str) -> bool:
         return adapter == QUOTING or self._readers.wanted(adapter)
 
+    def taught(self, question: str, passages: Sequence[Passage], *, adapter: str = "") -> float:
+        """An adapter that cannot be loaded was taught nothing: what is wrong with it is said when it is to answer."""
+        try:
+            return float(self._chances(question, passages, adapter or self.adapter).max(initial=0.0))
+        except AssistantError:
+            return 0.0
+
     def stream(self, prompt: Prompt, *, adapter: str = "") -> Iterator[str]:
         wanted = adapter or self.adapter
         if wanted == QUOTING:
             yield from self._quoting.stream(prompt)
             return
         found = self.find(prompt.question, prompt.passages, adapter=wanted)
-        if not sure_enough(prompt, found.scored, self.glossary):
+        if not sure_enough(replace(prompt, evidence=max(prompt.evidence, found.taught)), found.scored, self.glossary):
             yield NO_ANSWER
             return
         yield from written(prompt.question, found.scored, prompt.passages, spans=found.spans, glossary=self.glossary)
 
     def find(self, question: str, passages: Sequence[Passage], *, adapter: str = "") -> Found:
-        """Every unit of the passages with its chance to hold the answer, best first."""
-        places, values, spans = self.measured(question, passages, adapter=adapter)
-        settings = self._readers.network(adapter).adapter.settings
-        scored = rank(places, values, passages, weights_of(settings))
-        return Found(scored, spans)
+        """Every unit of the passages with its chance to hold the answer, best first.
+
+        Where the question is not like any that the adapter was taught, the shipped reader reads.
+        """
+        chances = self._chances(question, passages, adapter)
+        taught = float(chances.max(initial=0.0))
+        own = self._readers.network(adapter).adapter
+        if own.scope is not None and taught < IN_SCOPE and self._known_vectors:
+            own = self._readers.network(DEFAULT).adapter
+        first = sorted(range(len(passages)), key=lambda n: chances[n] < IN_SCOPE)[:READ]
+        places, values, spans = self.measured(question, passages, adapter=own.adapter_id, first=first)
+        values = np.hstack([values, np.array([[chances[passage]] for _, passage, _ in places]).reshape(-1, 1)])
+        scored = rank(places, values, passages, {**weights_of(own.settings), "taught": TAUGHT_WEIGHT})
+        return Found(scored, spans, taught)
+
+    def _chances(self, question: str, passages: Sequence[Passage], adapter: str) -> NDArray[np.float64]:
+        """Of each passage, to answer the question by what the adapter was taught; shape (passages,)."""
+        scope = None if adapter == QUOTING else self._readers.network(adapter).adapter.scope
+        if scope is None or not self._known_vectors:
+            return np.zeros(len(passages))
+        return scope.chances(self._embedder.encode([question])[0], [p.text for p in passages])
 
     def measured(
-        self, question: str, passages: Sequence[Passage], *, adapter: str = ""
+        self, question: str, passages: Sequence[Passage], *, adapter: str = "", first: Sequence[int] = range(READ)
     ) -> tuple[list[Place], NDArray[np.float64], dict[tuple[int, int], Span]]:
-        """Every unit with its signals, shape (units, READER_WEIGHTS), and the spans read."""
+        """Every unit with its signals, shape (units, READER_WEIGHTS), and the spans read: those of the passages `first`."""
         places, values = self._quoting.measured(question, passages)
-        texts = [readable(p) for p in passages[:READ]]
+        read = [n for n in first if n < len(passages)]
+        texts = [readable(passages[n]) for n in read]
         ranges = [t.places for t in texts]
         readings = self._readers.read(question, [t.text for t in texts], adapter_id=adapter, ranges=ranges)
-        spans = _spans(readings, texts)
-        answers = {r.passage: r.probability for r in readings}
+        spans = {(read[passage], place): span for (passage, place), span in _spans(readings, texts).items()}
+        answers = {read[r.passage]: r.probability for r in readings}
         chances = _log_shares({at: margin for at, (margin, _) in spans.items()})
         extra = [(chances.get((passage, place), UNREAD), answers.get(passage, 0.0)) for _, passage, place in places]
         return places, np.hstack([values, np.array(extra, np.float64).reshape(len(places), 2)]), spans

@@ -8,10 +8,11 @@ scripted model     assistant/scripted.py  for tests and timings
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final, Protocol
 
 from assistant.prompt import Prompt
+from core.records import Passage
 from core.sealed import Sealed
 from core.settings import Settings
 from retrieval.embed import Embedder
@@ -41,6 +42,10 @@ class AnswerModel(Protocol):
 
     def serves(self, adapter: str) -> bool:
         """Whether it would answer by that adapter now. Where not, what it takes is begun, if anything can be; it returns at once."""
+        ...
+
+    def taught(self, question: str, passages: Sequence[Passage], *, adapter: str = "") -> float:
+        """The chance that the passages answer, by questions like it that the adapter was taught; 0 where it knows of none."""
         ...
 
     def stream(self, prompt: Prompt, *, adapter: str = "") -> Iterator[str]:

@@ -69,6 +69,10 @@ class ScriptedModel:
     def serves(self, adapter: str) -> bool:
         return adapter == self.adapter or adapter in self.adapters
 
+    def taught(self, *_: object, **__: object) -> float:
+        """Nothing."""
+        return 0.0
+
     def stream(self, prompt: Prompt, *, adapter: str = "") -> Iterator[str]:
         if adapter in self.adapters:
             yield from self.adapters[adapter].stream(prompt)

@@ -55,6 +55,10 @@ class ServedModel:
         """Whether a replica was seen to answer by that adapter; the base is always worth a try."""
         return adapter == self.name or self.fleet.serves(adapter)
 
+    def taught(self, *_: object, **__: object) -> float:
+        """A server keeps no questions: nothing."""
+        return 0.0
+
     def stream(self, prompt: Prompt, *, adapter: str = "") -> Iterator[str]:
         """As `AnswerModel.stream`, by the named adapter; the base where none is named.
 

@@ -3,6 +3,7 @@
     adapter_config.json        peft's: rank, scaling, target layers
     adapter_model.safetensors  the low-rank matrices, float16
     heads.safetensors          the small layers on top of the encoder, float16
+    scope.safetensors          of a retrained reader: the questions that it reads (retrieval/scope.py)
     manifest.json              written last: id, kind, base, settings, and the sha256 of every other file
     README.md                  the card: data, licences, command, scores, limits
 
@@ -21,9 +22,11 @@ from typing import Literal
 
 from core.errors import AdapterRefused, NotFound
 from core.sealed import MANIFEST, file_sha256, open_sealed, seal
+from retrieval.scope import SCOPE, Scope, read_scope
 
 AdapterKind = Literal["reader", "reranker", "guard"]
 BASE_NAME = "all-MiniLM-L6-v2"
+DIMENSION = 384
 WEIGHTS = ("adapter_model.safetensors", "heads.safetensors")
 FILES = ("README.md", "adapter_config.json", *WEIGHTS)
 SHIPPED = Path(__file__).parent / "adapters_shipped"
@@ -31,7 +34,12 @@ SHIPPED = Path(__file__).parent / "adapters_shipped"
 
 @dataclass(frozen=True, slots=True)
 class Adapter:
-    """A verified adapter. `settings` are numbers that its network needs to be read: thresholds, calibration."""
+    """A verified adapter.
+
+    Attributes:
+        settings: numbers that its network needs to be read: thresholds, calibration.
+        scope: the questions that it reads; None for one that reads every question.
+    """
 
     adapter_id: str
     kind: AdapterKind
@@ -39,6 +47,7 @@ class Adapter:
     sha256: str
     scaling: float
     settings: Mapping[str, float] = field(hash=False)
+    scope: Scope | None = field(default=None, hash=False, compare=False)
 
 
 def base_folder() -> Path:
@@ -69,7 +78,7 @@ def open_adapter(folder: Path, kind: AdapterKind) -> Adapter:
     Raises:
         AdapterRefused: the first thing that is wrong, with the file's name.
     """
-    sealed = open_sealed(folder, files=FILES)
+    sealed = open_sealed(folder, files=(*FILES, SCOPE) if (folder / SCOPE).exists() else FILES)
     name = sealed.adapter_id
     if sealed.kind != kind:
         raise AdapterRefused(f"Adapter {name} is a {sealed.kind[:20]}, and a {kind} is needed here.")
@@ -85,9 +94,10 @@ def open_adapter(folder: Path, kind: AdapterKind) -> Adapter:
         sha256=sealed.sha256,
         scaling=float(config["lora_alpha"]) / float(config["r"]),
         settings=sealed.settings,
+        scope=read_scope(folder, DIMENSION),
     )
 
 
 def write_manifest(folder: Path, adapter_id: str, kind: AdapterKind, settings: Mapping[str, float]) -> str:
-    """Seal a folder that holds FILES; returns the adapter's sha256."""
+    """Seal a folder that holds FILES, and SCOPE where it has one; returns the adapter's sha256."""
     return seal(folder, adapter_id=adapter_id, kind=kind, base=(BASE_NAME, base_sha256()), settings=settings)

@@ -14,16 +14,25 @@ from torch import nn
 
 from core.sealed import MANIFEST
 from retrieval.adapters import BASE_NAME, AdapterKind, write_manifest
+from retrieval.scope import SCOPE, Scope, save_scope
 
 
 def publish(
-    net: Any, folder: Path, *, adapter_id: str, kind: AdapterKind, settings: Mapping[str, float], card: str
+    net: Any,
+    folder: Path,
+    *,
+    adapter_id: str,
+    kind: AdapterKind,
+    settings: Mapping[str, float],
+    card: str,
+    scope: Scope | None = None,
 ) -> str:
     """Write the adapter's files, weights in float16 and the manifest last; returns the adapter's sha256.
 
     Args:
         net: a reader or reranker whose `encoder` is a peft model with one LoRA adapter.
         card: the README.md.
+        scope: the questions that a reader was taught; every question is its own where there is none.
     """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / MANIFEST).unlink(missing_ok=True)
@@ -36,6 +45,9 @@ def publish(
     _save_half(heads_of(net), folder / "heads.safetensors")
     (folder / "README.md").write_text(card, encoding="utf-8")
     shutil.rmtree(fresh)
+    (folder / SCOPE).unlink(missing_ok=True)
+    if scope is not None:
+        save_scope(scope, folder)
     return write_manifest(folder, adapter_id, kind, settings)
 
 

@@ -5,7 +5,8 @@ table rows the one that the reviewer marked must become the likeliest (a softmax
 `assistant/embedded.py` weighs them). Where nothing answers, no part may beat "no answer here". Questions on made-up companies'
 documents are mixed in, so that what was learnt before stays. rank 0 fine-tunes in full, to compare with.
 
-The adapter's sealed settings say what its view is worth among the other signals: `span_weight` of its configuration.
+The adapter's sealed settings say what its view is worth among the other signals: `span_weight` of its configuration. Its scope says
+which questions it reads: those near to one that it was taught, whose passage the person may read (docs/design/scope.md).
 """
 
 from __future__ import annotations
@@ -28,8 +29,10 @@ from assistant.readable import Readable, readable
 from assistant.units import places
 from core.errors import BadInput
 from core.records import Passage
-from retrieval.adapters import SHIPPED, Adapter, open_adapter
+from retrieval.adapters import SHIPPED, Adapter, base_folder, open_adapter
+from retrieval.backends import TorchEmbedder
 from retrieval.heads import ReaderNet, load_net
+from retrieval.scope import Scope
 from retrieval.windows import Window, build_windows, collate, open_tokenizer
 from training.config import ReaderConfig
 from training.loop import trainable_linear_layers
@@ -103,8 +106,16 @@ def train(config: ReaderConfig, rows: Rows, folder: Path, progress: Progress) ->
         net = low_rank(net, bare_net(), FULL_RANK)
     target = folder / "adapter"
     settings = {**start.settings, SPAN_WEIGHT: config.span_weight}
-    publish(net, target, adapter_id=config.name, kind="reader", settings=settings, card=f"# {config.name}\n")
+    card, scope = f"# {config.name}\n", scope_of(lessons).and_earlier(start.scope)
+    publish(net, target, adapter_id=config.name, kind="reader", settings=settings, card=card, scope=scope)
     return target
+
+
+def scope_of(lessons: Sequence[Lesson]) -> Scope:
+    """The questions of some lessons, each with the passage that answers it."""
+    embedder = TorchEmbedder(str(base_folder()))
+    vectors = embedder.encode([lesson.question for lesson in lessons])
+    return Scope.of((v, one.passages[0].text if one.right else "") for v, one in zip(vectors, lessons, strict=True))
 
 
 def lesson_of(row: Row, most: int) -> Lesson | None:
