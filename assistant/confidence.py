@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 WEIGHTS: Mapping[str, float] = {"closeness": 0.9, "covered": 0.4, "evidence": 1.9, "spread": -0.9, "offset": -0.5}
 LEAST = 0.4
 """Below this nothing is answered: of what the demo's questions ask, 9 % of the right answers and two thirds of the others."""
+LEAST_CLOSENESS = 0.2
+"""Below this cosine to the question no part answers it, whatever words they share."""
 
 
 def signals(
@@ -43,6 +45,8 @@ def signals(
 
 def sure_enough(prompt: Prompt, scored: Sequence[Scored], glossary: Glossary) -> bool:
     """Whether the best parts are likely enough to answer a prompt's question to be said."""
+    if max((s.closeness for s in scored), default=0.0) < LEAST_CLOSENESS:
+        return False
     found = confidence(prompt.question, scored, prompt.passages, evidence=prompt.evidence, glossary=glossary)
     return found >= LEAST
 

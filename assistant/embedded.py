@@ -7,7 +7,7 @@ quoting model's signals, leads with the short answer, and says nothing that does
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,8 @@ READ = 5
 UNREAD = -10.0
 IN_SCOPE = 0.3
 """Chance, by what an adapter was taught, from which it reads a question and the shipped reader does not."""
+TAUGHT_ENOUGH = 0.5
+"""From this chance on of the best part's passage it is said, however unlike the question its words are."""
 TAUGHT_WEIGHT = 2.0
 """Of that chance among the signals of a passage's parts."""
 SPAN_WEIGHT = "span_weight"
@@ -59,7 +61,13 @@ READER_WEIGHTS: Mapping[str, float] = {
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What was read for one question: units best first, the span of each read unit, and the chance by what was taught."""
+    """What was read for one question.
+
+    Attributes:
+        scored: units, best first.
+        spans: of each unit that was read, by its passage and place.
+        taught: the chance of the best unit's passage by what the adapter was taught.
+    """
 
     scored: list[Scored]
     spans: Mapping[tuple[int, int], Span]
@@ -109,7 +117,7 @@ class EmbeddedReader:
             yield from self._quoting.stream(prompt)
             return
         found = self.find(prompt.question, prompt.passages, adapter=wanted)
-        if not sure_enough(replace(prompt, evidence=max(prompt.evidence, found.taught)), found.scored, self.glossary):
+        if found.taught < TAUGHT_ENOUGH and not sure_enough(prompt, found.scored, self.glossary):
             yield NO_ANSWER
             return
         yield from written(prompt.question, found.scored, prompt.passages, spans=found.spans, glossary=self.glossary)
@@ -120,15 +128,14 @@ class EmbeddedReader:
         Where the question is not like any that the adapter was taught, the shipped reader reads.
         """
         chances = self._chances(question, passages, adapter)
-        taught = float(chances.max(initial=0.0))
         own = self._readers.network(adapter).adapter
-        if own.scope is not None and taught < IN_SCOPE and self._known_vectors:
+        if own.scope is not None and chances.max(initial=0.0) < IN_SCOPE and self._known_vectors:
             own = self._readers.network(DEFAULT).adapter
         first = sorted(range(len(passages)), key=lambda n: chances[n] < IN_SCOPE)[:READ]
         places, values, spans = self.measured(question, passages, adapter=own.adapter_id, first=first)
         values = np.hstack([values, np.array([[chances[passage]] for _, passage, _ in places]).reshape(-1, 1)])
         scored = rank(places, values, passages, {**weights_of(own.settings), "taught": TAUGHT_WEIGHT})
-        return Found(scored, spans, taught)
+        return Found(scored, spans, float(chances[scored[0].passage]) if scored else 0.0)
 
     def _chances(self, question: str, passages: Sequence[Passage], adapter: str) -> NDArray[np.float64]:
         """Of each passage, to answer the question by what the adapter was taught; shape (passages,)."""

@@ -25,8 +25,6 @@ from core.records import Passage
 from retrieval.embed import Embedder
 from retrieval.glossary import Glossary, open_glossary
 
-LEAST_CLOSENESS = 0.2
-"""Below this cosine to the question no unit answers it, whatever words they share."""
 ENOUGH = 0.75
 """Chance, summed over the quoted units, at which no further one is added."""
 NEAR_BEST, NEAR_BEST_ELSEWHERE = 0.3, 0.6
@@ -169,7 +167,7 @@ def rank(
 
 def choose(scored: Sequence[Scored]) -> list[Scored]:
     """The units to quote, best first: the best one, and others nearly as likely while the answer is not likely in yet."""
-    if not scored or max(s.closeness for s in scored) < LEAST_CLOSENESS:
+    if not scored:
         return []
     best = scored[0]
     chosen = [best]

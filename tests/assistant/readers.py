@@ -14,16 +14,19 @@ from core.sealed import named, seal
 from core.settings import load_settings
 from retrieval.adapters import BASE_NAME, SHIPPED, base_sha256, open_adapter
 from retrieval.network import compiled_name, open_network
+from retrieval.scope import Scope, save_scope
 
 RIGHT, CONTRARY = 0.2, -60.0
 """Weights of what is read among the signals: one adapter answers as the shipped one does, the other says what it would read last."""
 
 
-def reader_folder(parent: Path, *, weight: float, version: int = 1) -> Path:
+def reader_folder(parent: Path, *, weight: float, version: int = 1, scope: Scope | None = None) -> Path:
     """A sealed reader adapter that weighs so what it reads, under its own name, ready to be registered."""
     shipped = open_adapter(SHIPPED / "reader-1", "reader")
     folder = parent / f"unnamed-{version}-{weight}"
     shutil.copytree(shipped.folder, folder)
+    if scope is not None:
+        save_scope(scope, folder)
     settings = {**shipped.settings, SPAN_WEIGHT: weight + version / 1000}
     of = (BASE_NAME, base_sha256())
     name = named(folder, stem="reader", version=version, kind="reader", base=of, settings=settings)
