@@ -172,7 +172,7 @@ class ReaderConfig(RunConfig):
     start: str = "reader-1"
     rank: Annotated[int, Field(ge=0, le=384)] = 64
     passes: Annotated[int, Field(ge=1, le=100)] = 3
-    replay: Annotated[float, Field(ge=0, le=20)] = 0.5
+    replay: Annotated[float, Field(ge=0, le=20)] = 0.25
     passages: Annotated[int, Field(ge=1, le=10)] = 3
     max_tokens: Annotated[int, Field(ge=64, le=512)] = 192
     span_weight: Annotated[float, Field(ge=0, le=5)] = 0.5
