@@ -46,7 +46,7 @@ def listed(assistant: Assistant, person: Principal) -> list[Listed]:
     today = datetime.now(UTC).date()
     every = [d for d in assistant.catalogue.documents() if not _erased(d)]
     newest = _newest(every, today)
-    found = [Listed(d, _standing(d, newest, today)) for d in every if d.readable_by(person) or manages(person, d)]
+    found = [Listed(d, _standing(d, newest, today)) for d in every if d.readable_by(person) or may_manage(d, person)]
     if not reviews(person):
         found = [one for one in found if one.standing in ("answering", "duplicate")]
     return sorted(found, key=lambda one: (one.document.title.casefold(), -one.document.version))
@@ -56,15 +56,10 @@ def reviews(person: Principal) -> bool:
     return person.has_role("support") or person.has_role("admin")
 
 
-def manages(person: Principal, document: Document) -> bool:
-    """The rule of the documents API, and files in quarantine, which nobody can read yet, for every reviewer."""
-    return may_manage(document, person) or (reviews(person) and not document.version)
-
-
 def managed(assistant: Assistant, person: Principal, document_id: str, version: int) -> Document:
     """Raises NotFound where the person does not look after that document, as if it were not there."""
     document: Document = assistant.catalogue.get(document_id, version)
-    if not manages(person, document):
+    if not may_manage(document, person):
         raise NotFound("There is no such document version. List them on the Documents page.")
     return document
 
@@ -121,7 +116,7 @@ def listing_html(rows: Sequence[Listed], *, total: int, person: Principal) -> st
         return f'<p class="ea-none">{text}</p>'
     count = f"{len(rows)} of {total} documents" if len(rows) != total else f"{total} documents"
     items = "".join(
-        _row(one, manage=manages(person, one.document), reads=one.document.readable_by(person)) for one in rows
+        _row(one, manage=may_manage(one.document, person), reads=one.document.readable_by(person)) for one in rows
     )
     return f'<p class="ea-count" role="status">{count}</p><ul class="ea-docs">{items}</ul>'
 

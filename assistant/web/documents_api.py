@@ -166,8 +166,11 @@ def _managing(router: APIRouter, assistant: Assistant) -> None:
 
 
 def may_manage(document: Document, person: Principal) -> bool:
-    """Administrators manage every document (without reading its words), support reviewers those that they may read."""
-    return person.has_role("admin") or (person.has_role("support") and document.readable_by(person))
+    """Administrators manage every document (without reading its words), support reviewers those that they may read and files
+    in quarantine, which nobody can read yet."""
+    if person.has_role("admin"):
+        return True
+    return person.has_role("support") and (not document.version or document.readable_by(person))
 
 
 def read_metadata(text: str) -> dict[str, object]:

@@ -109,6 +109,11 @@ def test_this_machines_commands_ingest_paths_line_by_line(own_site: SiteMaker, t
         (folder / "none.md").write_text("# Bikes\n\nBicycles are parked in the yard behind building two.\n")
         lines = list(here.post("/documents/ingest", {"paths": [str(folder)]}))
         assert sorted(line["status"] for line in lines) == ["indexed", "quarantined"]
+        with site.keyed("sam.support", "documents") as support:
+            listed = support.get("/documents?manage=true&state=quarantined").json()
+            assert [Path(row["path"]).name for row in listed] == [
+                "none.md"
+            ]  # nobody can read it: whoever reviews mends it
         governed = {"owner": "a@x.example", "classification": "internal", "allowed_groups": ["employees"]}
         again = list(here.post("/documents/ingest", {"paths": [str(folder / "none.md")], "defaults": governed}))
         assert [line["status"] for line in again] == ["indexed"], again
