@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
-from assistant.depends import MOST_ROWS, ask_for_document, ask_for_row, open_rows
+from assistant.depends import MOST_ROWS, SHORT, ask_for_document, ask_for_row, open_rows, table_of_cases
 from assistant.layout import part_text, source_line
 from assistant.prompt import ASK_BACK, NO_ANSWER
 from assistant.quote import Scored, choose
@@ -54,10 +55,10 @@ _WANTS_FEW_WORDS = re.compile(
     r"\b(?:just|only) (?:the|a|one)\b|\bin (?:one|a single) (?:word|sentence)\b|\bin at most \w+ words\b|\bin short\b|\bbriefly\b|\b(?:nur|kurz)\b.*\b(?:zahl|wort|satz)\b|\ben una (?:palabra|frase)\b",
     re.IGNORECASE,
 )
+_LIKELY = 0.5
+"""Chance from which a row is told by itself, though a table of cases is about all that the question names."""
 _TWO_CASES = 0.3
 """Chance from which the best part of a second document makes a short question ambiguous."""
-_SHORT_QUESTION = 3
-"""Content words of a question that names no case."""
 
 
 def written(
@@ -78,6 +79,10 @@ def written(
         yield NO_ANSWER
         return
     best = chosen[0]
+    row_is_likely = best.unit.kind == "row" and best.chance >= _LIKELY
+    if not row_is_likely and (table := table_of_cases(question, passages, glossary)):
+        place, unit = table
+        best = replace(best, unit=unit, passage=place, document_id=passages[place].document_id)
     rows = open_rows(question, best.unit, passages[best.passage], glossary)
     wanted = ask_for_row(question, best.unit) if rows and not _WANTS_ALL.search(question) else ""
     if len(rows) > MOST_ROWS and wanted:
@@ -99,7 +104,7 @@ def written(
 
 def _other_case(question: str, chosen: Sequence[Scored], glossary: Glossary) -> Scored | None:
     """The part of another document that answers a short question as well: which one is meant cannot be known."""
-    if len(set(content_words(glossary.plain(question)))) > _SHORT_QUESTION:
+    if len(set(content_words(glossary.plain(question)))) > SHORT:
         return None
     others = (s for s in chosen[1:] if s.document_id != chosen[0].document_id and s.chance >= _TWO_CASES)
     return next(others, None)

@@ -7,6 +7,7 @@ what would be quoted is right.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,8 @@ LEAST = 0.4
 """Below this nothing is answered: of what the demo's questions ask, 9 % of the right answers and two thirds of the others."""
 LEAST_CLOSENESS = 0.2
 """Below this cosine to the question no part answers it, whatever words they share."""
+_CODE = re.compile(r"\b(?!Q[1-4]\b|H[12]\b)([A-Z]{1,4})-?(\d{1,4})([A-Z]?)\b")
+_MODEL = re.compile(r"\b([A-Z][a-z]{2,})[ -](?!(?:19|20)\d\d\b)(\d{2,4})\b")
 
 
 def signals(
@@ -45,10 +48,35 @@ def signals(
 
 def sure_enough(prompt: Prompt, scored: Sequence[Scored], glossary: Glossary) -> bool:
     """Whether the best parts are likely enough to answer a prompt's question to be said."""
-    if max((s.closeness for s in scored), default=0.0) < LEAST_CLOSENESS:
+    if max((s.closeness for s in scored), default=0.0) < LEAST_CLOSENESS or names_another(
+        prompt.question, prompt.passages
+    ):
         return False
     found = confidence(prompt.question, scored, prompt.passages, evidence=prompt.evidence, glossary=glossary)
     return found >= LEAST
+
+
+def names_another(question: str, passages: Sequence[Passage]) -> bool:
+    """Whether a question is about a code or a model that no passage names: "E99" among E1 to E60, or "Tern 300" beside "Tern 200"."""
+    said = " ".join(f"{p.title} {p.section} {p.text}" for p in passages).casefold()
+    if any(not _holds(said, *code) for code in _CODE.findall(question)):
+        return True
+    models = [(name.casefold(), number) for name, number in _MODEL.findall(question)]
+    return any(
+        re.search(rf"\b{re.escape(name)} {number}\b", said) is None and re.search(rf"\b{re.escape(name)} \d", said)
+        for name, number in models
+    )
+
+
+def _holds(said: str, letters: str, number: str, ending: str) -> bool:
+    """Whether a text in small letters names a code, with its hyphen or without, or a range that it lies in."""
+    first = rf"\b{letters.casefold()}-?"
+    if re.search(rf"{first}{number}{ending.casefold()}\b", said):
+        return True
+    ranges = re.findall(
+        rf"{first}(\d+) ?(?:to|bis|a|and|und|y|-|–) ?(?:{letters.casefold()}-?(\d+)|above|more|höher|higher|más)", said
+    )
+    return any(int(low) <= int(number) <= int(high or 10**9) for low, high in ranges)
 
 
 def confidence(

@@ -6,12 +6,13 @@ which grade it is. A question that names its case gets that row alone.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from assistant.quote_signals import quantities, range_fit
 from assistant.units import Unit, cells, units
-from assistant.words import Language, content_words, language_of
+from assistant.words import Language, content_words, language_of, stem
 from core.records import Passage
 from retrieval.glossary import Glossary
 
@@ -27,6 +28,66 @@ _WHICH: Mapping[Language, str] = {
     "es": "¿Se refiere a «{}» o a «{}»?",
     "de": "Meinen Sie „{}“ oder „{}“?",
 }
+_MEANT: Mapping[Language, str] = {
+    "en": "What do you mean by “{}”: which product, document or case?",
+    "es": "¿A qué se refiere con «{}»: a qué producto, documento o caso?",
+    "de": "Was meinen Sie mit „{}“: welches Produkt, welche Unterlagen oder welchen Fall?",
+}
+_REFERS = re.compile(
+    r"\b(?P<en>it|(?:this|that|these|those)(?= *(?:[?,.]|$|takes?\b|costs?\b|lasts?\b|works?\b|appl(?:y|ies)\b|mean\b|happens?\b|be\b)))\b"
+    r"|\b(?P<de>das(?! +(?:\w+ )?[A-ZÄÖÜ])|es)\b|\b(?P<es>eso|esto|lo(?! (?:que|más|mas)\b))\b"
+)
+"""A word that stands for what was said before: `das` not before a noun, `lo` not before `que`."""
+_STANDS_FOR_NOTHING = re.compile(
+    r"\bit(?:'s| is| was)?(?: \w+){0,3} (?:to|that|if|when|for)\b|\b(?:is|was|will|would) it (?:\w+ )?(?:ok|okay|allowed|possible|true|late|cold|hot|dark)\b|"
+    r"\b(?:gibt|ist|geht|war|wird) es\b|\bes (?:gibt|ist|geht)\b|\b(?:a|por) lo\b",
+    re.IGNORECASE,
+)
+_NAMED_BEFORE = re.compile(
+    r"[.!?,;:] |\b(?:a|an|the|my|our|your|der|die|den|dem|eine?[mnrs]?|meine?[mnrs]?|unsere?[mnrs]?|el|la|los|las|una?|mis?|nuestr[oa]s?) +\w+",
+    re.IGNORECASE,
+)
+_OBLIGES = re.compile(r"\b(?:ha[sv]e?|need)s? to\b", re.IGNORECASE)
+MOST_BESIDES = 3
+"""Words that carry meaning beside one that stands for something: with more, the question says enough to be looked up."""
+SHORT = 3
+"""Words that carry meaning of a question that names no case."""
+_HOW_MUCH = "long often time mean means high far old soon fast quickly lang lange oft hoch dauert dura duran"
+"""Words that ask for a value and name nothing."""
+_ASKS_HOW_MUCH = frozenset(map(stem, _HOW_MUCH.split()))
+TABLES_OF = 5
+"""The best so many passages are looked at for a table of cases."""
+
+
+def ask_what_is_meant(question: str) -> str:
+    """The question that asks what "it" is, where a first question says no more; "" where it says enough."""
+    found = _REFERS.search(question)
+    if found is None or len(set(content_words(question))) > MOST_BESIDES:
+        return ""
+    language = language_of(question)
+    if _NAMED_BEFORE.search(question[: found.start()]):
+        return ""
+    if found.lastgroup != language or _STANDS_FOR_NOTHING.search(_OBLIGES.sub("must", question)):
+        return ""
+    return _MEANT[language].format(found.group())
+
+
+def table_of_cases(question: str, passages: Sequence[Passage], glossary: Glossary) -> tuple[int, Unit] | None:
+    """The first row, with its passage's place, of a table that is about all that a short question names, and none of whose rows it names.
+
+    Its cases are what the question left open: a sentence beside the table, on an exception, is no answer.
+    """
+    asked = set(content_words(glossary.plain(question))) - _ASKS_HOW_MUCH
+    if not 0 < len(asked) <= SHORT:
+        return None
+    for place, passage in enumerate(passages[:TABLES_OF]):
+        about = f"{passage.title} {passage.section}"
+        for unit in units(passage.text):
+            if unit.kind != "row" or not asked <= set(content_words(glossary.plain(f"{about} {unit.head}"))):
+                continue
+            if open_rows(question, unit, passage, glossary):
+                return place, unit
+    return None
 
 
 def open_rows(question: str, unit: Unit, passage: Passage, glossary: Glossary) -> tuple[Unit, ...]:

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from assistant.compose import Span, written
 from assistant.confidence import sure_enough
+from assistant.depends import ask_what_is_meant, table_of_cases
 from assistant.models import QUOTING
-from assistant.prompt import NO_ANSWER, Prompt
+from assistant.prompt import ASK_BACK, NO_ANSWER, Prompt
 from assistant.quote import Place, QuotingModel, Scored, rank
 from assistant.readable import Readable, plain, readable
 from assistant.reader import DEFAULT, PassageReading, Readers
@@ -116,11 +117,21 @@ class EmbeddedReader:
         if wanted == QUOTING:
             yield from self._quoting.stream(prompt)
             return
+        if not prompt.history and (meant := ask_what_is_meant(prompt.question)):
+            yield f"{ASK_BACK} {meant}"
+            return
         found = self.find(prompt.question, prompt.passages, adapter=wanted)
-        if found.taught < TAUGHT_ENOUGH and not sure_enough(prompt, found.scored, self.glossary):
+        if not self._says(prompt, found):
             yield NO_ANSWER
             return
         yield from written(prompt.question, found.scored, prompt.passages, spans=found.spans, glossary=self.glossary)
+
+    def _says(self, prompt: Prompt, found: Found) -> bool:
+        return (
+            found.taught >= TAUGHT_ENOUGH
+            or sure_enough(prompt, found.scored, self.glossary)
+            or table_of_cases(prompt.question, prompt.passages, self.glossary) is not None
+        )
 
     def find(self, question: str, passages: Sequence[Passage], *, adapter: str = "") -> Found:
         """Every unit of the passages with its chance to hold the answer, best first.

@@ -20,7 +20,7 @@ from assistant.layout import lay_out
 from assistant.prompt import NO_ANSWER, Prompt
 from assistant.quote_signals import SIGNALS, WEIGHTS, Bag, read_question, signals
 from assistant.units import Unit, units
-from assistant.words import content_words, language_of
+from assistant.words import amounts, content_words, language_of
 from core.records import Passage
 from retrieval.embed import Embedder
 from retrieval.glossary import Glossary, open_glossary
@@ -32,6 +32,10 @@ NEAR_BEST, NEAR_BEST_ELSEWHERE = 0.3, 0.6
 MOST_UNITS = 3
 SAME = 0.7
 """Share of common words from which two units say the same thing."""
+ABOUT_THE_SAME = 0.6
+"""As SAME, without the amounts, from which two sentences of two documents with other amounts disagree."""
+CONTRADICTED = 20
+"""The best so many units are looked at for one that disagrees with the first."""
 KEPT = 4_000
 """Passages whose unit vectors are kept, about 15 kB each."""
 
@@ -179,7 +183,19 @@ def choose(scored: Sequence[Scored]) -> list[Scored]:
             continue
         if not any(_alike(candidate.unit, other.unit) for other in chosen):
             chosen.append(candidate)
+    other = next((s for s in scored[1:CONTRADICTED] if contradicts(best, s)), None)
+    if other is not None and other not in chosen:
+        chosen[1:] = [other, *chosen[1 : MOST_UNITS - 1]]
     return chosen
+
+
+def contradicts(one: Scored, other: Scored) -> bool:
+    """Whether a sentence of another document says nearly the same with other amounts: then both are to be told."""
+    if one.document_id == other.document_id or {one.unit.kind, other.unit.kind} != {"sentence"}:
+        return False
+    mine, theirs = amounts(one.unit.text), amounts(other.unit.text)
+    a, b = (set(content_words(s.unit.text)) - amounts(s.unit.text) for s in (one, other))
+    return bool(mine and theirs) and not mine & theirs and len(a & b) >= ABOUT_THE_SAME * max(3, min(len(a), len(b)))
 
 
 def _beside(candidate: Scored, chosen: Sequence[Scored]) -> bool:

@@ -35,6 +35,15 @@ _BY_LANGUAGE: dict[Language, frozenset[str]] = {
 }
 STOPWORDS = frozenset().union(*_BY_LANGUAGE.values())
 _WORD = re.compile(r"[^\W_]+(?:['’\-.,:/][^\W_]+)*", re.UNICODE)
+_COUNTED = {
+    word: str(n)
+    for counted in (
+        "one two three four five six seven eight nine ten eleven twelve",
+        "_ zwei drei vier fünf sechs sieben acht neun zehn elf zwölf",
+        "_ dos tres cuatro cinco seis siete ocho nueve diez once doce",
+    )
+    for n, word in enumerate(counted.split(), 1)
+}
 _NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
 
 
@@ -52,6 +61,11 @@ def content_words(text: str) -> list[str]:
 def numbers(text: str) -> set[str]:
     """The numbers of a text as written."""
     return set(_NUMBER.findall(text))
+
+
+def amounts(text: str) -> set[str]:
+    """The numbers of a text, written in digits or as a word up to twelve, in digits."""
+    return numbers(text) | {_COUNTED[word] for word in words(text) if word in _COUNTED}
 
 
 def stem(word: str) -> str:

@@ -56,6 +56,13 @@ _INSIDE = frozenset(
         "planta",
     }
 )
+_MEASURED = (
+    "until bis hasta day days week weeks month months year years hours minutes euros euro pounds dollars kg km miles Tage Tagen Wochen Monate Monaten Jahre Jahren Stunden Minuten Euro "
+    "día días semana semanas mes meses año años horas minutos noche noches enero febrero marzo abril mayo junio julio agosto septiembre octubre noviembre diciembre"
+)
+"""Words beside an amount, a range or in a date, as they are written in running text: a street named after a day has capital letters."""
+_MEASURES = frozenset(_MEASURED.split())
+_SHORTEST_POSTCODE = 3
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _NEVER = -1e9
 
@@ -116,7 +123,7 @@ class NameModel:
                     dot = inner[-1] + 1 < end and read[inner[-1] + 1][0] == "."
                     last, start = read[inner[-1] + dot]
                     kind, words = KINDS[(begin - 1) // 2], [read[n][0] for n in inner]
-                    if kind != "STREET_ADDRESS" or _may_be_street(words):
+                    if _may_be(kind, words):
                         found.append(Found(kind, read[inner[0]][1], start + len(last), min(1.0, score)))
             at = end
         return found
@@ -136,8 +143,17 @@ class NameModel:
         return found
 
 
+def _may_be(kind: str, words: Sequence[str]) -> bool:
+    """What the network takes for an address has the form of one."""
+    if kind == "POSTCODE":
+        return len("".join(words)) >= _SHORTEST_POSTCODE
+    return kind != "STREET_ADDRESS" or _may_be_street(words)
+
+
 def _may_be_street(words: Sequence[str]) -> bool:
-    """Not a word alone, nor a room or a ticket: more than one word or a figure, no figure longer than a house number."""
+    """Not a word alone, nor a room, a ticket or an amount: more than one word or a figure, no figure longer than a house number."""
+    if _MEASURES & set(words):
+        return False
     if words[0].casefold() in _INSIDE or any(word.isdigit() and len(word) > 6 for word in words):
         return False
     return len(words) > 1 and any(not word.isdigit() for word in words)

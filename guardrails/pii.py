@@ -43,9 +43,13 @@ _FREE_MAIL = re.compile(
 _PRIVATE_WORDS = re.compile(
     r"\b(?:private|privately|personal (?:mobile|phone|number|e-?mail|mail|address)|home (?:address|phone|number|tel\w*)|lives (?:at|in)|next of kin|emergency contact|"
     r"spouse|wife|husband|partner|daughter|son|mother|father|privat\w*|privatadresse|wohnhaft|wohnt|ehe(?:frau|mann|partner\w*)|notfallkontakt|angehörige\w*|"
-    r"domicilio|particular|privad[oa]|personal:|cónyuge|esposa|marido|contacto de emergencia|vive en)\b",
+    r"(?:mi|su) domicilio|domicilio(?: particular| privado|:)|particular|privad[oa]|personal:|cónyuge|esposa|marido|contacto de emergencia|vive en)\b",
     re.IGNORECASE,
 )
+_BIRTH_WORDS = re.compile(
+    r"\b(?:born|birth\w*|dob|d\.o\.b|geboren\w*|geburts\w*|geb|nacimiento|nacid[oa]|nací)\b", re.IGNORECASE
+)
+"""Without one of them near it a date is a policy's, and masking it would spoil the answer."""
 _NEAR = 120
 """Characters on either side of a datum in which a word makes it private."""
 WINDOW, OVERLAP = 4_000, 300
@@ -364,18 +368,19 @@ class PersonalData:
         domain = value.rpartition("@")[2].casefold() if entity.type == "EMAIL_ADDRESS" else ""
         if domain in self._policy.own_domains:
             return False
-        if entity.type == "DATE_OF_BIRTH" or _FREE_MAIL.search(value):
+        if _FREE_MAIL.search(value):
             return True
+        words = _BIRTH_WORDS if entity.type == "DATE_OF_BIRTH" else _PRIVATE_WORDS
         places = [(text, entity.start)]
         places += [(p.text, match.start()) for p in holders for match in re.finditer(re.escape(value), p.text)]
-        return any(_said_private(body, at, len(value)) for body, at in places)
+        return any(_said(words, body, at, len(value)) for body, at in places)
 
 
-def _said_private(body: str, at: int, length: int) -> bool:
-    """Whether a word near the datum, within its line, says that it is a person's own."""
+def _said(words: re.Pattern[str], body: str, at: int, length: int) -> bool:
+    """Whether one of the words stands near the datum, within its line."""
     before = body[max(0, at - _NEAR) : at].rpartition("\n")[2]
     after = body[at + length : at + length + _NEAR].partition("\n")[0]
-    return _PRIVATE_WORDS.search(before) is not None or _PRIVATE_WORDS.search(after) is not None
+    return words.search(before) is not None or words.search(after) is not None
 
 
 def mask(text: str, entities: Sequence[Entity], named: Mapping[Entity, str] | None = None) -> str:

@@ -67,7 +67,7 @@ _HARMFUL = Shape(
             rf"\b(?:hack (?:into )?|break into |crack (?:into )?|brute[- ]?force |steal (?:data |passwords? |money |information )?(?:from )?|take over |spy on |intercept |hackear? |einhacken in |hacken?\b ?)(?:{_PEOPLE}(?:'s)? ?|my (?:\w+ )?(?:\w+)'s |the (?:\w+'s )|someone'?s |another |other |government |company |bank |corporate |fremde[ns]? |el |la |a |an |das |die ){_TARGET}\b"
         ),
         _re(
-            r"\b(?:launder(?:ing)? (?:\w+ )?money|counterfeit(?:ing)? (?:\w+ )?(?:money|currency|bills?|notes?|goods|documents)|(?:forge|fake|falsify|forging|faking|falsifying) (?:a |an |my |some |the |his |her )?(?:\w+ )?(?:passports?|id cards?|ids|driver'?s licen[cs]es?|prescriptions?|signatures?|invoices?|receipts?|expense (?:claims?|reports?)|sick notes?|doctor'?s notes?|certificates?|documents|diplomas?|degrees?|medical records?)|embezzl(?:e|ing)|evad(?:e|ing) tax(?:es)?|steal(?:ing)? (?:someone|somebody|a person|another person|people|my \w+)'?s? (?:\w+ )?(?:identity|identities|wallet|money|credit cards?|car)|commit(?:ting)? (?:\w+ )?(?:fraud|murder|arson|identity theft|insider trading|perjury|a crime)|shoplift|insider trading without|brib(?:e|ing) (?:an? |the |our )?(?:\w+ )?(?:officials?|judge|inspectors?|police|politicians?|customs officers?)|launder|cheat(?:ing)? on (?:my|a|the) (?:\w+ )?(?:drug test|exam|audit)|"
+            r"\b(?:launder(?:ing)? (?:\w+ )?money|counterfeit(?:ing)? (?:\w+ )?(?:money|currency|bills?|notes?|goods|documents)|(?:forge|fake|falsify|forging|faking|falsifying) (?:a |an |my |some |the |his |her |your )?(?:\w+(?:'s)? )?(?:passports?|id cards?|ids|driver'?s licen[cs]es?|prescriptions?|signatures?|invoices?|receipts?|expense (?:claims?|reports?)|sick notes?|doctor'?s notes?|certificates?|documents|diplomas?|degrees?|medical records?)|embezzl(?:e|ing)|evad(?:e|ing) tax(?:es)?|steal(?:ing)? (?:someone|somebody|a person|another person|people|my \w+)'?s? (?:\w+ )?(?:identity|identities|wallet|money|credit cards?|car)|commit(?:ting)? (?:\w+ )?(?:fraud|murder|arson|identity theft|insider trading|perjury|a crime)|shoplift|insider trading without|brib(?:e|ing) (?:an? |the |our )?(?:\w+ )?(?:officials?|judge|inspectors?|police|politicians?|customs officers?)|launder|cheat(?:ing)? on (?:my|a|the) (?:\w+ )?(?:drug test|exam|audit)|"
             r"geld waschen|dokumente falschen|(?:pass|krankschreibung|rechnung|unterschrift|spesenabrechnung) (?:zu )?falschen|steuern hinterziehen|lavar dinero|blanquear dinero|falsificar|evadir impuestos)\b"
         ),
         _re(
@@ -81,6 +81,16 @@ _HARMFUL = Shape(
         ),
         _re(
             rf"{_ASK}[^.?!\n]{{0,60}}\b(?:get away with|cover up|hide|dispose of|conceal) (?:a |the |my |his |her )?(?:murder|body|dead body|corpse|crime|theft|fraud|embezzlement|bribe|money from (?:the )?(?:tax|irs|police)|evidence)\b"
+        ),
+        _re(
+            r"\b(?:how (?:can|do|could|would) (?:i|we)|how to|help me|ways? to)\b[^.?!\n]{0,20}\b(?:secretly|covertly|heimlich) (?:record|film|tape|photograph|monitor|track|listen)\b|"
+            r"\bwie (?:kann|konnte) (?:ich|man)\b[^.?!\n]{0,60}\bheimlich (?:auf(?:nehmen|zeichnen)|mitschneiden|filmen|abhoren)\b|\bcomo (?:puedo|podria) (?:grabar|filmar)\b[^.?!\n]{0,40}\b(?:en secreto|a escondidas|sin que)\b"
+        ),
+        _re(
+            r"\b(?:how (?:can|do|could|would) (?:i|we)|how to|help me|ways? to)\b[^.?!\n]{0,80}\bwithout (?:the )?(?:customs|border (?:guards?|control)|export control|auditors?|the audit|compliance|police|authorities|tax office)(?: \w+)? (?:noticing|knowing|finding out|seeing|catching)\b"
+        ),
+        _re(
+            r"\b(?:how (?:can|do|could|would) (?:i|we)|how to|help me|ways? to)\b[^.?!\n]{0,20}\b(?:find out|identify|unmask|trace|learn|discover)\b[^.?!\n]{0,50}\b(?:made|filed|wrote|sent|is behind|submitted)\b[^.?!\n]{0,20}\banonymous (?:report|complaint|tip|message|concern)"
         ),
         _re(
             rf"{_ASK}[^.?!\n]{{0,80}}\b(?:track|follow|monitor|spy on|bug|record|film|photograph|uberwachen|espiar)\b[^.?!\n]{{0,50}}\b(?:without (?:them|him|her|their|his|anyone|my \w+)(?: \w+)? (?:knowing|knowledge|noticing|consent|permission)|secretly|heimlich|sin que (?:lo )?sepa)"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from assistant.confidence import LEAST, confidence
+from assistant.confidence import LEAST, confidence, names_another
 from assistant.quote import Scored
 from assistant.units import units
 from core.records import Passage
@@ -41,3 +41,19 @@ def test_each_signal_counts_in_its_direction() -> None:
 
 def test_nothing_found_is_no_answer() -> None:
     assert confidence(QUESTION, [], [], evidence=1.0, glossary=open_glossary()) == 0.0
+
+
+def test_code_or_model_that_no_passage_names_is_another_matter() -> None:
+    codes = passage("Code E41 means no contact. Grades K5 to K7 get 8 weeks, NDA-3 lasts 7 years.", title="Tern 200")
+    for asked in (
+        "What does E41 mean?",
+        "What notice has a K6?",
+        "What is NDA3?",
+        "Is the Tern 200 loud?",
+        "What of 2026?",
+    ):
+        assert not names_another(asked, [codes]), asked
+    for asked in ("What does E99 mean?", "What notice has a K9?", "When does the Tern 300 come out?"):
+        assert names_another(asked, [codes]), asked
+    assert not names_another("What does the Plover 12 cost in May 2026?", [codes])  # nothing is said of any Plover
+    assert not names_another("What notice has a K9?", [passage("K8 and above: 3 months.")])

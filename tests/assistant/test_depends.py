@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from assistant.compose import written
+from assistant.depends import ask_what_is_meant
 from assistant.prompt import ASK_BACK, NO_ANSWER
 from assistant.quote import Scored
 from assistant.units import units
@@ -84,3 +85,71 @@ def test_few_words_are_given_where_few_are_wanted() -> None:
 
 def test_nothing_near_is_no_answer() -> None:
     assert answered("Anything?") == NO_ANSWER
+
+
+@pytest.mark.parametrize(
+    ("question", "word"),
+    [
+        ("Who approves it and how long does that take?", "“it”"),
+        ("How often does it have to be calibrated?", "“it”"),
+        ("Wie lange muss das aufbewahrt werden?", "„das“"),
+        ("¿Quién lo aprueba?", "«lo»"),
+    ],
+)
+def test_first_question_about_something_that_nobody_named_is_asked_back(question: str, word: str) -> None:
+    assert word in ask_what_is_meant(question)
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "How long does it take to get a badge?",
+        "Is it allowed to smoke?",
+        "I am getting married. How many paid days off is that?",
+        "What happens to a badge if I lose it?",
+        "I have lost my badge, what does it cost?",
+        "Wie lange dauert das Onboarding?",
+        "Gibt es Parkplätze?",
+        "¿Qué es lo que tengo que hacer?",
+        "What is the hotel limit?",
+    ],
+)
+def test_question_that_names_its_matter_is_not(question: str) -> None:
+    assert ask_what_is_meant(question) == ""
+
+
+def test_table_of_what_a_short_question_names_is_told_before_a_sentence_on_an_exception() -> None:
+    exception = passage("For sick leave abroad the certificate needed is a translated one.", title="Abroad")
+    answer = answered("Is a certificate needed?", (exception, 0, 0.6), (SITES, 0, 0.1))
+    assert "From day 8" in answer
+    assert "translated" not in answer
+    assert answer.endswith(f"{ASK_BACK} Which site do you mean?")
+
+
+def test_longer_question_keeps_its_sentence() -> None:
+    exception = passage("For sick leave abroad the certificate needed is a translated one.", title="Abroad")
+    question = "Which certificate is needed for sick leave abroad after surgery?"
+    assert "translated" in answered(question, (exception, 0, 0.6), (SITES, 0, 0.1))
+
+
+def test_two_documents_that_disagree_are_both_told() -> None:
+    guide = passage(
+        "Visitor parking spaces must be booked at least two working days before the visit.", document_id="a"
+    )
+    rules = passage(
+        "A visitor parking space must be booked at least one working day before the visit.",
+        title="Visitors",
+        document_id="b",
+    )
+    answer = answered("How early must a visitor parking space be booked by me?", (rules, 0, 0.8), (guide, 0, 0.05))
+    assert "one working day" in answer
+    assert "two working days" in answer
+
+
+def test_same_amount_or_another_matter_is_no_disagreement() -> None:
+    rules = passage("A visitor parking space must be booked at least one working day before.", document_id="b")
+    same = passage("Visitor parking spaces must be booked at least 1 working day before.", document_id="a")
+    other = passage("Lockers must be returned at least two working days before you leave.", document_id="c")
+    for beside in (same, other):
+        answer = answered("How early must I book parking for my visitor?", (rules, 0, 0.8), (beside, 0, 0.05))
+        assert beside.text[:20] not in answer

@@ -182,6 +182,22 @@ def test_answer_keeps_the_contacts_of_teams_and_offices(recognisers: Recognisers
     assert guard("answer", recognisers).check(answer, [passage(answer)]).action == "allow"
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "The price on 30 September 2026 was £8.42.",
+        "Firmware 4.2.0 was signed on 14 September 2026.",
+        "Die Arbeit am 24. Dezember ab 14 Uhr wird mit 175 % vergütet.",
+        "El 19 de marzo y el 9 de octubre son festivos.",
+        "Se puede trabajar desde otro domicilio en España hasta 20 días laborables al año.",
+        "Las guardias se pagan con 38 euros por noche entre semana.",
+        "An employment contract up to K7 is signed by the HR business partner.",
+    ],
+)
+def test_answer_keeps_a_policys_dates_and_amounts(recognisers: Recognisers, answer: str) -> None:
+    assert guard("answer", recognisers).check(answer, [passage(answer)]).action == "allow"
+
+
 def test_answer_masks_private_contact_data_that_a_widely_readable_passage_says_is_private(
     recognisers: Recognisers,
 ) -> None:
