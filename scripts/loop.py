@@ -77,6 +77,7 @@ DOUBLES = 5
 """Colleagues of each demo person, with the same groups: simulated people, so that shares of them mean something."""
 WAY_BACK = timedelta(days=40)
 EVERY = timedelta(hours=3)
+LOADED_WITHIN_S = 300
 ASKERS = 4
 """Who ask all the time while the adapter is rolled back."""
 STEPS = (
@@ -426,6 +427,7 @@ def trial(loop: Loop) -> dict[str, Any]:
     with opened(loop) as assistant:
         answerer = asking(assistant)
         row = assistant.rollouts.canary(adapter, actor="loop:ana", reason="the gate is open")
+        _resident(answerer, adapter)
         while True:
             _traffic(loop, assistant, answerer, row.step)
             found = results(assistant.store, assistant.people.all(), assistant.rollouts)
@@ -473,6 +475,7 @@ def promote(loop: Loop) -> dict[str, Any]:
             refused = True
         registry.approve(adapter, actor="loop:ben", reason="looked at the report")
         rollouts.promote(adapter, actor="loop:ben", reason="the canary reached everybody")
+        _resident(assistant.answerer, adapter)
         answered = _by(assistant, loop)
     return {"adapter": adapter, "own_approval_refused": refused, "answered_by": answered}
 
@@ -481,6 +484,7 @@ def rollback(loop: Loop) -> dict[str, Any]:
     """Back in one row while people ask all the time: seconds until the first answer by the old adapter."""
     with opened(loop) as assistant:
         answerer = asking(assistant)
+        _resident(answerer, loop.found["train"]["adapter"])
         stop, seen = threading.Event(), list[tuple[float, str]]()
         texts = [lesson.ask[0] for lesson in loop.lessons]
         who = people_like(assistant, loop.lessons[0].asked_by[0])
@@ -506,11 +510,21 @@ def rollback(loop: Loop) -> dict[str, Any]:
         still = _by(assistant, loop)
     return {
         "production": row.production,
+        "answered_by_before": sorted({by for at, by in seen if at < began}),
         "commit_ms": round((committed - began) * 1000),
         "first_answer_ms": round((first - began) * 1000),
         "answered_by": still,
         "answers_under_load": len(seen),
     }
+
+
+def _resident(answerer: Answerer, adapter: str) -> None:
+    """Wait until it answers: whoever answered before stands in while it is loaded."""
+    until = time.monotonic() + LOADED_WITHIN_S
+    while not answerer.model.serves(adapter):
+        if time.monotonic() > until:
+            raise SystemExit(f"{adapter} was not loaded within {LOADED_WITHIN_S} s.")
+        time.sleep(0.05)
 
 
 def _by(assistant: Assistant, loop: Loop) -> str:
