@@ -14,6 +14,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 
 from assistant.followup import standalone
+from assistant.form import matter
 from assistant.models import AnswerModel
 from assistant.passage_check import Rails
 from assistant.prompt import Prompt, build_prompt
@@ -138,7 +139,7 @@ class Answerer:
         # 2. retrieve for this person; a follow-up question is made standalone first
         trace.standalone = standalone(trace.asked, history)
         with trace.step("retrieve"):
-            found = self._retrieve(trace.standalone, question)
+            found = self._retrieve(matter(trace.standalone), question)
         if found is None:
             yield self._refuse(trace, "failed", "retriever_error")
             return
@@ -151,7 +152,7 @@ class Answerer:
             yield self._refuse(trace, "failed", refused)
             return
         # 4. without passages, or with too little evidence, there is no answer; what the adapter was taught is evidence too
-        taught = self.model.taught(trace.standalone, trace.passages, adapter=trace.adapter)
+        taught = self.model.taught(matter(trace.standalone), trace.passages, adapter=trace.adapter)
         trace.evidence = round(max(found.evidence, taught), 4)
         if not trace.passages or trace.evidence < trace.route.evidence_threshold:
             yield self._refuse(trace, "no_answer", "low_evidence" if trace.passages else "no_passage")

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from assistant.depends import MOST_ROWS, SHORT, ask_for_document, ask_for_row, open_rows, table_of_cases
+from assistant.form import asked_form, in_form
 from assistant.layout import part_text, source_line
 from assistant.prompt import ASK_BACK, NO_ANSWER
 from assistant.quote import Scored, choose
@@ -95,7 +96,7 @@ def written(
             yield f"{short[:-1]} [{best.passage + 1}]."
             return
     picked = [(row, best.passage) for row in rows] or [(s.unit, s.passage) for s in chosen]
-    yield from compose(question, picked, passages, span=span)
+    yield from in_form(compose(question, picked, passages, span=span), asked_form(question))
     if wanted:
         yield f"\n\n{ASK_BACK} {wanted}"
     elif other := _other_case(question, chosen, glossary):
@@ -127,7 +128,9 @@ def compose(
         if nth:
             other = passage.document_id != first.document_id
             yield f"\n\n{source_line(passage, language)}\n\n" if other else "\n\n"
-        yield part_text(group, units(passage.text), mark, lead=lead if not nth else "")
+        yield part_text(
+            group, units(passage.text), mark, lead=lead if not nth else "", listed=bool(asked_form(question))
+        )
 
 
 def _by_passage(chosen: Sequence[tuple[Unit, int]]) -> list[tuple[int, list[Unit]]]:

@@ -7,7 +7,7 @@ quoting model's signals, leads with the short answer, and says nothing that does
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from assistant.compose import Span, written
 from assistant.confidence import sure_enough
 from assistant.depends import ask_what_is_meant, table_of_cases
+from assistant.form import matter
 from assistant.models import QUOTING
 from assistant.prompt import ASK_BACK, NO_ANSWER, Prompt
 from assistant.quote import Place, QuotingModel, Scored, rank
@@ -120,8 +121,9 @@ class EmbeddedReader:
         if not prompt.history and (meant := ask_what_is_meant(prompt.question)):
             yield f"{ASK_BACK} {meant}"
             return
-        found = self.find(prompt.question, prompt.passages, adapter=wanted)
-        if not self._says(prompt, found):
+        asked = replace(prompt, question=matter(prompt.question))
+        found = self.find(asked.question, prompt.passages, adapter=wanted)
+        if not self._says(asked, found):
             yield NO_ANSWER
             return
         yield from written(prompt.question, found.scored, prompt.passages, spans=found.spans, glossary=self.glossary)

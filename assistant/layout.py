@@ -55,12 +55,16 @@ def lay_out(
         yield part_text(picked, read[place], mark)
 
 
-def part_text(picked: Sequence[Unit], known: Sequence[Unit], mark: str, *, lead: str = "") -> str:
-    """The chosen units of one passage with what they lean on, and above them the short answer where there is one."""
+def part_text(picked: Sequence[Unit], known: Sequence[Unit], mark: str, *, lead: str = "", listed: bool = False) -> str:
+    """The chosen units of one passage with what they lean on, and above them the short answer where there is one.
+
+    Args:
+        listed: each unit is an item of a list, table rows too.
+    """
     whole = _with_neighbours(picked, known)
     blocks = [list(group) for _, group in groupby(whole, key=lambda u: (u.block, u.kind))]
-    bullets = len(blocks) > 1 and all(block[0].kind == "sentence" for block in blocks)
-    body = ("\n" if bullets else "\n\n").join(_block_text(block, mark, bullet=bullets) for block in blocks)
+    bullets = listed or (len(blocks) > 1 and all(block[0].kind == "sentence" for block in blocks))
+    body = ("\n" if bullets else "\n\n").join(_block_text(b, mark, bullet=bullets, listed=listed) for b in blocks)
     if not lead:
         return body
     return f"**{lead}** {body}" if blocks[0][0].kind == "sentence" and not bullets else f"**{lead}**\n\n{body}"
@@ -86,14 +90,14 @@ def _with_neighbours(picked: Sequence[Unit], known: Sequence[Unit]) -> list[Unit
     return [unit for unit in dict.fromkeys(known) if unit in wanted]
 
 
-def _block_text(block: Sequence[Unit], mark: str, *, bullet: bool) -> str:
+def _block_text(block: Sequence[Unit], mark: str, *, bullet: bool, listed: bool) -> str:
     """Units of one paragraph, list or table."""
     first = block[0]
     if first.kind == "item":
         intro = f"{first.head}\n\n" if first.head else ""
         return intro + "\n".join(f"- {unit.text} {mark}" for unit in block)
     if first.kind == "row":
-        if len(cells(first.head)) <= _NARROW or len(block) > 1:
+        if not listed and (len(cells(first.head)) <= _NARROW or len(block) > 1):
             return _table(block, mark)
         return "\n".join(f"- {_row(unit)} {mark}" for unit in block)
     lines = [f"{unit.text} {mark}" for unit in block]

@@ -125,3 +125,9 @@ def test_cross_encoder_is_not_asked_about_quotes_nor_believed_about_numbers_and_
     assert sure.check(PARAPHRASE.replace("5 days", "6 days"), [LEAVE]).rule == "number"
     assert sure.check("Contractors are entitled to holidays that are paid.", [LEAVE]).rule == "negation"
     assert sure.check("Employees receive a company car after two years of service.", [LEAVE]).rule == "overlap"
+
+
+def test_number_of_a_lists_item_needs_no_support_and_that_of_a_date_does() -> None:
+    assert grounding.check("7. Hotels are booked in the travel portal.", [HOTELS]).allowed
+    assert grounding.check("1. Januar 2026 gilt die Regelung für alle Beschäftigten in Hamburg.", [HAMBURG]).allowed
+    assert not grounding.check("3. Januar 2026 gilt die Regelung für alle Beschäftigten in Hamburg.", [HAMBURG]).allowed
