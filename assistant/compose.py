@@ -92,7 +92,7 @@ def written(
     span = None if rows else spans.get((best.passage, best.place))
     if not rows and _WANTS_FEW_WORDS.search(question):
         chosen = chosen[:1]
-        if short := _short_answer(question, best.unit, span):
+        if short := _cell(question, best.unit, glossary) or _short_answer(question, best.unit, span):
             yield f"{short[:-1]} [{best.passage + 1}]."
             return
     picked = [(row, best.passage) for row in rows] or [(s.unit, s.passage) for s in chosen]
@@ -136,6 +136,15 @@ def compose(
 def _by_passage(chosen: Sequence[tuple[Unit, int]]) -> list[tuple[int, list[Unit]]]:
     order = list(dict.fromkeys(place for _, place in chosen))
     return [(place, [unit for unit, of in chosen if of == place]) for place in order]
+
+
+def _cell(question: str, unit: Unit, glossary: Glossary) -> str:
+    """The value of a row in the column that the question names, as a sentence; "" where it names none, or several alike."""
+    asked = set(content_words(glossary.plain(question)))
+    named = [(len(asked & set(content_words(glossary.plain(name)))), value) for name, value in unit.pairs()[1:] if name]
+    best = max((count for count, _ in named), default=0) if unit.kind == "row" else 0
+    values = [value for count, value in named if count == best]
+    return f"{values[0].rstrip('.')}." if best and len(values) == 1 else ""
 
 
 def _short_answer(question: str, unit: Unit, span: Span | None) -> str:

@@ -153,3 +153,7 @@ def test_same_amount_or_another_matter_is_no_disagreement() -> None:
     for beside in (same, other):
         answer = answered("How early must I book parking for my visitor?", (rules, 0, 0.8), (beside, 0, 0.05))
         assert beside.text[:20] not in answer
+
+
+def test_few_words_of_a_row_are_the_cell_whose_column_is_named() -> None:
+    assert answered("Just the number of weeks of notice for a K10, please", (NOTICE, 2, 0.8)) == "6 months [1]."
