@@ -84,8 +84,8 @@ class Settings(BaseSettings):
         description="Adapter of the reranker that orders what was found, such as reranker-1; empty searches without one.",
     )
     guard_model: str = Field(
-        "",
-        description="Adapter that judges questions and passages for attempts to steer the assistant, such as injection-1; empty leaves that to the rules.",
+        "injection-1",
+        description="Adapter that judges questions and passages for attempts to steer the assistant; empty leaves that to the rules.",
     )
     glossary: Path | None = Field(
         None,

@@ -19,6 +19,7 @@ go_quiet()
 os.environ.setdefault("ASSISTANT_MODELS", str(Path(__file__).parents[1] / ".run" / "models"))
 # Quotations need no adapter to be compiled; the tests that read name theirs.
 os.environ.setdefault("ASSISTANT_READER", "quote")
+os.environ.setdefault("ASSISTANT_GUARD_MODEL", "")
 
 GROUPS = (
     "employees",
