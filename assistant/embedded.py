@@ -30,10 +30,9 @@ from retrieval.glossary import Glossary
 READ = 5
 """Passages that are read, the retriever's best."""
 UNREAD = -10.0
-IN_SCOPE = 0.3
-"""Chance, by what an adapter was taught, from which it reads a question and the shipped reader does not."""
-TAUGHT_ENOUGH = 0.5
-"""From this chance on of the best part's passage it is said, however unlike the question its words are."""
+IN_SCOPE = 0.5
+"""Chance of a passage, by what an adapter was taught, from which it reads a question and the shipped reader does not. What it
+finds in that passage is said, however unlike the question its words are."""
 TAUGHT_WEIGHT = 2.0
 """Of that chance among the signals of a passage's parts."""
 SPAN_WEIGHT = "span_weight"
@@ -130,7 +129,7 @@ class EmbeddedReader:
 
     def _says(self, prompt: Prompt, found: Found) -> bool:
         return (
-            found.taught >= TAUGHT_ENOUGH
+            found.taught > 0
             or sure_enough(prompt, found.scored, self.glossary)
             or table_of_cases(prompt.question, prompt.passages, self.glossary) is not None
         )
@@ -142,20 +141,21 @@ class EmbeddedReader:
         """
         chances = self._chances(question, passages, adapter)
         own = self._readers.network(adapter).adapter
-        if own.scope is not None and chances.max(initial=0.0) < IN_SCOPE and self._known_vectors:
+        if own.scope is not None and self._known_vectors and not chances.any():
             own = self._readers.network(DEFAULT).adapter
-        first = sorted(range(len(passages)), key=lambda n: chances[n] < IN_SCOPE)[:READ]
+        first = sorted(range(len(passages)), key=lambda n: not chances[n])[:READ]
         places, values, spans = self.measured(question, passages, adapter=own.adapter_id, first=first)
         values = np.hstack([values, np.array([[chances[passage]] for _, passage, _ in places]).reshape(-1, 1)])
         scored = rank(places, values, passages, {**weights_of(own.settings), "taught": TAUGHT_WEIGHT})
         return Found(scored, spans, float(chances[scored[0].passage]) if scored else 0.0)
 
     def _chances(self, question: str, passages: Sequence[Passage], adapter: str) -> NDArray[np.float64]:
-        """Of each passage, to answer the question by what the adapter was taught; shape (passages,)."""
+        """Of each passage, to answer the question by what the adapter was taught, 0 below IN_SCOPE; shape (passages,)."""
         scope = None if adapter == QUOTING else self._readers.network(adapter).adapter.scope
         if scope is None or not self._known_vectors:
             return np.zeros(len(passages))
-        return scope.chances(self._embedder.encode([question])[0], [p.text for p in passages])
+        chances = scope.chances(self._embedder.encode([question])[0], [p.text for p in passages])
+        return np.where(chances >= IN_SCOPE, chances, 0.0)
 
     def measured(
         self, question: str, passages: Sequence[Passage], *, adapter: str = "", first: Sequence[int] = range(READ)

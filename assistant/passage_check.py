@@ -8,12 +8,13 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 from assistant.release import GUARD_ERROR
 from assistant.trace import Trace
 from core.records import Passage, Verdict
-from guardrails.guard import Guard, run_guard
+from guardrails.guard import PASSAGES_AT_ONCE, Guard, GuardRun, run_guard
 from guardrails.rails import Guards
 
 KEPT = 20_000
@@ -39,12 +40,12 @@ class PassageCheck:
         self._guards = tuple(guards)
         self._known: OrderedDict[tuple[str, str, str], _Checked] = OrderedDict()
         self._lock = threading.Lock()
+        self._pool = ThreadPoolExecutor(PASSAGES_AT_ONCE, thread_name_prefix="passages")
 
     def __call__(self, passages: Sequence[Passage], trace: Trace) -> tuple[tuple[Passage, ...], str]:
         """The passages to go on with and "", or none and the reason why there may be no answer."""
         kept: list[Passage] = []
-        for passage in passages:
-            checked = self._checked(passage, trace)
+        for passage, checked in zip(passages, self._all_checked(passages, trace), strict=True):
             for verdict in checked.verdicts:
                 trace.note(verdict)
                 if verdict.rule == GUARD_ERROR:
@@ -55,32 +56,42 @@ class PassageCheck:
                 kept.append(passage if checked.text is None else replace(passage, text=checked.text))
         return tuple(kept), ""
 
-    def _checked(self, passage: Passage, trace: Trace) -> _Checked:
-        key = (passage.passage_id, passage.title, passage.section)
+    def _all_checked(self, passages: Sequence[Passage], trace: Trace) -> list[_Checked]:
+        """What is known of each passage; those that are new are checked side by side."""
+        keys = [(p.passage_id, p.title, p.section) for p in passages]
+        found: dict[tuple[str, str, str], _Checked] = {}
         with self._lock:
-            if key in self._known:
-                self._known.move_to_end(key)
-                return self._known[key]
-        checked = self._check(passage, trace)
-        if not any(v.rule == GUARD_ERROR for v in checked.verdicts):  # a failure is no verdict on the passage
-            with self._lock:
-                self._known[key] = checked
-                if len(self._known) > KEPT:
-                    self._known.popitem(last=False)
-        return checked
+            for key in keys:
+                if key in self._known:
+                    self._known.move_to_end(key)
+                    found[key] = self._known[key]
+        fresh = {key: p for key, p in zip(keys, passages, strict=True) if key not in found}
+        for key, (checked, runs) in zip(fresh, self._pool.map(self._check, fresh.values()), strict=True):
+            for name, run in runs:
+                trace.ran(name, run)
+            found[key] = checked
+            if not any(v.rule == GUARD_ERROR for v in checked.verdicts):  # a failure is no verdict on the passage
+                self._keep(key, checked)
+        return [found[key] for key in keys]
 
-    def _check(self, passage: Passage, trace: Trace) -> _Checked:
-        text, verdicts = passage.text, []
+    def _keep(self, key: tuple[str, str, str], checked: _Checked) -> None:
+        with self._lock:
+            self._known[key] = checked
+            if len(self._known) > KEPT:
+                self._known.popitem(last=False)
+
+    def _check(self, passage: Passage) -> tuple[_Checked, list[tuple[str, GuardRun]]]:
+        text, verdicts, runs = passage.text, [], []
         for guard in self._guards:
             run = run_guard(guard, text, (replace(passage, text=text),))
-            trace.ran(guard.name, run)
+            runs.append((guard.name, run))
             verdict = run.verdict
             if verdict.action != "allow":
                 verdicts.append(replace(verdict, text=""))
             if not verdict.allowed:
                 break
             text = verdict.text
-        return _Checked(None if text == passage.text else text, tuple(verdicts))
+        return _Checked(None if text == passage.text else text, tuple(verdicts)), runs
 
 
 class Rails:

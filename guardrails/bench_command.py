@@ -19,6 +19,7 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -28,7 +29,7 @@ from typing import Any
 from core.records import Passage
 from core.settings import load_settings
 from guardrails.check_command import NO_TEMPLATE
-from guardrails.guard import Guard, run_guard
+from guardrails.guard import PASSAGES_AT_ONCE, Guard, run_guard
 from guardrails.measures import percentile
 from guardrails.nemo import NemoStage
 from guardrails.policy import NemoPolicy, load_policy
@@ -96,21 +97,20 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _measured(stage: NemoStage, through: str, rails: Sequence[Guard], rounds: int) -> dict[str, Any]:
-    """The times of a stage over so many rounds, after two that warm up. No text is judged twice: a guard may remember."""
+    """The times of a stage over so many rounds, after two that warm up. No text is judged twice: a guard may remember.
+
+    Passages go side by side, as in the chat: the milliseconds of one of their rails are its share of them.
+    """
     spent: list[float] = []
     worked: list[float] = []
     by_rail: dict[str, list[float]] = defaultdict(list)
+    beside = ThreadPoolExecutor(PASSAGES_AT_ONCE)
     for turn, texts in enumerate(_rounds(stage, rounds + 2)):
         in_round: dict[str, float] = defaultdict(float)
         began, cpu = time.perf_counter(), time.process_time()
-        for one in texts:
-            text = one.text
-            for guard in rails:
-                ran = run_guard(guard, text, one.passages)
-                in_round[guard.name] += ran.ms
-                if not ran.verdict.allowed:
-                    break
-                text = ran.verdict.text
+        for runs in beside.map(lambda one: _through(rails, one), texts):
+            for name, ms in runs:
+                in_round[name] += ms / (PASSAGES_AT_ONCE if len(texts) > 1 else 1)
         if turn >= 2:
             spent.append((time.perf_counter() - began) * 1000)
             worked.append((time.process_time() - cpu) * 1000)
@@ -126,6 +126,18 @@ def _measured(stage: NemoStage, through: str, rails: Sequence[Guard], rounds: in
         "rails": {name: round(percentile(ms, 0.5), 2) for name, ms in by_rail.items()},
         "aim_ms": AIMS_MS[stage],
     }
+
+
+def _through(rails: Sequence[Guard], one: _Text) -> list[tuple[str, float]]:
+    """A text through the rails, as far as they let it: each one's name and milliseconds."""
+    text, runs = one.text, []
+    for guard in rails:
+        ran = run_guard(guard, text, one.passages)
+        runs.append((guard.name, ran.ms))
+        if not ran.verdict.allowed:
+            break
+        text = ran.verdict.text
+    return runs
 
 
 def _rounds(stage: NemoStage, count: int) -> Iterator[Sequence[_Text]]:

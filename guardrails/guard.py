@@ -83,6 +83,10 @@ HANGING = 8
 """Checks of one guard that may run or hang at once; the next one waits within its budget, then fails."""
 
 
+PASSAGES_AT_ONCE = 4
+"""Passages of one question that are checked side by side: the trained judge reads what waits for it in one go."""
+
+
 class Budgeted:
     """A guard that fails where it takes longer than its budget.
 
