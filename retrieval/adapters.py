@@ -26,7 +26,6 @@ from retrieval.scope import SCOPE, Scope, read_scope
 
 AdapterKind = Literal["reader", "reranker", "guard"]
 BASE_NAME = "all-MiniLM-L6-v2"
-DIMENSION = 384
 WEIGHTS = ("adapter_model.safetensors", "heads.safetensors")
 FILES = ("README.md", "adapter_config.json", *WEIGHTS)
 SHIPPED = Path(__file__).parent / "adapters_shipped"
@@ -94,7 +93,7 @@ def open_adapter(folder: Path, kind: AdapterKind) -> Adapter:
         sha256=sealed.sha256,
         scaling=float(config["lora_alpha"]) / float(config["r"]),
         settings=sealed.settings,
-        scope=read_scope(folder, DIMENSION),
+        scope=read_scope(folder),
     )
 
 

@@ -21,8 +21,8 @@ from safetensors.numpy import load_file, save_file
 from core.errors import AdapterRefused
 
 SCOPE = "scope.safetensors"
-NOTHING = 0
-"""In place of a passage, where nothing answers the question."""
+DIMENSION = 384
+"""Of the packaged embedder's vectors."""
 STEEPNESS, EVEN = 12.7, 0.508
 """Of the chance, by cosine, that a passage which answers one question answers another: fitted on pairs of the demo organisation's
 wordings and everyday questions (n = 458; 0.4-0.5: 29 % of 84, 0.6-0.7: 90 % of 39). `scripts/fit_scope.py`"""
@@ -34,7 +34,7 @@ class Scope:
 
     Attributes:
         questions: unit vectors by the packaged embedder, shape (n, dimension).
-        passages: the key of the passage that answers each, or NOTHING; shape (n,).
+        passages: the key of the passage that answers each; shape (n,).
     """
 
     questions: NDArray[np.float32]
@@ -42,11 +42,11 @@ class Scope:
 
     @classmethod
     def of(cls, taught: Iterable[tuple[NDArray[np.float32], str]]) -> Self:
-        """From question vectors, each with the text of its passage, or "" where nothing answers."""
+        """From question vectors, each with the text of its passage."""
         pairs = list(taught)
         return cls(
-            np.array([vector for vector, _ in pairs], np.float32),
-            np.array([passage_key(text) if text else NOTHING for _, text in pairs], np.int64),
+            np.array([vector for vector, _ in pairs], np.float32).reshape(len(pairs), -1 if pairs else DIMENSION),
+            np.array([passage_key(text) for _, text in pairs], np.int64),
         )
 
     def and_earlier(self, earlier: Scope | None) -> Scope:
@@ -74,15 +74,15 @@ def chance(cosine: float) -> float:
 
 
 def passage_key(text: str) -> int:
-    """A passage's text as a number other than NOTHING, the same in every version of its document."""
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little", signed=True) or 1
+    """A passage's text as a number, the same in every version of its document."""
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little", signed=True)
 
 
 def save_scope(scope: Scope, folder: Path) -> None:
     save_file({"questions": scope.questions.astype(np.float16), "passages": scope.passages}, folder / SCOPE)
 
 
-def read_scope(folder: Path, dimension: int) -> Scope | None:
+def read_scope(folder: Path, dimension: int = DIMENSION) -> Scope | None:
     """The scope of a verified adapter's folder; None where it has none and reads every question.
 
     Raises:

@@ -59,11 +59,15 @@ Units = tuple[tuple[int, int, bool], ...]
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """A question, the passages that it is read in, and the (passage, unit) pairs that answer it; none where nothing does."""
+    """A question, the passages that it is read in, and the (passage, unit) pairs that answer it; none where nothing does.
+
+    `known` where the answer was right as it was, and is learnt so that it stays right.
+    """
 
     question: str
     passages: tuple[Passage, ...]
     right: frozenset[tuple[int, int]]
+    known: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +116,10 @@ def train(config: ReaderConfig, rows: Rows, folder: Path, progress: Progress) ->
 
 
 def scope_of(lessons: Sequence[Lesson]) -> Scope:
-    """The questions of some lessons, each with the passage that answers it."""
-    embedder = TorchEmbedder(str(base_folder()))
-    vectors = embedder.encode([lesson.question for lesson in lessons])
-    return Scope.of((v, one.passages[0].text if one.right else "") for v, one in zip(vectors, lessons, strict=True))
+    """The questions of what is new in some lessons, each with the passage that answers it."""
+    new = [lesson for lesson in lessons if lesson.right and not lesson.known]
+    vectors = TorchEmbedder(str(base_folder())).encode([lesson.question for lesson in new])
+    return Scope.of((vector, one.passages[0].text) for vector, one in zip(vectors, new, strict=True))
 
 
 def lesson_of(row: Row, most: int) -> Lesson | None:
@@ -129,7 +133,8 @@ def lesson_of(row: Row, most: int) -> Lesson | None:
     right = [n for n, place in enumerate(stands) if place and place[0] < target.end and target.start < place[1]]
     others = [p for n, p in enumerate(row.passages) if n != target.passage][: most - 1]
     kept = (row.passages[target.passage], *others)
-    return Lesson(row.question, kept, frozenset((0, n) for n in right)) if right else None
+    known = target.kind == "confirm"
+    return Lesson(row.question, kept, frozenset((0, n) for n in right), known) if right else None
 
 
 def open_start(name: str) -> Adapter:

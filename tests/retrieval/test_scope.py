@@ -19,7 +19,8 @@ def unit(*numbers: float) -> np.ndarray:
     return vector / np.linalg.norm(vector)
 
 
-SCOPE_OF_TWO = Scope.of([(unit(1, 0), LEAVE), (unit(0, 1), "")])
+OTHER = "Visitors wear a badge."
+SCOPE_OF_TWO = Scope.of([(unit(1, 0), LEAVE), (unit(0, 1), OTHER)])
 
 
 def test_passage_counts_only_by_questions_that_it_answers() -> None:
@@ -52,7 +53,7 @@ def test_file_gives_back_what_was_saved(tmp_path: Path) -> None:
     found = read_scope(tmp_path, 2)
     assert found is not None
     assert found.questions.tolist() == SCOPE_OF_TWO.questions.tolist()
-    assert found.passages.tolist() == [passage_key(LEAVE), 0]
+    assert found.passages.tolist() == [passage_key(LEAVE), passage_key(OTHER)]
     assert read_scope(tmp_path / "none", 2) is None
 
 

@@ -10,11 +10,12 @@ from assistant.units import units
 from core.errors import BadInput
 from core.records import Passage
 from retrieval.adapters import open_adapter
+from retrieval.scope import passage_key
 from retrieval.windows import open_tokenizer
 from tests.assistant.passages import passage
 from training.config import ReaderConfig
 from training.recipe import Step, read_scores
-from training.retrain import Lesson, input_of, lesson_of, train
+from training.retrain import Lesson, input_of, lesson_of, scope_of, train
 from training.rows import Row, Rows, Target
 from training.workplace import workplace
 
@@ -58,6 +59,19 @@ def test_a_refusal_teaches_that_nothing_answers_and_an_answer_without_a_place_te
     assert lesson is not None
     assert not lesson.right
     assert lesson_of(asked_back, 2) is None
+
+
+def test_what_is_new_is_the_scope_and_what_was_right_already_or_answers_nothing_is_not() -> None:
+    text = DESK.text
+    marked, confirmed = (
+        Row(kind, f"Where is a {kind} seat?", (DESK,), Target(kind, text, 0, 0, len(text)))
+        for kind in ("span", "confirm")
+    )
+    lessons = [lesson_of(one, 2) for one in (marked, confirmed, Row("r", "Who won?", (DESK,), Target("refuse")))]
+    scope = scope_of([one for one in lessons if one])
+    assert scope.passages.tolist() == [passage_key(text)]
+    assert scope.questions.shape == (1, 384)
+    assert scope_of([]).and_earlier(scope) is scope
 
 
 def test_a_window_knows_the_parts_that_lie_whole_in_it() -> None:
