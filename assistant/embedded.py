@@ -19,6 +19,7 @@ from assistant.form import matter
 from assistant.models import QUOTING
 from assistant.prompt import ASK_BACK, NO_ANSWER, Prompt
 from assistant.quote import Place, QuotingModel, Scored, rank
+from assistant.quote_signals import WEIGHTS
 from assistant.readable import Readable, plain, readable
 from assistant.reader import DEFAULT, PassageReading, Readers
 from core.errors import AssistantError
@@ -28,7 +29,7 @@ from retrieval.embed import Embedder
 from retrieval.glossary import Glossary
 
 READ = 5
-"""Passages that are read, the retriever's best."""
+"""Passages that are read."""
 UNREAD = -10.0
 IN_SCOPE = 0.5
 """Chance of a passage, by what an adapter was taught, from which it reads a question and the shipped reader does not. What it
@@ -143,8 +144,7 @@ class EmbeddedReader:
         own = self._readers.network(adapter).adapter
         if own.scope is not None and self._known_vectors and not chances.any():
             own = self._readers.network(DEFAULT).adapter
-        first = sorted(range(len(passages)), key=lambda n: not chances[n])[:READ]
-        places, values, spans = self.measured(question, passages, adapter=own.adapter_id, first=first)
+        places, values, spans = self.measured(question, passages, adapter=own.adapter_id, taught=chances)
         values = np.hstack([values, np.array([[chances[passage]] for _, passage, _ in places]).reshape(-1, 1)])
         scored = rank(places, values, passages, {**weights_of(own.settings), "taught": TAUGHT_WEIGHT})
         return Found(scored, spans, float(chances[scored[0].passage]) if scored else 0.0)
@@ -158,11 +158,19 @@ class EmbeddedReader:
         return np.where(chances >= IN_SCOPE, chances, 0.0)
 
     def measured(
-        self, question: str, passages: Sequence[Passage], *, adapter: str = "", first: Sequence[int] = range(READ)
+        self,
+        question: str,
+        passages: Sequence[Passage],
+        *,
+        adapter: str = "",
+        taught: NDArray[np.float64] | None = None,
     ) -> tuple[list[Place], NDArray[np.float64], dict[tuple[int, int], Span]]:
-        """Every unit with its signals, shape (units, READER_WEIGHTS), and the spans read: those of the passages `first`."""
+        """Every unit with its signals, shape (units, READER_WEIGHTS), and the spans of the READ passages that are read.
+
+        Those are the passages that were taught, then those whose best unit the quoting model finds likeliest.
+        """
         places, values = self._quoting.measured(question, passages)
-        read = [n for n in first if n < len(passages)]
+        read = _worth_reading(places, values @ np.array(list(WEIGHTS.values())), len(passages), taught)
         texts = [readable(passages[n]) for n in read]
         ranges = [t.places for t in texts]
         readings = self._readers.read(question, [t.text for t in texts], adapter_id=adapter, ranges=ranges)
@@ -171,6 +179,16 @@ class EmbeddedReader:
         chances = _log_shares({at: margin for at, (margin, _) in spans.items()})
         extra = [(chances.get((passage, place), UNREAD), answers.get(passage, 0.0)) for _, passage, place in places]
         return places, np.hstack([values, np.array(extra, np.float64).reshape(len(places), 2)]), spans
+
+
+def _worth_reading(
+    places: Sequence[Place], sums: NDArray[np.float64], count: int, taught: NDArray[np.float64] | None
+) -> list[int]:
+    best = np.full(count, -np.inf)
+    for (_, passage, _), found in zip(places, sums, strict=True):
+        best[passage] = max(best[passage], found)
+    known = np.zeros(count) if taught is None else taught
+    return sorted(range(count), key=lambda n: (-known[n], -best[n]))[:READ]
 
 
 def weights_of(settings: Mapping[str, float]) -> dict[str, float]:

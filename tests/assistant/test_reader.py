@@ -140,7 +140,7 @@ def test_read_command_says_which_adapters_there_are(
 ) -> None:
     monkeypatch.setenv("ASSISTANT_HOME", str(tmp_path))
     assert main(["read", "--adapter", "../../etc"]) == 2
-    assert "shipped: reader-1, reranker-1" in capsys.readouterr().err
+    assert "shipped: injection-1, reader-1, reranker-1" in capsys.readouterr().err
 
 
 def test_an_adapter_says_how_much_its_view_is_worth_among_the_signals() -> None:
