@@ -35,15 +35,16 @@ _BY_LANGUAGE: dict[Language, frozenset[str]] = {
 }
 STOPWORDS = frozenset().union(*_BY_LANGUAGE.values())
 _WORD = re.compile(r"[^\W_]+(?:['’\-.,:/][^\W_]+)*", re.UNICODE)
-_COUNTED = {
-    word: str(n)
-    for counted in (
-        "one two three four five six seven eight nine ten eleven twelve",
-        "_ zwei drei vier fünf sechs sieben acht neun zehn elf zwölf",
-        "_ dos tres cuatro cinco seis siete ocho nueve diez once doce",
+COUNTED = {
+    word: str(value)
+    for language in (
+        "two three four five six seven eight nine ten eleven twelve",
+        "zwei drei vier fünf sechs sieben acht neun zehn elf zwölf",
+        "dos tres cuatro cinco seis siete ocho nueve diez once doce",
     )
-    for n, word in enumerate(counted.split(), 1)
+    for value, word in enumerate(language.split(), 2)
 }
+"""Numbers written as words. One is left out: in German and Spanish its word is an article."""
 _NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
 
 
@@ -65,7 +66,9 @@ def numbers(text: str) -> set[str]:
 
 def amounts(text: str) -> set[str]:
     """The numbers of a text, written in digits or as a word up to twelve, in digits."""
-    return numbers(text) | {_COUNTED[word] for word in words(text) if word in _COUNTED}
+    said = words(text)
+    spelt = {COUNTED[word] for word in said if word in COUNTED}
+    return numbers(text) | spelt | ({"1"} if "one" in said else set())
 
 
 def stem(word: str) -> str:

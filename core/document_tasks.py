@@ -82,20 +82,17 @@ class DocumentTasks:
                 return False
         task_id = new_id()
         with self._audit.recorded(GUARD, "task.open", task_id, document=found.document_id, rule=rule) as connection:
-            values = {
-                "task_id": task_id,
-                "document_id": found.document_id,
-                "version": found.version,
-                "item_id": None,
-                "owner": found.owner,
-                "opened_by": GUARD,
-                "note": note,
-                "status": "open",
-                "created_at": datetime.now(UTC),
-                "closed_by": "",
-                "closing_note": "",
-            }
-            connection.execute(document_task.insert().values(values))
+            _insert(
+                connection,
+                task_id=task_id,
+                document_id=found.document_id,
+                version=found.version,
+                item_id=None,
+                owner=found.owner,
+                opened_by=GUARD,
+                note=note,
+                created_at=datetime.now(UTC),
+            )
         return True
 
 
@@ -106,21 +103,23 @@ def open_task(connection: sa.Connection, made: Triage, asked: Turn) -> str:
     """
     key, owner = target(connection, made, asked)
     task_id = new_id()
-    values = {
-        "task_id": task_id,
-        "document_id": key[0],
-        "version": key[1],
-        "item_id": made.item_id,
-        "owner": owner,
-        "opened_by": made.reviewer,
-        "note": made.note,
-        "status": "open",
-        "created_at": made.created_at,
-        "closed_by": "",
-        "closing_note": "",
-    }
-    connection.execute(document_task.insert().values(values))
+    _insert(
+        connection,
+        task_id=task_id,
+        document_id=key[0],
+        version=key[1],
+        item_id=made.item_id,
+        owner=owner,
+        opened_by=made.reviewer,
+        note=made.note,
+        created_at=made.created_at,
+    )
     return task_id
+
+
+def _insert(connection: sa.Connection, **values: object) -> None:
+    """An open task, which nobody has closed."""
+    connection.execute(document_task.insert().values(values | {"status": "open", "closed_by": "", "closing_note": ""}))
 
 
 def target(connection: sa.Connection, made: Triage, asked: Turn) -> tuple[tuple[str, int], str]:

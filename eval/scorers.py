@@ -15,7 +15,7 @@ from itertools import combinations
 
 from assistant.prompt import TEMPLATE_TEXT
 from assistant.sentences import pieces
-from assistant.words import content_words
+from assistant.words import COUNTED, content_words
 from core.records import Citation, Passage, TurnStatus
 from eval.cases import Case
 from eval.form import form_problems, language_problem, plain
@@ -34,15 +34,6 @@ REFUSALS: tuple[TurnStatus, ...] = ("refused", "no_answer")
 _MARKER = re.compile(r"\[(\d{1,3})\]")
 _NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
 _THOUSANDS = re.compile(r"(?<=\d)[.,\u202f\u00a0](?=\d{3}(?!\d))")
-_SPELT = {
-    word: str(value)
-    for language in (
-        "two three four five six seven eight nine ten eleven twelve",
-        "zwei drei vier fünf sechs sieben acht neun zehn elf zwölf",
-        "dos tres cuatro cinco seis siete ocho nueve diez once doce",
-    )
-    for value, word in enumerate(language.split(), 2)
-}
 _CURRENCIES = frozenset(["eur", "euro", "gbp", "pound", "usd", "dollar"])
 """Said or shown as a sign, or in a table's heading: the figure is what is compared."""
 _QUOTED = re.compile(r"[\"“«„].*?[\"”»“]", re.S)
@@ -323,7 +314,7 @@ def token_f1(one: str, other: str) -> float:
 def tokens(text: str) -> list[str]:
     """Stems of the content words without currencies, figures without thousands marks, number words as figures."""
     bare = plain(_THOUSANDS.sub("", _MARKER.sub(" ", text)))
-    return [_SPELT.get(word, word) for word in content_words(bare) if word not in _CURRENCIES]
+    return [COUNTED.get(word, word) for word in content_words(bare) if word not in _CURRENCIES]
 
 
 def figures(given: Iterable[str]) -> set[str]:
