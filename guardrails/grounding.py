@@ -34,6 +34,8 @@ _LIST_NUMBER = re.compile(
     r"^\s*\d{1,2}[.)]\s+(?!(?:Jan|Feb|Mär|Apr|Mai|Jun|Jul|Aug|Sep|Okt|Nov|Dez)\w*\b)(?=\S)", re.IGNORECASE
 )
 """The number of a list's item says nothing; that of a German date does."""
+_YES_NO = frozenset(["yes", "no", "si", "ja", "nein"])
+_LEAD = re.compile(r"\s*\*\*([^*\n]+?)[.!?]?\*\*\s+(\S.*)", re.DOTALL)
 _MARKER = re.compile(r"\[\d{1,3}(?:, ?\d{1,3})*\]")
 _LINK = re.compile(r"!?\[([^\]]{0,500})\]\([^)]{0,500}\)|<?https?://\S+")
 _NUMBER = re.compile(
@@ -140,10 +142,10 @@ class Grounding:
             return Verdict(self.name, "allow", text, score=1.0)
         if not passages:
             return Verdict(self.name, "drop", text, rule="uncited")
-        if any(_spaced(sentence) in _spaced(_plain(p.text)) for p in passages):
+        if any(_quoted(text, sentence, _spaced(_plain(p.text))) for p in passages):
             return Verdict(self.name, "allow", text, score=1.0)
         source = _source(passages)
-        covered = _covered(words, source)
+        covered = min(_covered(words, source), _lead_covered(text, source))
         rule = (
             "overlap" if covered < min(self._threshold, PARAPHRASE_WORDS if self._support else 1.0)
             else "number" if not all(_number_holds(n, words, source) for n in numbers)
@@ -178,6 +180,21 @@ def _plain(text: str) -> str:
     bare = unicodedata.normalize("NFKD", shown.replace("ß", "ss"))
     kept = "".join(c for c in bare if not unicodedata.combining(c))
     return re.sub(r"[*_`#>]+", "", kept).lower()
+
+
+def _lead_covered(text: str, source: str) -> float:
+    """The same for a short answer in bold by itself: among a long sentence's words its own would not count. 1 for a yes or no."""
+    lead = _LEAD.match(text)
+    words = _content(_plain(lead[1])) - _YES_NO if lead else frozenset()
+    return _covered(words, source) if words else 1.0
+
+
+def _quoted(text: str, sentence: str, source: str) -> bool:
+    """Whether a sentence stands in a passage word for word; with a short answer in bold before it, whether both do."""
+    if _spaced(sentence) in source:
+        return True
+    lead = _LEAD.match(text)
+    return lead is not None and all(_spaced(_plain(part)).strip(" .") in source for part in lead.groups())
 
 
 def _spaced(text: str) -> str:

@@ -131,3 +131,11 @@ def test_number_of_a_lists_item_needs_no_support_and_that_of_a_date_does() -> No
     assert grounding.check("7. Hotels are booked in the travel portal.", [HOTELS]).allowed
     assert grounding.check("1. Januar 2026 gilt die Regelung für alle Beschäftigten in Hamburg.", [HAMBURG]).allowed
     assert not grounding.check("3. Januar 2026 gilt die Regelung für alle Beschäftigten in Hamburg.", [HAMBURG]).allowed
+
+
+def test_short_answer_before_a_quoted_sentence_with_a_negation_is_supported() -> None:
+    boxes = passage("Swollen batteries go into the steel box at the goods-in desk, never into a bin.")
+    quoted = "Swollen batteries go into the steel box at the goods-in desk, never into a bin. [1]"
+    assert grounding.check(f"**Goods-in desk.** {quoted}", [boxes]).allowed
+    assert not grounding.check(f"**Any bin.** {quoted.replace(', never into a bin', '')}", [boxes]).allowed
+    assert not grounding.check(f"**Kitchen.** {quoted}", [boxes]).allowed
