@@ -96,6 +96,7 @@ def train(config: ReaderConfig, rows: Rows, folder: Path, progress: Progress) ->
     fit(net, lessons, config, folder, progress)
     after = measure(net, held, config)
     learnt = measure(net, lessons, config)
+    scope = scope_of(lessons).and_earlier(start.scope)
     write_scores(
         folder,
         {
@@ -104,13 +105,14 @@ def train(config: ReaderConfig, rows: Rows, folder: Path, progress: Progress) ->
             "validation_right_before": before,
             "validation_right": after,
             "training_right": learnt,
+            "questions_in_scope": len(scope.questions),
         },
     )
     if config.rank == 0:
         net = low_rank(net, bare_net(), FULL_RANK)
     target = folder / "adapter"
     settings = {**start.settings, SPAN_WEIGHT: config.span_weight}
-    card, scope = f"# {config.name}\n", scope_of(lessons).and_earlier(start.scope)
+    card = f"# {config.name}\n"
     publish(net, target, adapter_id=config.name, kind="reader", settings=settings, card=card, scope=scope)
     return target
 

@@ -10,7 +10,7 @@ from training.config import Method, RunConfig
 from training.rows import Rows
 
 LIMITS: Mapping[Method, str] = {
-    "reader": "It copies parts of passages and writes nothing of its own. It learnt from questions of this organisation, and is no better elsewhere.",
+    "reader": "It copies parts of passages and writes nothing of its own. It reads questions near to those in its scope; the shipped reader reads the others.",
     "sft": "It writes in the manner of the reviewed answers; what they had wrong it learnt too.",
     "dpo": "It prefers reviewed answers to flagged ones; of questions unlike them it learnt nothing.",
     "kto": "It learnt from answers judged good or bad, and of questions unlike them nothing.",
