@@ -139,7 +139,8 @@ class Answerer:
         # 2. retrieve for this person; a follow-up question is made standalone first
         trace.standalone = standalone(trace.asked, history)
         with trace.step("retrieve"):
-            found = self._retrieve(matter(trace.standalone), question)
+            looked_up = matter(trace.standalone)
+            found = self._retrieve(looked_up, question)
         if found is None:
             yield self._refuse(trace, "failed", "retriever_error")
             return
@@ -152,7 +153,7 @@ class Answerer:
             yield self._refuse(trace, "failed", refused)
             return
         # 4. without passages, or with too little evidence, there is no answer; what the adapter was taught is evidence too
-        taught = self.model.taught(matter(trace.standalone), trace.passages, adapter=trace.adapter)
+        taught = self.model.taught(looked_up, trace.passages, adapter=trace.adapter)
         trace.evidence = round(max(found.evidence, taught), 4)
         if not trace.passages or trace.evidence < trace.route.evidence_threshold:
             yield self._refuse(trace, "no_answer", "low_evidence" if trace.passages else "no_passage")

@@ -122,15 +122,13 @@ def compose(
     """
     language = language_of(question)
     lead = lead_of(question, chosen[0][0], language) or _short_answer(question, chosen[0][0], span)
-    first = passages[chosen[0][1]]
+    first, listed = passages[chosen[0][1]], bool(asked_form(question))
     for nth, (place, group) in enumerate(_by_passage(chosen)):
         passage, mark = passages[place], f"[{place + 1}]"
         if nth:
             other = passage.document_id != first.document_id
             yield f"\n\n{source_line(passage, language)}\n\n" if other else "\n\n"
-        yield part_text(
-            group, units(passage.text), mark, lead=lead if not nth else "", listed=bool(asked_form(question))
-        )
+        yield part_text(group, units(passage.text), mark, lead=lead if not nth else "", listed=listed)
 
 
 def _by_passage(chosen: Sequence[tuple[Unit, int]]) -> list[tuple[int, list[Unit]]]:

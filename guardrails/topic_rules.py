@@ -32,6 +32,7 @@ _ASK = (
     r"\bways? (?:to|of)\b|\bbest way\b|\binstructions?\b|\bstep[- ]by[- ]step\b|\bguide\b|\btutorial\b|\brecipe\b|\bwrite\b|\bcreate\b|\bdevelop\b|\bdesign\b|\bgenerate\b|\bprovide\b|\bexplain\b|\bdescribe\b|\boutline\b|\bmake\b|\bbuild\b|\bproduce\b|"
     r"\bcan (?:you|i)\b|\bplan (?:to|for)\b|\bwie (?:kann|konnte|baue|mache|bringe|soll)\b|\bich (?:will|mochte)\b|\bzeig mir\b|\bschreib(?:e|en)?\b|\bcomo (?:puedo|hago|hacer|se|podria)\b|\bquiero\b|\bescribe\b|\bensename\b)"
 )
+_HOW = r"\b(?:how (?:can|do|could|would) (?:i|we)|how to|help me|ways? to)\b"
 _PEOPLE = (
     r"(?:someone|somebody|some ?one|anyone|people|persons?|a person|him|her|them|myself a victim|my (?:\w+ )?(?:boss|manager|colleague|coworker|co-worker|wife|husband|ex|partner|girlfriend|boyfriend|neighbou?r|roommate|parents?|mother|father|sister|brother|child|kids?|teacher|classmates?|team ?mates?|landlord)s?|"
     r"(?:the|a|an|another|our|this|that|your) (?:\w+ )?(?:man|woman|child|person|human(?: being)?|boss|ceo|president|prime minister|politician|celebrity|judge|witness|officer|cop|employees?|colleague|neighbou?r|students?|victims?|minors?|teenagers?|homeless person)|(?:a |the )?(?:homeless|elderly|innocent|jewish|muslim|black|gay|immigrant|trans) (?:people|person|man|woman|men|women)|children|kids|students|women|men|minors|immigrants|"
@@ -83,14 +84,17 @@ _HARMFUL = Shape(
             rf"{_ASK}[^.?!\n]{{0,60}}\b(?:get away with|cover up|hide|dispose of|conceal) (?:a |the |my |his |her )?(?:murder|body|dead body|corpse|crime|theft|fraud|embezzlement|bribe|money from (?:the )?(?:tax|irs|police)|evidence)\b"
         ),
         _re(
-            r"\b(?:how (?:can|do|could|would) (?:i|we)|how to|help me|ways? to)\b[^.?!\n]{0,20}\b(?:secretly|covertly|heimlich) (?:record|film|tape|photograph|monitor|track|listen)\b|"
+            _HOW
+            + r"[^.?!\n]{0,20}\b(?:secretly|covertly|heimlich) (?:record|film|tape|photograph|monitor|track|listen)\b|"
             r"\bwie (?:kann|konnte) (?:ich|man)\b[^.?!\n]{0,60}\bheimlich (?:auf(?:nehmen|zeichnen)|mitschneiden|filmen|abhoren)\b|\bcomo (?:puedo|podria) (?:grabar|filmar)\b[^.?!\n]{0,40}\b(?:en secreto|a escondidas|sin que)\b"
         ),
         _re(
-            r"\b(?:how (?:can|do|could|would) (?:i|we)|how to|help me|ways? to)\b[^.?!\n]{0,80}\bwithout (?:the )?(?:customs|border (?:guards?|control)|export control|auditors?|the audit|compliance|police|authorities|tax office)(?: \w+)? (?:noticing|knowing|finding out|seeing|catching)\b"
+            _HOW
+            + r"[^.?!\n]{0,80}\bwithout (?:the )?(?:customs|border (?:guards?|control)|export control|auditors?|the audit|compliance|police|authorities|tax office)(?: \w+)? (?:noticing|knowing|finding out|seeing|catching)\b"
         ),
         _re(
-            r"\b(?:how (?:can|do|could|would) (?:i|we)|how to|help me|ways? to)\b[^.?!\n]{0,20}\b(?:find out|identify|unmask|trace|learn|discover)\b[^.?!\n]{0,50}\b(?:made|filed|wrote|sent|is behind|submitted)\b[^.?!\n]{0,20}\banonymous (?:report|complaint|tip|message|concern)"
+            _HOW
+            + r"[^.?!\n]{0,20}\b(?:find out|identify|unmask|trace|learn|discover)\b[^.?!\n]{0,50}\b(?:made|filed|wrote|sent|is behind|submitted)\b[^.?!\n]{0,20}\banonymous (?:report|complaint|tip|message|concern)"
         ),
         _re(
             rf"{_ASK}[^.?!\n]{{0,80}}\b(?:track|follow|monitor|spy on|bug|record|film|photograph|uberwachen|espiar)\b[^.?!\n]{{0,50}}\b(?:without (?:them|him|her|their|his|anyone|my \w+)(?: \w+)? (?:knowing|knowledge|noticing|consent|permission)|secretly|heimlich|sin que (?:lo )?sepa)"
