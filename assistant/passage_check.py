@@ -1,24 +1,37 @@
 """The passage guards on what was retrieved: what carries instructions is dropped and counted, what is masked goes on masked.
 
+The owner of a document hears of a passage that was dropped, here and not in the guards: a policy's dry run judges too.
+
 A passage's id is a hash of its text, so its verdicts are kept: a popular passage is checked once per process.
 """
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from assistant.release import GUARD_ERROR
 from assistant.trace import Trace
+from core.errors import AssistantError
 from core.records import Passage, Verdict
 from guardrails.guard import PASSAGES_AT_ONCE, Guard, GuardRun, run_guard
 from guardrails.rails import Guards
 
+log = logging.getLogger(__name__)
+
 KEPT = 20_000
 """Passages whose verdicts are kept, newest used; about 1 kB each where something was masked, less otherwise."""
+
+
+class Planted(Protocol):
+    """Is told of a passage that was dropped, for its document's owner: `core.document_tasks.DocumentTasks.planted`."""
+
+    def __call__(self, found: Passage, rule: str, /) -> object: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +47,11 @@ class _Checked:
 
 
 class PassageCheck:
-    """Checks passages with the guards given. Safe to use from several threads."""
+    """Checks passages with the guards given, and tells of those that are dropped. Safe to use from several threads."""
 
-    def __init__(self, guards: Sequence[Guard]) -> None:
+    def __init__(self, guards: Sequence[Guard], planted: Planted | None = None) -> None:
         self._guards = tuple(guards)
+        self._planted = planted
         self._known: OrderedDict[tuple[str, str, str], _Checked] = OrderedDict()
         self._lock = threading.Lock()
         self._pool = ThreadPoolExecutor(PASSAGES_AT_ONCE, thread_name_prefix="passages")
@@ -88,15 +102,26 @@ class PassageCheck:
             verdict = run.verdict
             if verdict.action != "allow":
                 verdicts.append(replace(verdict, text=""))
+            if verdict.action == "drop":
+                self._tell(passage, verdict.rule)
             if not verdict.allowed:
                 break
             text = verdict.text
         return _Checked(None if text == passage.text else text, tuple(verdicts)), runs
 
+    def _tell(self, passage: Passage, rule: str) -> None:
+        """A report that fails changes no verdict, and is logged by the passage's id."""
+        if self._planted is None:
+            return
+        try:
+            self._planted(passage, rule)
+        except AssistantError as error:
+            log.error("passage %s: its owner was not told (%s)", passage.passage_id, type(error).__name__)
+
 
 class Rails:
     """The guards of one policy, and the passages that they have checked already."""
 
-    def __init__(self, guards: Guards) -> None:
+    def __init__(self, guards: Guards, planted: Planted | None = None) -> None:
         self.guards = guards
-        self.check_passages = PassageCheck(guards.passage)
+        self.check_passages = PassageCheck(guards.passage, planted)

@@ -17,7 +17,6 @@ from guardrails.injection import Injection
 from guardrails.leaks import Markup, PromptLeak
 from guardrails.nemo import NemoRail, NemoStage
 from guardrails.pii import PersonalData, PersonalDataPolicy, Recognisers, chat_thresholds
-from guardrails.planted import Planted, Reporting
 from guardrails.policy import Policy, RailName, TopicPolicy, load_policy
 from guardrails.pseudonyms import Namer
 from guardrails.topics import Topics
@@ -82,7 +81,6 @@ def build_guards(
     policy: Policy | None = None,
     judge: Judge | None = None,
     support: Support | None = None,
-    planted: Planted | None = None,
     namer: Namer | None = None,
 ) -> Guards:
     """The rails that the policy switches on, each with its budget.
@@ -93,7 +91,6 @@ def build_guards(
         policy: the packaged one where none is given.
         judge: the trained judgement of questions and passages; without it the rules stand alone.
         support: the cross-encoder that says whether a passage bears out a paraphrase; without it only covered words do.
-        planted: is told of each passage that is dropped, with the rule, for its document's owner.
         namer: gives pseudonyms where the policy says pseudonymise.
 
     Raises:
@@ -118,7 +115,7 @@ def build_guards(
             topics=Topics(policy.topics),
             personal_data_question=personal.question(),
         ),
-        passage=_passage_rails(policy, judge, planted),
+        passage=_passage_rails(policy, judge),
         output=_running(
             policy,
             "output",
@@ -133,16 +130,15 @@ def build_guards(
     )
 
 
-def _passage_rails(policy: Policy, judge: Judge | None, planted: Planted | None) -> tuple[Guard, ...]:
+def _passage_rails(policy: Policy, judge: Judge | None) -> tuple[Guard, ...]:
     least = _least(policy, "injection_passage_classifier")
     classifier = PassageClassifier(judge, least) if judge else None
-    rails = _running(
+    return _running(
         policy,
         "passage",
         injection_passage=Injection("passage"),
         injection_passage_classifier=classifier,
     )
-    return tuple(Reporting(guard, planted) for guard in rails) if planted else rails
 
 
 def _least(policy: Policy, rail: RailName) -> float:
