@@ -62,7 +62,8 @@ def start(model: Path, log: Path, port: int, options: Sequence[str] = ()) -> Vll
     environment = os.environ | quiet | needed | {"PATH": f"{VLLM.parent}:{os.environ['PATH']}"}
     with log.open("wb") as out:
         process = subprocess.Popen(
-            [*command, "--max-model-len", "8192", *options],
+            # Compiling a model of 3 million weights takes longer than all that the tests ask of it.
+            [*command, "--max-model-len", "8192", "--enforce-eager", *options],
             stdout=out,
             stderr=out,
             env=environment,
