@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from assistant.followup import standalone
 from assistant.form import matter
 from assistant.models import AnswerModel
-from assistant.passage_check import Planted, Rails
+from assistant.passage_check import Rails
 from assistant.prompt import Prompt, build_prompt
 from assistant.refusals import refusal
 from assistant.release import GUARD_ERROR, TOPIC, Release, run_guards
@@ -66,7 +66,6 @@ class Answerer:
 
     Args:
         router: says which of the model's adapters answers whom; None lets its own answer everybody.
-        planted: is told of each passage that the guards drop.
     """
 
     def __init__(
@@ -78,13 +77,11 @@ class Answerer:
         guards: Guards,
         model: AnswerModel,
         router: Router | None = None,
-        planted: Planted | None = None,
     ) -> None:
         self._settings = settings
         self._turns = turns
         self._retriever = retriever
-        self._rails = Rails(guards, planted)
-        self._planted = planted
+        self._rails = Rails(guards)
         self._router = router
         self.model = model
 
@@ -95,7 +92,7 @@ class Answerer:
 
     def use(self, guards: Guards) -> None:
         """Let every question from now on pass these guards; one under way keeps those that it began with."""
-        self._rails = Rails(guards, self._planted)
+        self._rails = Rails(guards)
 
     def ready(self) -> None:
         """Raise ModelUnavailable where the answer model would not answer now."""

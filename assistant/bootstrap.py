@@ -168,15 +168,7 @@ def build(
         stack.callback(shadows.close)
         router = Router(rollouts, model, shadows)
         router.warm()
-        answerer = Answerer(
-            settings,
-            turns,
-            retriever=retriever,
-            guards=guards,
-            model=model,
-            router=router,
-            planted=DocumentTasks(store, audit).planted,
-        )
+        answerer = Answerer(settings, turns, retriever=retriever, guards=guards, model=model, router=router)
         return Assistant(
             settings=settings,
             store=store,
@@ -216,12 +208,15 @@ def _ingest(settings: Settings, catalogue: Catalogue, index: Index, embedder: Em
 def _rails(
     settings: Settings, store: Store, *, audit: Audit, reranker: CrossEncoder | None
 ) -> Callable[[Policy], Guards]:
-    """What makes the guards of a policy, with the models that judge."""
+    """What makes the guards of a policy, with the models that judge and the owners who hear of planted passages."""
     namer, judge = open_pseudonyms(settings, store, audit), open_judge(settings)
     support = reranker.score if reranker else None
+    planted = DocumentTasks(store, audit).planted
 
     def rails(policy: Policy) -> Guards:
-        return build_guards(settings, TEMPLATE_TEXT, policy=policy, judge=judge, support=support, namer=namer)
+        return build_guards(
+            settings, TEMPLATE_TEXT, policy=policy, judge=judge, support=support, planted=planted, namer=namer
+        )
 
     return rails
 

@@ -13,25 +13,18 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 from assistant.release import GUARD_ERROR
 from assistant.trace import Trace
 from core.errors import AssistantError
 from core.records import Passage, Verdict
 from guardrails.guard import PASSAGES_AT_ONCE, Guard, GuardRun, run_guard
-from guardrails.rails import Guards
+from guardrails.rails import Guards, Planted
 
 log = logging.getLogger(__name__)
 
 KEPT = 20_000
 """Passages whose verdicts are kept, newest used; about 1 kB each where something was masked, less otherwise."""
-
-
-class Planted(Protocol):
-    """Is told of a passage that was dropped, for its document's owner: `core.document_tasks.DocumentTasks.planted`."""
-
-    def __call__(self, found: Passage, rule: str, /) -> object: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +115,6 @@ class PassageCheck:
 class Rails:
     """The guards of one policy, and the passages that they have checked already."""
 
-    def __init__(self, guards: Guards, planted: Planted | None = None) -> None:
+    def __init__(self, guards: Guards) -> None:
         self.guards = guards
-        self.check_passages = PassageCheck(guards.passage, planted)
+        self.check_passages = PassageCheck(guards.passage, guards.planted)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
+from typing import Protocol
 from urllib.parse import urlsplit
 
 from core.errors import SettingsError
@@ -25,6 +26,12 @@ PLAIN = "Every employee has 25 days of annual leave a year."
 """A text on which every rail must give a verdict before its policy may hold."""
 
 
+class Planted(Protocol):
+    """Is told of a passage that was left out of an answer, and by which rule: `core.document_tasks.DocumentTasks.planted`."""
+
+    def __call__(self, found: Passage, rule: str, /) -> object: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Guards:
     """The guards of each stage, in the order in which they run; each gets the text that the one before left.
@@ -40,6 +47,8 @@ class Guards:
     topics: Mapping[str, TopicPolicy] = field(default_factory=dict)
     """What the policy refuses by topic, with the texts that say so."""
     policy_sha256: str = ""
+    planted: Planted | None = None
+    """Whom the answer path tells of a dropped passage. The guards themselves tell nobody: a policy's dry run judges too."""
     _personal: PersonalGuards | None = None
 
     def for_roles(self, roles: Iterable[Role]) -> Guards:
@@ -81,6 +90,7 @@ def build_guards(
     policy: Policy | None = None,
     judge: Judge | None = None,
     support: Support | None = None,
+    planted: Planted | None = None,
     namer: Namer | None = None,
 ) -> Guards:
     """The rails that the policy switches on, each with its budget.
@@ -91,6 +101,7 @@ def build_guards(
         policy: the packaged one where none is given.
         judge: the trained judgement of questions and passages; without it the rules stand alone.
         support: the cross-encoder that says whether a passage bears out a paraphrase; without it only covered words do.
+        planted: hears of each passage that is dropped from an answer, for its document's owner.
         namer: gives pseudonyms where the policy says pseudonymise.
 
     Raises:
@@ -126,6 +137,7 @@ def build_guards(
         ),
         topics=policy.topics,
         policy_sha256=policy.sha256,
+        planted=planted,
         _personal=personal,
     )
 

@@ -55,7 +55,7 @@ def test_report_that_fails_drops_the_passage_all_the_same(desk: Desk, caplog: py
         raise StoreUnavailable("The database is gone.")
 
     with caplog.at_level(logging.ERROR):
-        answer = desk.answerer(planted=fails).answer(desk.question(PARKING))
+        answer = desk.answerer(guards=replace(desk.assistant.guards, planted=fails)).answer(desk.question(PARKING))
     assert "500 pounds" not in answer.text
     assert desk.turn(answer).counts["dropped_by_injection_passage"] == 1
     assert "its owner was not told" in caplog.text
