@@ -35,7 +35,7 @@ from core.rollouts import Rollouts
 from core.settings import Settings
 from core.store import Store
 from core.turns import Turns
-from guardrails.pii import Recognisers
+from guardrails.documents import DocumentScan
 from guardrails.policy import Policy
 from guardrails.policy_book import PolicyBook
 from guardrails.pseudonyms import open_pseudonyms
@@ -70,6 +70,7 @@ class Assistant:
     embedder: Embedder
     retriever: Retriever
     ingest: Ingest
+    scan: DocumentScan
     policies: PolicyBook
     rails: Callable[[Policy], Guards]
     answerer: Answerer
@@ -106,13 +107,14 @@ class Assistant:
         return PersonData(self.store, self.audit, self.registry)
 
     def apply_policy(self, number: int, *, actor: str, why: str) -> None:
-        """Put a saved policy in force at once; where its rails do not work, the policy before it stays.
+        """Put a saved policy in force at once, for chats and for documents taken in; where its rails do not work, the one before stays.
 
         Raises:
             SettingsError: the policy is not sound, or one of its rails fails on a plain question.
             NotFound: no such version.
         """
-        guards = self.rails(self.policies.policy(number))
+        policy = self.policies.policy(number)
+        guards = self.rails(policy)
         if failing := failing_rails(guards):
             raise SettingsError(
                 f"Nothing is changed: under this policy {', '.join(failing)} would refuse everything, because the check fails "
@@ -120,6 +122,7 @@ class Assistant:
             )
         self.policies.put_in_force(number, actor=actor, why=why)
         self.answerer.use(guards)
+        self.scan.use(policy)
 
     def close(self) -> None:
         """Flush and release index and store; a second call does nothing."""
@@ -157,11 +160,12 @@ def build(
         stack.callback(index.close)
         reranker = _reranker(settings)
         retriever = Retriever(index, embedder, catalogue, reranker, glossary=open_glossary(settings.glossary))
-        ingest = _ingest(settings, catalogue, index, embedder, people)
-        adopt(store)
         policies = PolicyBook(settings.home / "policies", settings.policy, audit)
+        scan = DocumentScan(policy := policies.in_force().policy)
+        ingest = _ingest(settings, catalogue, index, embedder, people=people, scan=scan)
+        adopt(store)
         rails = _rails(settings, store, audit=audit, reranker=reranker)
-        guards = rails(policies.in_force().policy)
+        guards = rails(policy)
         registry, rollouts = begun(settings, store, audit, base=answer_model.adapter if answer_model else "")
         model = answer_model or open_model(settings, embedder, verified=registry.verified)
         shadows = Shadows(store, model)
@@ -180,6 +184,7 @@ def build(
             embedder=embedder,
             retriever=retriever,
             ingest=ingest,
+            scan=scan,
             policies=policies,
             rails=rails,
             answerer=answerer,
@@ -191,14 +196,16 @@ def build(
         )
 
 
-def _ingest(settings: Settings, catalogue: Catalogue, index: Index, embedder: Embedder, people: People) -> Ingest:
+def _ingest(
+    settings: Settings, catalogue: Catalogue, index: Index, embedder: Embedder, *, people: People, scan: DocumentScan
+) -> Ingest:
     """Ingesting, with what a crash left half done finished."""
     ingest = Ingest(
         catalogue,
         index,
         embedder,
         files=Originals(settings.files, max_bytes=settings.max_upload_mb * 2**20),
-        scan=Recognisers(names=None).count,
+        scan=scan,
         known_groups=people.groups,
     )
     ingest.recover()

@@ -50,5 +50,5 @@ def save_lists(lists: Lists, folder: Path) -> None:
 
 
 def load_lists(folder: Path) -> Lists:
-    with np.load(folder / FILE, allow_pickle=False) as kept:
+    with (folder / FILE).open("rb") as file, np.load(file, allow_pickle=False) as kept:
         return Lists({mark: frozenset(kept[mark].tolist()) for mark in MARKS})

@@ -10,7 +10,6 @@ the policy's thresholds mean something. A text's words are forgotten when it is 
 
 from __future__ import annotations
 
-import logging
 import re
 import threading
 from collections.abc import Sequence
@@ -18,13 +17,13 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
+from core.errors import SettingsError
 from guardrails.name_lists import Lists, load_lists
-
-log = logging.getLogger(__name__)
 
 FOLDER = Path(__file__).parent / "heads" / "names"
 KINDS = ("PERSON", "LOCATION", "STREET_ADDRESS", "POSTCODE", "ORGANIZATION", "NATIONALITY", "DATE_OF_BIRTH")
@@ -189,23 +188,19 @@ _STARTS, _STEPS = _lawful()
 
 
 @cache
-def packaged_names() -> NameModel | None:
-    """The committed network; None, which is logged, where it cannot be read: patterns and lists then find names alone."""
-    try:
-        return open_names()
-    except (ImportError, OSError, ValueError, KeyError) as error:
-        log.warning(
-            "the recogniser of names in %s cannot be read (%s): names are found by patterns and lists alone, which miss many. "
-            "Install the package again.",
-            FOLDER,
-            type(error).__name__,
-        )
-        return None
-
-
-@cache
 def open_names(folder: Path = FOLDER) -> NameModel:
-    """The network of a folder, read once. spaCy is imported here."""
-    import spacy
+    """The network of a folder, read once. spaCy is imported here.
 
-    return NameModel(spacy.load(folder, exclude=["vocab", "tokenizer"]), load_lists(folder))
+    Raises:
+        SettingsError: it cannot be read. Patterns and lists alone miss most names, so nothing stands in for it.
+    """
+    try:
+        import spacy
+
+        return NameModel(spacy.load(folder, exclude=["vocab", "tokenizer"]), load_lists(folder))
+    except (ImportError, OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile) as error:
+        raise SettingsError(
+            f"The rails personal_data_question and personal_data_answer lack their recogniser of names: {folder} cannot be read "
+            f"({type(error).__name__}). Put that folder back as the installed version has it, from the product's source "
+            "(`git checkout guardrails/heads/names`) or by installing the product again."
+        ) from None

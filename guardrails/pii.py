@@ -29,7 +29,7 @@ from typing import Any, Literal
 from core.errors import SettingsError
 from core.records import CLASSIFICATIONS, Action, Entity, Passage, Role, Verdict, clearance_rank
 from guardrails.entities import ENTITIES, NAMES, SECRETS
-from guardrails.ner import KINDS, NameModel, packaged_names
+from guardrails.ner import KINDS, NameModel, open_names
 from guardrails.policy import Handling, PersonalDataSection, load_policy
 from guardrails.pseudonyms import Namer
 
@@ -74,7 +74,7 @@ class Recognisers:
         names: the trained recogniser of names and places; None leaves them to patterns and lists, at a tenth of the time.
 
     Raises:
-        SettingsError: an entity that no recogniser finds.
+        SettingsError: an entity that no recogniser finds, or the trained recogniser cannot be read.
     """
 
     def __init__(
@@ -232,7 +232,7 @@ def _engine(names: NameModel | Literal["packaged"] | None) -> Any:
         from guardrails.language import Words
         from guardrails.patterns import recognisers
 
-        model = packaged_names() if names == "packaged" else names
+        model = open_names() if names == "packaged" else names
     return AnalyzerEngine(
         registry=RecognizerRegistry(recognizers=recognisers(), supported_languages=["en"]),
         nlp_engine=Words(model),

@@ -4,7 +4,7 @@
     python -m retrieval search QUERY --as PERSON
     python -m retrieval evaluate --corpus F.jsonl --queries F.jsonl --qrels F.tsv
 
-This is a composition root of its own (docs/design/entry-points.md): it may know the recognisers of `guardrails.pii`.
+This is a composition root of its own (docs/design/entry-points.md): it may know `guardrails.documents`.
 """
 
 from __future__ import annotations
@@ -12,15 +12,17 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from functools import cache, partial
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from core.command import exit_code
 from core.offline import go_quiet
 
 if TYPE_CHECKING:
-    from guardrails.pii import Recognisers
+    from core.audit import Audit
+    from core.settings import Settings
+    from retrieval.sources import Scan
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -37,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     runs: dict[str, Callable[[argparse.Namespace], int]] = {
-        "ingest": partial(ingest_command.run, scan=count_personal_data),
+        "ingest": partial(ingest_command.run, open_scan=open_scan),
         "search": search_command.run,
         "evaluate": evaluate.run,
         "calibrate": calibrate.run,
@@ -46,16 +48,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     return exit_code(lambda: runs[args.command](args), interrupted=interrupted)
 
 
-def count_personal_data(text: str) -> Mapping[str, int]:
-    """Kinds of personal data in a text, counted by the recognisers that also check chats."""
-    return _recognisers().count(text)
+def open_scan(settings: Settings, audit: Audit) -> Scan:
+    """What counts the personal data of a text, by the policy in force; opened where this process ingests."""
+    from guardrails.documents import open_scan
 
-
-@cache
-def _recognisers() -> Recognisers:
-    from guardrails.pii import Recognisers
-
-    return Recognisers(names=None)
+    return open_scan(settings, audit)
 
 
 if __name__ == "__main__":

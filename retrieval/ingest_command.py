@@ -19,12 +19,13 @@ import json
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from core.audit import Audit
 from core.settings import Settings, load_settings
 from retrieval.embed import Embedder, Vectors, open_embedder
 from retrieval.governance import parse_govern, read_defaults
@@ -52,8 +53,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--defaults", type=Path, metavar="FILE", help="the same, from a YAML file")
 
 
-def run(args: argparse.Namespace, *, scan: Scan | None = None) -> int:
-    """Run the command; returns its exit code. `scan` counts personal data (see retrieval/__main__.py)."""
+def run(args: argparse.Namespace, *, open_scan: Callable[[Settings, Audit], Scan]) -> int:
+    """Run the command; returns its exit code. `open_scan` gives what counts personal data (see retrieval/__main__.py)."""
     from core.serving import serving
 
     settings = load_settings()
@@ -63,7 +64,7 @@ def run(args: argparse.Namespace, *, scan: Scan | None = None) -> int:
     actor = f"cli:{getpass.getuser()}"
     server = serving(settings.home)
     if server is None:
-        results = _here(settings, sources, actor, defaults=defaults, scan=scan)
+        results = _here(settings, sources, actor, defaults=defaults, open_scan=open_scan)
     else:
         body = {"paths": [str(path.resolve()) for path in args.paths], "defaults": defaults, "actor": actor}
         results = (IngestResult(**line) for line in server.post("/documents/ingest", body) if "path" in line)
@@ -97,10 +98,9 @@ def _here(
     actor: str,
     *,
     defaults: Mapping[str, object] | None,
-    scan: Scan | None,
+    open_scan: Callable[[Settings, Audit], Scan],
 ) -> Iterator[IngestResult]:
     """Ingest in this process, which opens the store and the index for as long as it takes."""
-    from core.audit import Audit
     from core.people import People
     from core.store import Store
     from retrieval.catalogue import Catalogue
@@ -117,7 +117,7 @@ def _here(
             index,
             embedder,
             files=Originals(settings.files, max_bytes=settings.max_upload_mb * 2**20),
-            scan=scan,
+            scan=open_scan(settings, audit),
             known_groups=People(store, audit).groups,
         )
         ingest.recover()

@@ -1,18 +1,22 @@
-"""The trained recogniser of names: what it finds, how labels become entities, and what happens without it."""
+"""The trained recogniser of names: what it finds, how labels become entities, and why nothing starts without it."""
 
 from __future__ import annotations
 
-import logging
+import shutil
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from guardrails import ner
-from guardrails.ner import KINDS, LABELS, Found, NameModel, best_path, open_names, packaged_names, tokens
-from guardrails.pii import Recognisers
+from core.errors import SettingsError
+from core.settings import Settings
+from guardrails import pii
+from guardrails.ner import FOLDER, KINDS, LABELS, Found, NameModel, best_path, open_names, tokens
+from guardrails.pii import Recognisers, _engine
 from guardrails.policy import load_policy
+from guardrails.rails import build_guards
 
 TEXT = "My name is Nora Whitcombe and I live in Leeds."
 
@@ -117,11 +121,31 @@ def test_recognisers_with_the_network_find_what_those_without_it_miss() -> None:
     assert "Jürgen Öztürk" not in {text[e.start : e.end] for e in Recognisers(thresholds, names=None).find(text)}
 
 
-def test_a_network_that_cannot_be_read_leaves_names_to_the_lists_and_says_so(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setattr(ner, "FOLDER", tmp_path / "gone")
-    monkeypatch.setattr(ner, "open_names", lambda: open_names.__wrapped__(tmp_path / "gone"))
-    with caplog.at_level(logging.WARNING):
-        assert packaged_names.__wrapped__() is None
-    assert "Install the package again" in caplog.text
+DAMAGES: dict[str, Callable[[Path], object]] = {
+    "gone": shutil.rmtree,
+    "no lists": lambda folder: (folder / "lists.npz").unlink(),
+    "lists cut off": lambda folder: cut(folder / "lists.npz"),
+    "weights cut off": lambda folder: cut(folder / "names" / "model"),
+    "weights of nothing": lambda folder: (folder / "names" / "model").write_bytes(b""),
+    "configuration cut off": lambda folder: cut(folder / "config.cfg"),
+}
+
+
+def cut(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:1000])
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_network_that_cannot_be_read_stops_the_start_and_says_what_to_do(tmp_path: Path, damage: str) -> None:
+    copy = tmp_path / damage
+    shutil.copytree(FOLDER, copy)
+    DAMAGES[damage](copy)
+    with pytest.raises(SettingsError, match=r"personal_data_question and personal_data_answer.*Put that folder back"):
+        open_names(copy)
+
+
+def test_rails_do_not_stand_without_their_network(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(pii, "open_names", lambda: open_names(tmp_path / "gone"))
+    _engine.cache_clear()
+    with pytest.raises(SettingsError, match="recogniser of names"):
+        build_guards(Settings(), "A template.")

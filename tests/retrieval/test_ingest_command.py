@@ -14,7 +14,11 @@ from typing import Any
 
 import pytest
 
+from core.audit import Audit
 from core.serving import Serving, announced
+from core.settings import Settings
+from core.store import Store
+from retrieval.catalogue import Catalogue
 from retrieval.edge import EdgeIndex
 from tests.retrieval.shelf import governed
 
@@ -56,6 +60,16 @@ def test_json_lines_have_the_promised_fields_and_a_summary_last(home: Path, docs
     assert (summary["summary"], summary["files"], summary["indexed"], summary["failed"]) == (True, 2, 0, 0)
     assert done.returncode == 0
     assert done.stderr == ""
+
+
+def test_documents_are_scanned_by_the_companys_own_policy(home: Path, docs: Path) -> None:
+    (docs / "policy.yaml").write_text("personal_data: {entities: {EMAIL_ADDRESS: {documents: ignore}}}\n")
+    (docs / "a.md").write_text(governed(body="# Contacts\n\nCall +44 117 496 0440 or write to jane@gmail.com."))
+    done = ingest(home, docs / "a.md", "--json", ASSISTANT_POLICY=str(docs / "policy.yaml"))
+    assert lines(done)[0]["status"] == "indexed", done.stdout
+    with Store(Settings(home=home).store_url) as store:
+        (document,) = Catalogue(store, Audit(store, home)).documents()
+    assert document.personal_data == {"PHONE_NUMBER": 1}
 
 
 def test_failed_file_gives_exit_code_one_and_its_reason(home: Path, docs: Path) -> None:
