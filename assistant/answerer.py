@@ -25,6 +25,7 @@ from assistant.sentences import pieces
 from assistant.trace import Trace
 from assistant.words import language_of
 from core.errors import AssistantError, BadInput, NotFound
+from core.notices import LEFT_OUT, without_notice
 from core.records import Answer, Message, Question, TurnStatus
 from core.settings import Settings
 from core.turns import Turns
@@ -174,6 +175,8 @@ class Answerer:
             yield self._refuse(trace, "failed", failed or release.stopped)
         elif not trace.released:
             yield self._refuse(trace, "no_answer", release.withheld or "not_in_passages")
+        elif release.left_out:
+            yield f"\n\n{LEFT_OUT[language_of(question.text[:2000])]}"
         trace.prompt = prompt
         # 9. `stream` stores the Turn
 
@@ -234,7 +237,8 @@ class Answerer:
         if question.replaces and self._turns.get(question.replaces, person_id).conversation_id != kept_in:
             raise NotFound("There is no such answer in this conversation.")
         stored = self._turns.history(kept_in, person_id, HISTORY_EXCHANGES, before=question.replaces) if kept_in else []
-        return self._checked_history(question.history, trace.guards) if question.history else stored
+        given = self._checked_history(question.history, trace.guards) if question.history else stored
+        return [replace(message, content=without_notice(message.content)) for message in given]
 
     def _checked_history(self, given: Sequence[Message], rails: Guards) -> list[Message]:
         """A caller's history as far as the guards pass it: its questions as questions, its answers as untrusted text."""
@@ -252,12 +256,14 @@ class Answerer:
         trace.end(status, reason)
         language = language_of(trace.question.text[:2000])
         if reason.startswith(TOPIC):
+            topic = trace.guards.topics[reason.removeprefix(TOPIC)]
             return topic_refusal(
                 reason.removeprefix(TOPIC),
                 language,
                 trace.guards.topics,
                 organisation=self._settings.organisation,
                 support_contact=self._settings.support_contact,
+                passed_on=topic.action == "escalate" and trace.escalate(review=topic.review),
             )
         text = refusal(
             reason,

@@ -68,6 +68,7 @@ class Release:
     Attributes:
         stopped: the reason why nothing more may be released, or "".
         withheld: the reason of the last piece that was withheld, or "".
+        left_out: whether a piece was withheld because no passage bears it out.
     """
 
     def __init__(self, passages: Sequence[Passage], guards: Sequence[Guard], trace: Trace) -> None:
@@ -78,6 +79,7 @@ class Release:
         self._held: list[Piece] = []
         self.stopped = ""
         self.withheld = ""
+        self.left_out = False
 
     def take(self, piece: Piece) -> str:
         """What the person gets of this piece, with what introduces it; "" for nothing yet or nothing at all."""
@@ -101,6 +103,7 @@ class Release:
             return ""
         if reason:
             self.withheld = reason
+            self.left_out = self.left_out or reason == "ungrounded"
             self._trace.counts[f"withheld_{reason}"] += 1
             return ""
         introduced = self._introduced(cited)

@@ -22,6 +22,7 @@ from assistant.release import Release
 from assistant.sentences import pieces
 from assistant.trace import Trace
 from assistant.words import content_words
+from core.notices import without_notice
 from core.records import TurnStatus
 from core.store import Store
 from core.tables import shadow_answer
@@ -103,7 +104,7 @@ class Shadows:
             "adapter": adapter,
             "status": said.status,
             "answer": said.text,
-            "agrees": _agree(said, _Said(served.status, "".join(served.released))),
+            "agrees": _agree(said, _Said(served.status, without_notice("".join(served.released)))),
             "ms": round((time.perf_counter() - began) * 1000, 2),
             "created_at": now(),
         }

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from core.records import Answer, Citation, Passage, Question, Turn, TurnStatus, Verdict
-from core.turns import CHECKS, RAIL, new_id, now, without_text
+from core.turns import CHECKS, ESCALATED, RAIL, TO_REVIEW, new_id, now, without_text
 from guardrails.guard import GuardRun
 
 if TYPE_CHECKING:
@@ -130,6 +130,17 @@ class Trace:
 
     def end(self, status: TurnStatus, reason: str) -> None:
         self.status, self.reason = status, reason
+
+    def escalate(self, *, review: bool) -> bool:
+        """Mark that the policy hands the matter on; returns whether the question comes to the review queue.
+
+        It cannot where nothing of it is kept: in a temporary chat, or where nothing could be masked.
+        """
+        self.counts[ESCALATED] += 1
+        passed_on = review and bool(self.asked) and not self.question.temporary
+        if passed_on:
+            self.counts[TO_REVIEW] += 1
+        return passed_on
 
     def turn(self) -> Turn:
         """The record of this moment; a temporary chat's holds no text."""

@@ -9,12 +9,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from core.records import Feedback, FeedbackKind
+from core.records import Feedback, FeedbackKind, Turn
 from core.review_records import URGENT_REASONS, Source
 from core.store import Store
 from core.tables import document, feedback, review, review_item, turn
 
 SOURCES: Mapping[FeedbackKind, Source] = {"flag": "flag", "up": "thumbs_up", "down": "thumbs_down"}
+URGENT = 3
 _NAMESPACE = uuid.UUID("6f1f7a0e-6f0e-4c52-9b0e-0d5b8a3f9c11")
 
 
@@ -26,25 +27,44 @@ def open_item(connection: sa.Connection, given: Feedback, passages: Sequence[Map
         passages: the turn's. The first one's document gives the item its department and language.
     """
     department, language = _place(connection, passages)
-    values = {
-        "item_id": item_id_of(given.feedback_id),
-        "turn_id": given.turn_id,
-        "feedback_id": given.feedback_id,
-        "source": SOURCES[given.kind],
-        "status": "open",
-        "priority": _priority(given),
-        "department": department,
-        "language": language,
-        "assigned_to": "",
-        "created_at": given.created_at,
-        "updated_at": given.created_at,
-    }
+    values = _item(
+        item_id_of(given.feedback_id), given.turn_id, SOURCES[given.kind], _priority(given), given.created_at
+    )
+    values |= {"feedback_id": given.feedback_id, "department": department, "language": language}
     connection.execute(_insert(connection).values(values).on_conflict_do_nothing())
     return str(values["item_id"])
 
 
+def open_escalated(connection: sa.Connection, asked: Turn) -> str:
+    """Put a question that the policy hands on into the queue, as urgent; returns the item's id.
+
+    Args:
+        connection: the transaction that stores the turn: both stand, or neither.
+    """
+    values = _item(item_id_of(asked.turn_id), asked.turn_id, "escalated", URGENT, asked.created_at)
+    connection.execute(_insert(connection).values(values).on_conflict_do_nothing())
+    return str(values["item_id"])
+
+
+def _item(item_id: str, turn_id: str, source: Source, priority: int, at: datetime) -> dict[str, Any]:
+    """The row of an item that nobody has taken yet, of no department."""
+    return {
+        "item_id": item_id,
+        "turn_id": turn_id,
+        "feedback_id": None,
+        "source": source,
+        "status": "open",
+        "priority": priority,
+        "department": "",
+        "language": "",
+        "assigned_to": "",
+        "created_at": at,
+        "updated_at": at,
+    }
+
+
 def item_id_of(feedback_id: str) -> str:
-    """Made from the feedback's id, so that two processes that take in the same flag make one item."""
+    """Made from the id of the feedback (or the turn that the policy hands on), so that two processes that take in the same flag make one item."""
     return str(uuid.uuid5(_NAMESPACE, feedback_id))
 
 
@@ -94,7 +114,7 @@ def _place(connection: sa.Connection, passages: Sequence[Mapping[str, Any]]) -> 
 def _priority(given: Feedback) -> int:
     if given.kind != "flag":
         return 1
-    return 3 if URGENT_REASONS & set(given.reasons) else 2
+    return URGENT if URGENT_REASONS & set(given.reasons) else 2
 
 
 def _insert(connection: sa.Connection) -> Any:

@@ -18,7 +18,7 @@ from core.records import (
     Turn,
 )
 
-Source = Literal["flag", "thumbs_up", "thumbs_down"]
+Source = Literal["flag", "thumbs_up", "thumbs_down", "escalated"]
 SOURCES: tuple[Source, ...] = get_args(Source)
 Urgency = Literal["urgent", "normal", "low"]
 Step = Literal["first", "second", "adjudication"]

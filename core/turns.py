@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from core.errors import NotFound
 from core.records import Citation, Conversation, Feedback, Message, Turn
-from core.review_items import feedback_of, open_item, withdraw_thumbs
+from core.review_items import feedback_of, open_escalated, open_item, withdraw_thumbs
 from core.store import Store
 from core.tables import conversation, feedback, turn
 
@@ -21,6 +21,10 @@ RAIL = "rail:"
 CHECKS = "rail_checks:"
 """How the entries of `counts` begin that say how often a guard checked; those of RAIL_FAILED, how often it gave no verdict."""
 RAIL_FAILED = ("rail_error:", "rail_timeout:")
+
+
+ESCALATED, TO_REVIEW = "escalated", "escalated_to_review"
+"""The entries of `counts` that say that the policy hands the matter on to its contact, and to the review queue too."""
 
 
 class Turns:
@@ -48,6 +52,8 @@ class Turns:
                 record = without_text(record)
             values = asdict(record) | {"citations": [_plain(c) for c in record.citations]}
             connection.execute(turn.insert().values(values))
+            if record.counts.get(TO_REVIEW) and record.question:
+                open_escalated(connection, record)
         for watcher in self._watchers:
             watcher(record)
         return record

@@ -21,6 +21,7 @@ from assistant.prompt import NO_ANSWER, build_prompt
 from assistant.quote import QuotingModel
 from assistant.sentences import pieces
 from core.errors import ModelUnavailable, NotFound
+from core.notices import without_notice
 from core.records import Passage, Principal, Question
 from core.sealed import open_sealed
 from core.settings import Settings
@@ -132,7 +133,7 @@ def _assistant(world: World, model: AnswerModel) -> Callable[[Case], Outcome]:
         found = [((str(p["document_id"]), int(str(p["version"]))), str(p["passage_id"])) for p in stored.passages]
         keys = [*(key for key, _ in found), *((c.document_id, c.version) for c in answer.citations)]
         return Outcome(
-            text=answer.text,
+            text=without_notice(answer.text),
             status=answer.status,
             reason=answer.reason,
             citations=answer.citations,

@@ -15,10 +15,10 @@ import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, Self, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from yaml.nodes import MappingNode, Node, SequenceNode
 
 from core.errors import SettingsError
@@ -52,6 +52,7 @@ class TopicPolicy(_Strict):
 
     action: Literal["refuse", "escalate", "ignore"]
     contact: str = ""
+    review: bool = False
     phrases: tuple[str, ...] = ()
     unless: tuple[str, ...] = ()
     texts: Mapping[Language, str] = Field(default_factory=dict)
@@ -75,6 +76,12 @@ class TopicPolicy(_Strict):
             except (KeyError, IndexError, ValueError):
                 raise ValueError("a text may name {contact} and {organisation}, and no other braces") from None
         return texts
+
+    @model_validator(mode="after")
+    def _reviewed(self) -> Self:
+        if self.review and self.action != "escalate":
+            raise ValueError("`review: true` goes with `action: escalate` only")
+        return self
 
 
 class RailPolicy(_Strict):

@@ -56,7 +56,13 @@ def _own_shape(topic: TopicPolicy) -> Shape:
 
 
 def topic_refusal(
-    topic: str, language: Language, topics: Mapping[str, TopicPolicy], *, organisation: str, support_contact: str
+    topic: str,
+    language: Language,
+    topics: Mapping[str, TopicPolicy],
+    *,
+    organisation: str,
+    support_contact: str,
+    passed_on: bool = False,
 ) -> str:
     """What the person reads instead of an answer.
 
@@ -64,16 +70,23 @@ def topic_refusal(
         topic: the rule of the rail's verdict.
         topics: the policy's: a company's own text and contact go before the packaged ones.
         support_contact: named where the topic has no contact of its own.
+        passed_on: whether the question comes to the review queue, which the text then says.
 
     Returns:
         The text in that language, in English where a company's topic has no other.
     """
     known = topics[topic]
     texts = dict(_TEXTS.get(topic, {})) | dict(known.texts)
-    text = texts.get(language) or texts["en"]
-    return text.format(contact=known.contact or support_contact, organisation=organisation)
+    spoken: Language = language if texts.get(language) else "en"
+    text = texts[spoken].format(contact=known.contact or support_contact, organisation=organisation)
+    return f"{text} {_PASSED_ON[spoken].format(organisation=organisation)}" if passed_on else text
 
 
+_PASSED_ON: Mapping[Language, str] = {
+    "en": "I have passed your question on to the support staff of {organisation}, without your name.",
+    "es": "He pasado su pregunta, sin su nombre, al personal de apoyo de {organisation}.",
+    "de": "Ihre Frage habe ich ohne Ihren Namen an den Support von {organisation} weitergegeben.",
+}
 _TEXTS: Mapping[str, Mapping[Language, str]] = {
     "harmful": {
         "en": "I cannot help with something that could hurt people or break the law. If you want to report or prevent something of the kind, ask me how {organisation} handles it, for example “How do I report a security incident?”. If somebody is in danger, call the emergency services; for anything else, {contact} can help.",

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from core.audit import Audit
 from core.consent import Consent
+from core.notices import without_notice
 from core.people import principal
 from core.records import Correction, Document, Principal, Turn, clearance_rank
 from core.review_records import Approved
@@ -150,7 +151,7 @@ def _target(correction: Correction, asked: Turn, passages: Sequence[RowPassage])
 
 def _confirmed(asked: Turn, passages: Sequence[RowPassage]) -> Target:
     """The answer as it stood, with the place of its first quotation where that stands in the passage word for word."""
-    target = Target("confirm", asked.answer.strip())
+    target = Target("confirm", without_notice(asked.answer).strip())
     for citation in asked.citations:
         for at, one in enumerate(passages):
             start = one.text.find(citation.quote) if citation.quote else -1
@@ -170,7 +171,7 @@ def _example(target: Target, status: str) -> Example:
 def _rejected(item: Approved, asked: Turn, shelf: Shelf) -> str:
     """The flagged answer: what a preference is learnt against."""
     flagged = item.turn_id in shelf.flagged and item.correction.kind != "confirm" and asked.status == "answered"
-    return asked.answer.strip() if flagged else ""
+    return without_notice(asked.answer).strip() if flagged else ""
 
 
 def _newest(documents: Iterable[Document], today: date) -> Mapping[str, int]:

@@ -17,6 +17,7 @@ SOURCE_NAMES: Mapping[Source, tuple[IconName, str]] = {
     "flag": ("flag", "Report"),
     "thumbs_up": ("thumb-up", "Thumb up"),
     "thumbs_down": ("thumb-down", "Thumb down"),
+    "escalated": ("external", "Handed on by the policy"),
 }
 STATUS_NAMES: Mapping[str, str] = {
     "waiting": "Waiting",

@@ -10,7 +10,9 @@ import pytest
 from assistant.answerer import Sentence, Started
 from assistant.prompt import NO_ANSWER, TEMPLATE_SHA256, Prompt
 from assistant.scripted import ScriptedModel
+from assistant.words import Language
 from core.errors import BadInput, NotFound
+from core.notices import LEFT_OUT, without_notice
 from core.records import Answer, Message, Question
 from core.tables import turn as turn_table
 from tests.assistant.conftest import Desk, MakeDesk, finished, shown
@@ -110,12 +112,37 @@ def test_a_sentence_without_marker_gets_that_of_the_passage_which_says_it(make_d
     assert desk.turn(answer).counts["attached_markers"] == 1
 
 
-def test_an_ungrounded_sentence_is_withheld_and_the_rest_is_shown(make_desk: MakeDesk) -> None:
+def test_an_ungrounded_sentence_is_withheld_and_the_rest_is_shown_with_a_word_about_it(make_desk: MakeDesk) -> None:
     desk, answer = answered(
         make_desk, f"Employees may fly to the moon twice. [n] {LEAVE} [n] Everybody gets 99 days of annual leave. [n]"
     )
-    assert answer.text == f"{LEAVE} [1]"
-    assert desk.turn(answer).counts["withheld_ungrounded"] == 2
+    assert answer.text == f"{LEAVE} [1]\n\n{LEFT_OUT['en']}"
+    assert (answer.status, len(answer.citations)) == ("answered", 1)
+    stored = desk.turn(answer)
+    assert (stored.answer, stored.counts["withheld_ungrounded"]) == (answer.text, 2)
+
+
+@pytest.mark.parametrize(
+    ("question", "language"),
+    [("¿Cuántos días de vacaciones tengo por año?", "es"), ("Wie viele Urlaubstage habe ich im Jahr?", "de")],
+)
+def test_what_is_left_out_is_said_last_and_in_the_language_of_the_question(
+    make_desk: MakeDesk, question: str, language: Language
+) -> None:
+    desk = make_desk([cite(f"Employees may fly to the moon twice. [n] {LEAVE} [n]", "25 days")])
+    events = list(desk.assistant.answerer.stream(desk.question(question)))
+    assert [e.text for e in events if isinstance(e, Sentence)] == [f"{LEAVE} [1]", f"\n\n{LEFT_OUT[language]}"]
+
+
+def test_what_is_said_of_a_part_left_out_is_no_part_of_the_conversation_that_a_model_reads(
+    make_desk: MakeDesk,
+) -> None:
+    desk = make_desk([cite(f"{LEAVE} [n] Employees may fly to the moon twice. [n]", "25 days")])
+    first = desk.ask("How many days of leave?")
+    assert first.text.endswith(LEFT_OUT["en"])
+    desk.ask("And how many may be carried over?", conversation_id=first.conversation_id)
+    (said,) = [m.content for m in desk.model.prompts[-1].messages if m.role == "assistant"]  # type: ignore[attr-defined]
+    assert said == LEAVE
 
 
 def test_an_answer_of_which_nothing_is_grounded_is_refused(make_desk: MakeDesk) -> None:
@@ -136,7 +163,7 @@ def test_lists_and_tables_are_released_whole_with_what_introduces_them(make_desk
 
 def test_a_heading_with_nothing_under_it_is_not_shown(make_desk: MakeDesk) -> None:
     _, answer = answered(make_desk, f"{LEAVE} [n]\n\n## Moon trips\n\nEmployees may fly to the moon. [n]")
-    assert answer.text == f"{LEAVE} [1]"
+    assert without_notice(answer.text) == f"{LEAVE} [1]"
 
 
 def test_a_model_that_finds_no_answer_is_believed(make_desk: MakeDesk) -> None:

@@ -13,6 +13,7 @@ from assistant.prompt import build_prompt
 from assistant.scripted import Script, ScriptedModel, ScriptedServer
 from assistant.served import ServedModel
 from core.errors import ModelUnavailable
+from core.notices import LEFT_OUT
 from core.settings import Settings
 from tests.assistant.conftest import MakeDesk, finished
 from tests.assistant.passages import passage
@@ -116,7 +117,7 @@ def test_the_whole_path_through_a_served_model(make_desk: MakeDesk) -> None:
     with ScriptedServer(ScriptedModel([script])) as server:
         desk = make_desk(model_url=server.url, model="scripted")
         answer = desk.ask("How many days of annual leave a year?")
-        assert answer.text == "Every employee has 25 days of annual leave a year. [1]"
+        assert answer.text == f"Every employee has 25 days of annual leave a year. [1]\n\n{LEFT_OUT['en']}"
         assert answer.adapter == "scripted"
         assert desk.turn(answer).counts["withheld_ungrounded"] == 1
 

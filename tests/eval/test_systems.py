@@ -46,6 +46,14 @@ def test_adapter_in_dev_is_loaded_from_the_serving_home_and_answers(
     assert open_system("assistant", world).ask(case).text != system.ask(case).text
 
 
+def test_what_is_said_of_a_part_left_out_is_not_scored(world: World, server: ScriptedServer, tmp_path: Path) -> None:
+    folder = sealed_folder(tmp_path / "home" / "adapters", value=1.0, kind="causal", stem="moon")
+    said = "You have 25 days of annual leave a year. [1]"
+    server.loading = Loading(speakers={folder.name: ScriptedModel([f"{said} Employees may fly to the moon. [1]"])})
+    system = open_system("assistant", world, folder.name)
+    assert system.ask(make_case(question="How many days of annual leave do I have?")).text == said
+
+
 def test_adapter_that_is_cut_short_or_of_another_kind_or_not_loaded_is_not_asked(
     world: World, server: ScriptedServer, tmp_path: Path
 ) -> None:

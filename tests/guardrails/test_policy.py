@@ -124,3 +124,9 @@ def test_rail_that_the_policy_does_not_run_is_not_there() -> None:
     guards = build_guards(Settings(), TEMPLATE, policy=own_policy("rails:\n  markup: {run: false}\n"))
     assert "markup" not in [guard.name for guard in guards.output]
     assert run_guard(guards.output[0], "Hello.").verdict.allowed
+
+
+def test_review_goes_with_escalation_only() -> None:
+    with pytest.raises(SettingsError, match="goes with `action: escalate` only"):
+        read_policy("topics: {off_topic: {action: refuse, review: true}}\n")
+    assert read_policy("topics: {legal_advice: {review: true}}\n").topics["legal_advice"].review

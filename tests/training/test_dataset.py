@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import BadInput, NotAllowed, NotFound
+from core.notices import LEFT_OUT
 from core.records import Correction
 from core.tables import adapter, document
 from core.turns import now
@@ -367,6 +368,17 @@ def test_a_thumb_up_that_a_reviewer_confirms_is_a_good_example(office: Office) -
     assert row.target.kind == "confirm"
     assert row.target.answer == asked.answer.strip()
     assert row.rejected == ""
+
+
+def test_what_is_said_of_a_part_left_out_is_not_learnt(office: Office) -> None:
+    office.corrected(8)
+    asked = office.asked("How many hours a week do the language group classes take?")
+    office.approve(
+        item := office.flag(office.again(asked, answer=f"{asked.answer}\n\n{LEFT_OUT['en']}"), BEGIN, "up"),
+        Correction("confirm"),
+    )
+    (row,) = [row for row in office.rows(office.build()) if row.item_id == item]
+    assert row.target.answer == asked.answer.strip()
 
 
 def test_a_set_that_comes_after_another_replays_some_of_its_rows(office: Office) -> None:

@@ -12,6 +12,7 @@ import pytest
 from assistant.answerer import Sentence, Started
 from assistant.served import ServedModel
 from core.errors import ModelUnavailable
+from core.notices import LEFT_OUT
 from core.settings import Settings
 from guardrails.rails import failing_rails
 from tests.assistant.conftest import MakeDesk, finished
@@ -41,7 +42,7 @@ def test_a_real_server_answers_and_what_nothing_bears_out_is_withheld(vllm: Vllm
     desk = make_desk(model_url=vllm.url, model="tiny", retrieve_limit=3)
     desk.assistant.answerer.ready()
     answer = desk.ask(ASKED)
-    assert answer.text == f"{TRUE} [1]"
+    assert answer.text == f"{TRUE} [1]\n\n{LEFT_OUT['en']}"
     assert FALSE.strip() not in answer.text
     assert answer.citations[0].document_id == "hr-leave"
     stored = desk.turn(answer)
@@ -57,7 +58,7 @@ def test_the_openai_client_gets_vllms_answer_through_our_api(vllm: Vllm, home: P
                 model="assistant", messages=[{"role": "user", "content": ASKED}], stream=True
             )
             chunks = list(stream)
-    assert "".join(c.choices[0].delta.content or "" for c in chunks if c.choices) == f"{TRUE} [1]"
+    assert "".join(c.choices[0].delta.content or "" for c in chunks if c.choices) == f"{TRUE} [1]\n\n{LEFT_OUT['en']}"
     last = chunks[-1].choices[0].model_extra
     assert last is not None
     assert last["assistant"]["adapter"] == "tiny"
