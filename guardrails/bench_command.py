@@ -5,8 +5,10 @@
 A question of 60 words through all input rails, eight passages of about 150 words through all passage rails (none of them
 judged before), and one sentence of an answer, with the two passages that it cites, through all output rails.
 
-JSON fields: stage, through (direct or nemo), n, ms_p50, ms_p95, cpu_ms_p50 (processor time of all threads: what a busy machine
-does not change), rails (each one's ms_p50), aim_ms.
+JSON fields: stage, through, n, ms_p50, ms_p95, cpu_ms_p50, rails, aim_ms.
+
+through is direct or nemo; cpu_ms_p50 the processor time of all threads, which a busy machine hardly changes; rails each rail's own
+ms_p50; aim_ms what ms_p50 is to stay under.
 
 Exit codes: 0 done, 2 wrong policy.
 """

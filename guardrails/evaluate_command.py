@@ -4,10 +4,10 @@
     python -m guardrails evaluate injection FILE    lines of {text, label}; label 1, true or "injection" is an attempt
 
 Personal data are counted by words, as presidio-research does: a word in a labelled span is found where an entity of that
-kind covers it. The line `any` leaves kinds aside; `all` demands them. F2 counts a miss four times as much as a false alarm.
+kind covers it. The line `any` leaves kinds aside; `all` demands them. F2 counts a miss four times as much as a false alarm; its interval is a bootstrap over texts.
 Attempts are judged by the rails as they stand and by their rules alone, beside a list of keywords.
 
-JSON fields of pii: entity, words, found, missed, false, precision, recall, f2, texts, texts_per_second.
+JSON fields of pii: entity, words, found, missed, false, precision, recall, f2, f2_low, f2_high, texts, texts_per_second.
 JSON fields of injection: system, attacks, benign, recall, recall_low, recall_high, fpr, fpr_low, fpr_high, ms_p50, ms_p95.
 
 Exit codes: 0 done, 2 wrong input or policy.
@@ -21,12 +21,16 @@ import re
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from secrets import token_bytes
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from core.errors import BadInput
+from core.records import Entity
 from core.settings import load_settings
 from guardrails.check_command import NO_TEMPLATE, check, read_rows
 from guardrails.classifier import Judge
@@ -54,6 +58,8 @@ OUR_NAME: Mapping[str, str] = {
     "US_BANK_NUMBER": "BANK_ACCOUNT",
 }
 """Names of other schemes for what our recognisers find."""
+RESAMPLED = 1000
+"""Draws of the bootstrap."""
 _WORD = re.compile(r"\w+|[^\w\s]")
 _ATTACK = (1, True, "1", "injection", "attack", "jailbreak", "malicious")
 _BENIGN = (0, False, "0", "benign", "safe", "legitimate")
@@ -92,39 +98,62 @@ def run(args: argparse.Namespace) -> int:
 def personal_data_lines(rows: Sequence[Mapping[str, Any]], recognisers: Recognisers) -> Iterator[dict[str, Any]]:
     """One line an entity that the file labels, then `all` and `any` over those."""
     labelled = {_ours(s["entity_type"]) for row in rows for s in row["spans"]}
-    found: Counter[str] = Counter()
-    missed: Counter[str] = Counter()
-    false: Counter[str] = Counter()
     began = time.perf_counter()
     entities = [recognisers.find(row["full_text"]) for row in rows]
     speed = len(rows) / (time.perf_counter() - began) if rows else 0.0
-    for row, ours in zip(rows, entities, strict=True):
-        theirs = [(_ours(s["entity_type"]), s["start_position"], s["end_position"]) for s in row["spans"]]
-        mine = [(e.type, e.start, e.end) for e in ours if e.type in labelled]
-        for word in _WORD.finditer(row["full_text"]):
-            true, said = _at(theirs, word), _at(mine, word)
-            if true and said:
-                found["any"] += 1
-            else:
-                missed["any"] += bool(true)
-                false["any"] += bool(said)
-            if true == said:
-                found[true] += bool(true)
-                continue
-            missed[true] += bool(true)
-            false[said] += bool(said)
-    for counts in (found, missed, false):
-        counts["all"] = sum(n for name, n in counts.items() if name not in ("any", "all", ""))
+    by_text = [_counted(row, ours, labelled) for row, ours in zip(rows, entities, strict=True)]
     for entity in (*sorted(labelled), "all", "any"):
-        counted = {"found": found[entity], "missed": missed[entity], "false": false[entity]}
+        counts = np.array([[c[entity, what] for what in _COUNTS] for c in by_text], np.int64).reshape(-1, len(_COUNTS))
+        found, missed, false = map(int, counts.sum(axis=0))
+        low, high = f2_interval(counts)
         yield {
             "entity": entity,
-            "words": found[entity] + missed[entity],
-            **counted,
-            **_f2(**counted),
+            "words": found + missed,
+            "found": found,
+            "missed": missed,
+            "false": false,
+            **_f2(found=found, missed=missed, false=false),
+            "f2_low": low,
+            "f2_high": high,
             "texts": len(rows),
             "texts_per_second": round(speed, 1),
         }
+
+
+_COUNTS = ("found", "missed", "false")
+
+
+def _counted(row: Mapping[str, Any], ours: Sequence[Entity], labelled: Collection[str]) -> Counter[tuple[str, str]]:
+    """The words of one text that were found, missed and found for nothing, by entity, over `all` and of `any` kind."""
+    counts: Counter[tuple[str, str]] = Counter()
+    theirs = [(_ours(s["entity_type"]), s["start_position"], s["end_position"]) for s in row["spans"]]
+    mine = [(e.type, e.start, e.end) for e in ours if e.type in labelled]
+    for word in _WORD.finditer(row["full_text"]):
+        true, said = _at(theirs, word), _at(mine, word)
+        if true or said:
+            counts["any", "found" if true and said else "missed" if true else "false"] += 1
+        if true == said and true:
+            counts.update([(true, "found"), ("all", "found")])
+        if true != said and true:
+            counts.update([(true, "missed"), ("all", "missed")])
+        if true != said and said:
+            counts.update([(said, "false"), ("all", "false")])
+    return counts
+
+
+def f2_interval(counts: NDArray[np.int64], seed: int = 7) -> tuple[float, float]:
+    """A 95 % percentile bootstrap interval of F2 over the texts.
+
+    Args:
+        counts: words found, missed and false, shape (texts, 3).
+    """
+    if not counts.sum():
+        return 0.0, 0.0
+    drawn = np.random.default_rng(seed).multinomial(len(counts), np.full(len(counts), 1 / len(counts)), RESAMPLED)
+    found, missed, false = (drawn @ counts).T
+    f2 = 5 * found / np.maximum(1, 5 * found + 4 * missed + false)
+    low, high = np.quantile(f2, [0.025, 0.975])
+    return round(float(low), 4), round(float(high), 4)
 
 
 def _ours(name: str) -> str:

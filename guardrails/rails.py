@@ -17,8 +17,9 @@ from guardrails.guard import Budgeted, Guard, run_guard
 from guardrails.injection import Injection
 from guardrails.leaks import Markup, PromptLeak
 from guardrails.nemo import NemoRail, NemoStage
+from guardrails.ner import KINDS
 from guardrails.pii import PersonalData, PersonalDataPolicy, Recognisers, chat_thresholds
-from guardrails.policy import Policy, RailName, TopicPolicy, load_policy
+from guardrails.policy import PersonalDataSection, Policy, RailName, TopicPolicy, load_policy
 from guardrails.pseudonyms import Namer
 from guardrails.topics import Topics
 
@@ -63,10 +64,11 @@ class Guards:
 
 @dataclass(frozen=True, slots=True)
 class PersonalGuards:
-    """Makes the guards of personal data, which depend on who reads."""
+    """Makes the guards of personal data, which depend on who reads. `asking` are the recognisers of questions."""
 
     policy: Policy
     domains: frozenset[str]
+    asking: Recognisers
     recognisers: Recognisers
     namer: Namer | None = None
 
@@ -74,7 +76,7 @@ class PersonalGuards:
         return any(role in self.policy.personal_data.roles for role in roles)
 
     def question(self) -> PersonalData:
-        return PersonalData("question", self._for(()), self.recognisers, namer=self.namer)
+        return PersonalData("question", self._for(()), self.asking, namer=self.namer)
 
     def answer(self, roles: Iterable[Role] = ()) -> PersonalData:
         return PersonalData("answer", self._for(roles), self.recognisers, namer=self.namer)
@@ -115,7 +117,7 @@ def build_guards(
         )
     domains = frozenset(own_domains(settings))
     found = policy.personal_data
-    personal = PersonalGuards(policy, domains, Recognisers(chat_thresholds(found), found.allow), namer)
+    personal = PersonalGuards(policy, domains, _of_questions(found), _of_answers(found), namer)
     least_covered = policy.rail("grounding").threshold
     return Guards(
         input=_running(
@@ -140,6 +142,20 @@ def build_guards(
         planted=planted,
         _personal=personal,
     )
+
+
+def _of_answers(found: PersonalDataSection) -> Recognisers:
+    return Recognisers(chat_thresholds(found), found.allow)
+
+
+def _of_questions(found: PersonalDataSection) -> Recognisers:
+    """As those of answers, but the network of names reads questions only where the policy does something with what it finds.
+
+    It is most of the rail's time, and what a policy allows in questions is found for nothing. Patterns look for all the same
+    kinds, because the kinds decide among themselves what a number is.
+    """
+    handled = {name for name, entity in found.entities.items() if entity.question != "allow"}
+    return Recognisers(chat_thresholds(found), found.allow, names="packaged" if handled & set(KINDS) else None)
 
 
 def _passage_rails(policy: Policy, judge: Judge | None) -> tuple[Guard, ...]:

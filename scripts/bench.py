@@ -2,7 +2,7 @@
 
 Runs the product's own commands, keeps every line that they print in docs/figures.jsonl, and writes docs/figures.md from
 them: each figure with its n, its date and the machine. FOLDER adds the public sets: `documents/handbook-18f` for
-ingestion and `retrieval/nfcorpus` (BEIR files, dev split) for retrieval.
+ingestion, `retrieval/nfcorpus` (BEIR files, dev split) for retrieval and `pii/synth_dev.jsonl` for personal data.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ ROOT = Path(__file__).resolve().parents[1]
 LINES = ROOT / "docs" / "figures.jsonl"
 PAGE = ROOT / "docs" / "figures.md"
 GOVERN = "owner=handbook@example.com,classification=internal,allowed_groups=everyone"
+RAIL_ROUNDS = 200
 NFCORPUS = ("dense", "sparse", "hybrid", "rerank", "langchain")
 Line = dict[str, Any]
 
@@ -90,6 +91,62 @@ def retrieval(folder: Path) -> Iterator[Line]:
             yield {"measure": "retrieval on NFCorpus dev"} | line
 
 
+def guards(data: Path | None) -> Iterator[Line]:
+    """What the rails find and what they take: personal data, injections, times with and without NeMo Guardrails."""
+    with tempfile.TemporaryDirectory() as name:
+        home = Path(name)
+        yield from rails(home)
+        yield from personal_data(home, data)
+        yield from injections(home)
+
+
+def rails(home: Path) -> Iterator[Line]:
+    """The rails of each stage, and how much NeMo Guardrails adds to what they take without it."""
+    direct: dict[str, float] = {}
+    for line in command(["guardrails", "bench", "--rounds", str(RAIL_ROUNDS), "--json"], home)[0]:
+        times = line.pop("rails")
+        adds = round(line["ms_p50"] - direct.setdefault(line["stage"], line["ms_p50"]), 2)
+        yield {"measure": "rails"} | line | {"nemo_adds_ms": adds if line["through"] == "nemo" else 0.0}
+        if line["through"] == "direct":
+            yield from (
+                {"measure": "rails one by one", "stage": line["stage"], "rail": rail, "n": line["n"], "ms_p50": ms}
+                for rail, ms in times.items()
+            )
+
+
+def personal_data(home: Path, data: Path | None) -> Iterator[Line]:
+    """F2 by words on texts that the recogniser of names has not learnt from: our held-out templates, and the labelled file."""
+    from training.ner import HELD_OUT, as_rows
+    from training.ner_data import sentences
+
+    held_out = home / "held-out.jsonl"
+    held_out.write_text("".join(json.dumps(row) + "\n" for row in as_rows(sentences("held out", HELD_OUT, 7))))
+    sets = {"held-out templates": held_out} | ({"synth_dev": data / "pii" / "synth_dev.jsonl"} if data else {})
+    for name, file in sets.items():
+        for line in command(["guardrails", "evaluate", "pii", str(file), "--json"], home)[0]:
+            yield {"measure": "personal data", "texts_of": name} | line
+
+
+def injections(home: Path) -> Iterator[Line]:
+    """Attempts and harmless questions that the judge has not learnt from; its card has the families of templates held out."""
+    from eval.cases import load_suite
+    from training.harmless import ALARMING, HELD_OUT_TRIGGERS
+
+    cases = load_suite(ROOT / "eval" / "suites" / "demo").cases
+    plain = [
+        case.question for case in cases if case.expect == "answer" and case.kind not in ("injection", "over_refusal")
+    ]
+    attempts = [case.question for case in cases if case.kind == "injection" and case.expect == "refuse"]
+    alarming = [*HELD_OUT_TRIGGERS, *ALARMING, *(case.question for case in cases if case.kind == "over_refusal")]
+    sets = {"questions of the demo's suite": [*attempts, *plain], "alarming words, harmless": alarming}
+    file = home / "attempts.jsonl"
+    for name, texts in sets.items():
+        file.write_text("".join(json.dumps({"text": t, "label": int(t in attempts)}) + "\n" for t in texts))
+        arguments = ["guardrails", "evaluate", "injection", str(file), "--stage", "input", "--json"]
+        for line in command(arguments, home)[0]:
+            yield {"measure": "injection", "texts_of": name} | line
+
+
 def measure(data: Path | None, part: str) -> Iterator[Line]:
     if part in ("all", "answers"):
         yield from answer_path()
@@ -97,6 +154,8 @@ def measure(data: Path | None, part: str) -> Iterator[Line]:
         yield from models()
     if part in ("all", "adapters"):
         yield from adapters()
+    if part in ("all", "guards"):
+        yield from guards(data)
     if data is not None and part in ("all", "ingestion"):
         yield from ingestion(data / "documents" / "handbook-18f")
     if data is not None and part in ("all", "retrieval"):
@@ -136,10 +195,12 @@ def table(rows: Sequence[Line]) -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, help="folder with documents/handbook-18f and retrieval/nfcorpus")
+    parser.add_argument(
+        "--data", type=Path, help="folder with documents/handbook-18f, retrieval/nfcorpus and pii/synth_dev.jsonl"
+    )
     parser.add_argument(
         "--part",
-        choices=("all", "answers", "models", "adapters", "ingestion", "retrieval"),
+        choices=("all", "answers", "models", "adapters", "guards", "ingestion", "retrieval"),
         default="all",
         help="measure only this; the other figures stay as they are",
     )

@@ -8,9 +8,11 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from guardrails.__main__ import main
+from guardrails.evaluate_command import f2_interval
 
 Row = dict[str, Any]
 
@@ -80,9 +82,44 @@ def test_evaluate_counts_words_by_entity(tmp_path: Path, capsys: pytest.CaptureF
     assert main(["evaluate", "pii", str(file), "--json"]) == 0
     mail, organisation, everything, any_kind = rows(capsys)
     assert list(mail) == documented(capsys, "evaluate")["pii"]
-    assert (mail["entity"], mail["words"], mail["f2"]) == ("EMAIL_ADDRESS", 5, 1.0)
+    assert (mail["entity"], mail["words"], mail["f2"], mail["f2_low"]) == ("EMAIL_ADDRESS", 5, 1.0, 1.0)
     assert (organisation["found"], organisation["missed"], organisation["recall"]) == (0, 1, 0.0)
     assert everything["recall"] == any_kind["recall"] == round(5 / 6, 4)
+
+
+def test_interval_of_f2_holds_it_and_narrows_with_more_texts() -> None:
+    few = np.tile(np.array([[3, 1, 0], [2, 0, 1]]), (10, 1))
+    low, high = f2_interval(few)
+    assert low < 5 * 50 / (5 * 50 + 4 * 10 + 10) < high
+    narrow = f2_interval(np.tile(few, (20, 1)))
+    assert narrow[1] - narrow[0] < (high - low) / 3
+    assert f2_interval(np.zeros((0, 3), np.int64)) == (0.0, 0.0)
+
+
+def test_bench_measures_every_rail_of_every_stage_directly_and_through_nemo(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ASSISTANT_GUARD_MODEL", "injection-1")
+    assert main(["bench", "--rounds", "3", "--json"]) == 0
+    lines = rows(capsys)
+    said = documented(capsys, "bench")[""]
+    assert [list(line) for line in lines] == [said] * 6
+    assert [(r["through"], r["stage"], r["n"], r["aim_ms"]) for r in lines] == [
+        (through, stage, 3, aim)
+        for through in ("direct", "nemo")
+        for stage, aim in (("input", 15), ("passage", 40), ("output", 12))
+    ]
+    direct = {line["stage"]: line for line in lines[:3]}
+    assert set(direct["input"]["rails"]) == {
+        "injection_question",
+        "injection_classifier",
+        "topics",
+        "personal_data_question",
+    }
+    assert set(direct["passage"]["rails"]) == {"injection_passage", "injection_passage_classifier"}
+    assert set(direct["output"]["rails"]) == {"prompt_leak", "grounding", "markup", "personal_data_answer"}
+    assert all(0 < ms <= line["ms_p95"] for line in direct.values() for ms in line["rails"].values())
+    assert all(line["ms_p50"] <= line["ms_p95"] for line in lines)
 
 
 def test_evaluate_sets_the_rails_beside_keywords(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

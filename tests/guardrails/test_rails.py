@@ -10,6 +10,7 @@ import pytest
 from core.records import Passage, Verdict
 from core.settings import Settings
 from guardrails.guard import run_guard
+from guardrails.policy import read_policy
 from guardrails.rails import build_guards
 from tests.guardrails.passages import passage
 
@@ -62,3 +63,29 @@ def test_mail_at_the_support_contacts_domain_is_the_organisations_own() -> None:
     personal = guards.output[3]
     assert personal.check("Her private desk mail is nora@kestrelbay.example.").action == "allow"
     assert personal.check("Her private mail is nora@other.example.").action == "mask"
+
+
+ASKED = "May Jürgen Öztürk, born 3 March 1988, living at 17 Mulberry Lane in York, use his card 4111 1111 1111 1111?"
+
+
+@pytest.mark.parametrize(
+    ("policy", "left"),
+    [
+        ("", ASKED.replace("4111 1111 1111 1111", "<CARD>")),
+        (
+            "personal_data: {entities: {PERSON: {question: mask}}}",
+            ASKED.replace("4111 1111 1111 1111", "<CARD>").replace("Jürgen Öztürk", "<PERSON>"),
+        ),
+        (
+            "personal_data: {entities: {STREET_ADDRESS: {question: mask}}}",
+            ASKED.replace("4111 1111 1111 1111", "<CARD>").replace("17 Mulberry Lane in York", "<ADDRESS> in York"),
+        ),
+    ],
+)
+def test_question_loses_the_names_that_the_policy_masks_and_keeps_the_others(policy: str, left: str) -> None:
+    (personal,) = [
+        guard
+        for guard in build_guards(Settings(), "A template.", policy=read_policy(policy)).input
+        if guard.name == "personal_data_question"
+    ]
+    assert run_guard(personal, ASKED).verdict.text == left
