@@ -9,6 +9,7 @@ question and no sentence of a policy. `python -m training injection` makes it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Literal, Protocol
 
@@ -22,6 +23,8 @@ from retrieval.windows import Logits, Window, make_window, passage_tokens, quest
 
 Stage = Literal["question", "passage"]
 STAGE_WORD: Mapping[Stage, str] = {"question": "question", "passage": "document"}
+_SURROGATE = re.compile("[\ud800-\udfff]")
+"""Half of a character, which no tokenizer takes."""
 MAX_TOKENS = 192
 STRIDE = 48
 MAX_WINDOWS = 6
@@ -60,7 +63,7 @@ def stage_windows(tokenizer: Tokenizer, stage: Stage, texts: Sequence[str]) -> l
     room = MAX_TOKENS - len(word) - 3
     windows = []
     for number, text in enumerate(texts):
-        ids = passage_tokens(tokenizer, text)[0]
+        ids = passage_tokens(tokenizer, _SURROGATE.sub("\ufffd", text))[0]
         starts = list(range(0, max(1, len(ids) - STRIDE), room - STRIDE))
         kept = starts if len(starts) <= MAX_WINDOWS else [*starts[: MAX_WINDOWS - 1], starts[-1]]
         for low in kept:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
 
 from assistant.answerer import Sentence, Started
 from assistant.prompt import NO_ANSWER, TEMPLATE_SHA256, Prompt
-from assistant.scripted import ScriptedModel
+from assistant.scripted import ScriptedModel, first_sentence
 from assistant.words import Language
 from core.errors import BadInput, NotFound
 from core.notices import LEFT_OUT, without_notice
@@ -84,6 +85,35 @@ def test_stream_releases_sentence_by_sentence_and_finishes_after_the_commit(make
     assert isinstance(events[0], Started)
     assert len([e for e in events if isinstance(e, Sentence)]) == 2
     assert shown(events) == finished(events).text == desk.turn(finished(events)).answer
+
+
+class StillWriting(ScriptedModel):
+    """Writes one sentence and the first word of the next, then waits to be let on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.go_on = threading.Event()
+        self.done = False
+
+    def stream(self, prompt: Prompt, *, adapter: str = "") -> Iterator[str]:
+        yield f"{first_sentence(prompt)} Part-time"
+        if not self.go_on.wait(30):
+            raise TimeoutError
+        yield " employees have annual leave in proportion to their hours. [1]"
+        self.done = True
+
+
+def test_first_sentence_is_released_while_the_model_still_writes(make_desk: MakeDesk) -> None:
+    desk = make_desk(says=(model := StillWriting()))
+    events = desk.assistant.answerer.stream(desk.question("How many days of annual leave do I have a year?"))
+    assert isinstance(next(events), Started)
+    assert next(events) == Sentence(f"{LEAVE} [1]")
+    assert not model.done
+    model.go_on.set()
+    answer = finished(list(events))
+    assert answer.status == "answered"
+    assert model.done
+    assert answer.timings_ms["first_sentence"] < answer.timings_ms["total"]
 
 
 def test_markers_of_passages_that_were_not_given_are_removed_and_counted(make_desk: MakeDesk) -> None:

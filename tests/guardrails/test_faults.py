@@ -10,10 +10,11 @@ from collections.abc import Sequence
 import pytest
 
 from core.records import Entity, Passage, Verdict
-from core.settings import Settings
+from core.settings import Settings, load_settings
 from guardrails.guard import HANGING, Budgeted, Guard, run_guard
 from guardrails.policy import load_policy, read_policy
 from guardrails.rails import Guards, build_guards
+from retrieval.judge import open_judge
 from tests.guardrails.passages import passage
 
 TEMPLATE = "You answer from the passages and you cite every one of them by number."
@@ -100,9 +101,12 @@ def test_error_crosses_the_budgets_thread_and_is_not_logged_with_its_text(caplog
 
 @pytest.fixture(scope="module")
 def guards() -> Guards:
-    """With a minute for each rail: a busy machine must not decide a test about text."""
+    """With the shipped judge, and a minute for each rail: a busy machine must not decide a test about text."""
     patient = "\n".join(f"  {name}: {{budget_ms: 60000}}" for name in load_policy().rails)
-    return build_guards(Settings(), TEMPLATE, policy=read_policy(f"rails:\n{patient}\n"))
+    judge = open_judge(load_settings(guard_model="injection-1"))
+    made = build_guards(Settings(), TEMPLATE, policy=read_policy(f"rails:\n{patient}\n"), judge=judge)
+    assert {"injection_classifier", "injection_passage_classifier"} <= {g.name for g in everyone(made)}
+    return made
 
 
 def everyone(guards: Guards) -> list[Guard]:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from core.errors import BadInput, NotSignedIn
 from core.serving import Serving
+from guardrails.guard import Budgeted, Guard
+from tests.guardrails.test_faults import Hangs, Raises, Says
 from tests.web.conftest import LEAVE, PASSWORD, TOKEN, Site, SiteMaker
 
 ASK = {"model": "assistant", "messages": [{"role": "user", "content": "How many days of annual leave?"}]}
@@ -220,6 +223,25 @@ def test_metrics_count_turns_guards_and_steps_without_naming_anybody(site: Site)
         assert client.get("/metrics").status_code == 403
     with site.signed_in("ada.admin") as client:
         assert client.get("/metrics").status_code == 200
+
+
+def test_a_rail_that_fails_is_named_on_the_turn_and_to_the_operator(own_site: SiteMaker) -> None:
+    hangs = Hangs()
+    broken: dict[str, Guard] = {"raises": Raises(), "says": Says("allow"), "hangs": Budgeted(hangs, 50)}
+    with own_site() as site, site.keyed("ada.admin", "metrics") as operator:
+        sound = site.assistant.guards
+        for name, rail in broken.items():
+            site.assistant.answerer.use(replace(sound, input=(*sound.input, rail)))
+            said = ask(site, "emma.employee")
+            assert (said["status"], said["reason"]) == ("failed", "guard_error")
+            turn = site.assistant.turns.get(str(said["turn_id"]), "emma.employee")
+            assert (turn.status, turn.reason) == ("failed", "guard_error")
+            assert [v["guard"] for v in turn.verdicts if v["rule"] == "guard_error"] == [name]
+        hangs.free.set()
+        text = operator.get("/metrics").text
+    for name, kind in {"raises": "error", "says": "error", "hangs": "timeout"}.items():
+        assert f'assistant_guard_failures_total{{guard="{name}",kind="{kind}"}} 1.0' in text
+    assert 'assistant_turns_total{reason="guard_error",status="failed"} 3.0' in text
 
 
 def test_metrics_say_what_documents_there_are_and_count_files_however_they_came(own_site: SiteMaker) -> None:
