@@ -144,7 +144,8 @@ def injections(home: Path) -> Iterator[Line]:
         file.write_text("".join(json.dumps({"text": t, "label": int(t in attempts)}) + "\n" for t in texts))
         arguments = ["guardrails", "evaluate", "injection", str(file), "--stage", "input", "--json"]
         for line in command(arguments, home)[0]:
-            yield {"measure": "injection", "texts_of": name} | line
+            known = {k: v for k, v in line.items() if line["attacks"] or not k.startswith("recall")}
+            yield {"measure": "injection", "texts_of": name} | known
 
 
 def measure(data: Path | None, part: str) -> Iterator[Line]:
