@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from itertools import combinations
 
 from assistant.prompt import TEMPLATE_TEXT
-from assistant.sentences import pieces
+from assistant.sentences import PieceKind, pieces
 from assistant.words import COUNTED, content_words
 from core.records import Citation, Passage, TurnStatus
 from eval.cases import Case
@@ -37,6 +37,8 @@ _THOUSANDS = re.compile(r"(?<=\d)[.,\u202f\u00a0](?=\d{3}(?!\d))")
 _CURRENCIES = frozenset(["eur", "euro", "gbp", "pound", "usd", "dollar"])
 """Said or shown as a sign, or in a table's heading: the figure is what is compared."""
 _QUOTED = re.compile(r"[\"“«„].*?[\"”»“]", re.S)
+_BOLD = re.compile(r"\*\*[^*]+\*\*")
+_ASKING: tuple[PieceKind, ...] = ("sentence", "intro", "item")
 _ADDRESS = re.compile(r"[\w.+-]+@[\w-]+\.[\w.-]+")
 
 
@@ -107,7 +109,7 @@ def required(case: Case) -> tuple[str, ...]:
     if case.expect == "answer":
         shape = ("format", "language") if case.kind == "format" else ()
         return (*first, "refusal", "correctness", "completeness", "citation_recall", "faithfulness", *shape)
-    return (*first, "refusal") if case.expect == "refuse" else (*first, "clarification")
+    return (*first, "refusal" if case.expect == "refuse" else "clarification", "language")
 
 
 def leakage(case: Case, outcome: Outcome) -> Score:
@@ -145,11 +147,14 @@ def refusal(case: Case, outcome: Outcome) -> Score | None:
 
 
 def clarification(case: Case, outcome: Outcome) -> Score | None:
-    """An under-specified question is asked back: outside quotation marks there is a question to the person."""
+    """An under-specified question is asked back, about what is missing: of every group of `must_include` one spelling stands in what is asked."""
     if case.expect != "clarify":
         return None
-    asked = outcome.status != "failed" and "?" in _QUOTED.sub("", outcome.text)
-    return _score([] if asked else ["did not ask back"])
+    asked = "" if outcome.status == "failed" else asked_back(outcome.text)
+    if not asked:
+        return Score(0.0, False, "did not ask back")
+    missing = [group for group in case.must_include if not any(holds(asked, one) for one in group)]
+    return _score([f"asked back, but not about {_or(group)}" for group in missing])
 
 
 def correctness(case: Case, outcome: Outcome) -> Score | None:
@@ -170,7 +175,7 @@ def completeness(case: Case, outcome: Outcome) -> Score | None:
     if case.expect != "answer" or not outcome.answered or not case.must_include:
         return None
     missing = [group for group in case.must_include if not any(holds(outcome.text, one) for one in group)]
-    why = f"lacks {', '.join(' or '.join(map(repr, group)) for group in missing)}" if missing else ""
+    why = f"lacks {', '.join(map(_or, missing))}" if missing else ""
     return Score(round(1 - len(missing) / len(case.must_include), 4), not missing, why)
 
 
@@ -238,10 +243,14 @@ def format_adherence(case: Case, outcome: Outcome) -> Score | None:
 
 
 def language(case: Case, outcome: Outcome) -> Score | None:
-    """The answer is in the question's language; a few words tell nothing."""
-    if case.expect != "answer" or not outcome.answered:
+    """The answer, the refusal or the question back is in the question's language; a few words tell nothing.
+
+    Of a refusal the titles that it names do not count, of a question back the rows that stand above it: both are the documents'.
+    """
+    if outcome.status == "failed" or (case.expect == "clarify" and not asked_back(outcome.text)):
         return None
-    return _score(language_problem(case.language, outcome.text))
+    said = asked_back(outcome.text) if case.expect == "clarify" else outcome.text
+    return _score(language_problem(case.language, said if outcome.answered else _BOLD.sub(" ", said)))
 
 
 def latency(_case: Case, outcome: Outcome) -> Score:
@@ -342,6 +351,21 @@ def statements(text: str) -> list[tuple[str, tuple[int, ...]]]:
         if piece.kind not in ("heading", "intro", "table_head") and not piece.text.rstrip().endswith("?")
     ]
     return [(one, tuple(map(int, _MARKER.findall(one)))) for one in found if content_words(_MARKER.sub("", one))]
+
+
+def asked_back(text: str) -> str:
+    """What the person is asked: questions of the answer's own, outside quotation marks and without a source, and choices listed below; "" for none."""
+    asked: list[str] = []
+    choices = False
+    for piece in pieces([text]):
+        own = piece.kind in _ASKING and not _MARKER.search(piece.text)
+        choices = own and ("?" in _QUOTED.sub("", piece.text) or (choices and piece.kind == "item"))
+        asked += [piece.text] if choices else []
+    return "\n".join(asked)
+
+
+def _or(group: Sequence[str]) -> str:
+    return " or ".join(map(repr, group))
 
 
 def _alike(one: tuple[bool, str], other: tuple[bool, str]) -> float:
