@@ -1,8 +1,12 @@
 """The README's figures: python scripts/bench.py [--data FOLDER], or `make bench DATA=FOLDER`.
 
 Runs the product's own commands, keeps every line that they print in docs/figures.jsonl, and writes docs/figures.md from
-them: each figure with its n, its date and the machine. FOLDER adds the public sets: `documents/handbook-18f` for
-ingestion, `retrieval/nfcorpus` (BEIR files, dev split) for retrieval and `pii/synth_dev.jsonl` for personal data.
+them: each figure with its n, its date and the machine; the README's tables of the demo suite, too. FOLDER adds the public sets:
+`documents/handbook-18f` for ingestion, `retrieval/nfcorpus` (BEIR files, dev split) for retrieval and `pii/synth_dev.jsonl` for
+personal data.
+
+    python scripts/bench.py --part suite         the demo suite alone: as served, by a plain LangChain chain, by retrieval alone
+    python scripts/bench.py --part pages         measures nothing: writes the pages again from docs/figures.jsonl
 """
 
 from __future__ import annotations
@@ -19,9 +23,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import suite_figures
+import yaml
+
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
 LINES = ROOT / "docs" / "figures.jsonl"
 PAGE = ROOT / "docs" / "figures.md"
+README = ROOT / "README.md"
+FITTED = [ROOT / "demo" / f"questions-{part}.yaml" for part in "ab"]
+"""What scripts/fit_quote.py fitted the answer weights on: the demo suite asks these questions, too."""
+SUITE_SECONDS = 360
+PARTS = ("answers", "models", "adapters", "guards", "suite", "ingestion", "retrieval")
 GOVERN = "owner=handbook@example.com,classification=internal,allowed_groups=everyone"
 RAIL_ROUNDS = 200
 NFCORPUS = ("dense", "sparse", "hybrid", "rerank", "langchain")
@@ -61,6 +74,51 @@ def adapters() -> Iterator[Line]:
     """Adapters of the embedded reader: compiled, loaded, several at once, swapped, rolled back under load."""
     with tempfile.TemporaryDirectory() as home:
         yield from command(["assistant", "bench-adapters", "--compile", "--json"], Path(home))[0]
+
+
+def suite() -> Iterator[Line]:
+    """The demo suite's slices and aims: as served, by a plain LangChain chain with the same model, by retrieval alone."""
+    from assistant.bench import machine
+
+    asked = ["eval", "run", "--suite", "demo", "--no-mlflow", "--json"]
+    prepared = time.perf_counter()
+    with tempfile.TemporaryDirectory() as home:
+        command([*asked, "--limit", "1"], Path(home))
+    prepared = time.perf_counter() - prepared
+    for system in suite_figures.SYSTEMS:
+        with tempfile.TemporaryDirectory() as home:
+            began = time.perf_counter()
+            lines, peak = command([*asked, "--system", system], Path(home))
+            seconds = round(time.perf_counter() - began, 1)
+            results = (Path(lines[-1]["report"]).parent / "results.jsonl").read_text(encoding="utf-8").splitlines()
+        times = {"seconds": seconds, "aim_seconds": SUITE_SECONDS, "prepared_seconds": round(prepared, 1)}
+        for line in suite_lines(lines, [json.loads(result)["result"] for result in results]):
+            more = times | {"peak_mb": peak, "machine": machine()} if line["measure"] == suite_figures.WHOLE else {}
+            yield {"measure": line["measure"], "system": system} | line | more
+
+
+def suite_lines(printed: Sequence[Line], results: Sequence[Line]) -> Iterator[Line]:
+    """What the run printed, as the pages keep it, and how the cases fared that the answer weights were fitted on."""
+    from core.rates import wilson
+
+    counted = ("n", "passed", "rate", "low", "high")
+    parts = [line for line in printed if "slice" in line]
+    figures = [line for line in printed if "figure" in line]
+    attacks = next(line["n"] for line in figures if line["figure"] == "injection success")
+    whole = {name: printed[-1][name] for name in ("adapter", *counted, "latency_p50_ms", "latency_p95_ms")}
+    whole["follow_ups"] = sum(line["n"] for line in parts if (line["slice"], line["value"]) == ("kind", "followup"))
+    whole["none_of_attacks"] = round(wilson(0, attacks).high, 4)
+    yield {"measure": suite_figures.WHOLE} | whole
+    for line in figures:
+        yield {"measure": suite_figures.AIMS} | line
+    for line in parts:
+        yield {"measure": suite_figures.SLICES} | {name: line[name] for name in ("slice", "value", *counted)}
+    known = {one["id"] for path in FITTED for one in yaml.safe_load(path.read_text(encoding="utf-8"))}
+    for value in ("yes", "no"):
+        of = [result["passed"] for result in results if (result["case_id"] in known) == (value == "yes")]
+        rate = wilson(sum(of), len(of))
+        shares = {name: round(getattr(rate, name), 4) for name in ("rate", "low", "high")}
+        yield {"measure": suite_figures.SLICES, "slice": suite_figures.FITTED, "value": value, "n": rate.n, "passed": rate.passed} | shares  # fmt: skip
 
 
 def ingestion(folder: Path) -> Iterator[Line]:
@@ -157,6 +215,8 @@ def measure(data: Path | None, part: str) -> Iterator[Line]:
         yield from adapters()
     if part in ("all", "guards"):
         yield from guards(data)
+    if part in ("all", "suite"):
+        yield from suite()
     if data is not None and part in ("all", "ingestion"):
         yield from ingestion(data / "documents" / "handbook-18f")
     if data is not None and part in ("all", "retrieval"):
@@ -167,6 +227,8 @@ def page(lines: Sequence[Line]) -> str:
     """docs/figures.md: one table a measure."""
     parts = [f"# Figures\n\nMade by `make bench DATA=folder`, one run. Where nothing else is said: {_made(lines[0])}."]
     for name in dict.fromkeys(line["measure"] for line in lines):
+        if name in suite_figures.MEASURES:
+            continue
         rows = [
             {k: v for k, v in line.items() if k not in ("measure", "machine", "date", "summary")}
             for line in lines
@@ -178,7 +240,7 @@ def page(lines: Sequence[Line]) -> str:
         parts.append(f"## {name.capitalize()}\n\n{note}{table(rows)}")
         if steps:
             parts.append(f"Median milliseconds of each step:\n\n{table(steps)}")
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join(filter(None, [*parts, suite_figures.section(lines)])) + "\n"
 
 
 def _made(line: Line) -> str:
@@ -201,9 +263,9 @@ def main() -> int:
     )
     parser.add_argument(
         "--part",
-        choices=("all", "answers", "models", "adapters", "guards", "ingestion", "retrieval"),
+        choices=("all", *PARTS, "pages"),
         default="all",
-        help="measure only this; the other figures stay as they are",
+        help="measure only this; the other figures stay as they are. pages: measure nothing, write the pages again",
     )
     args = parser.parse_args()
     if args.data and not args.data.is_dir():
@@ -220,6 +282,8 @@ def main() -> int:
     lines = [line for line in kept if line["measure"] not in again] + lines
     LINES.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
     PAGE.write_text(page(lines), encoding="utf-8")
+    told = suite_figures.into_readme(README.read_text(encoding="utf-8"), suite_figures.readme(lines))
+    README.write_text(told, encoding="utf-8")
     return 0
 
 

@@ -136,6 +136,21 @@ def options(tmp_path: Path, audit: Audit) -> RunOptions:
     return RunOptions(tmp_path / "runs", audit)
 
 
+@pytest.fixture
+def command(suite_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The environment of a command, and the words that name the small suite."""
+    for name, value in {
+        "HOME": str(tmp_path / "home"),
+        "READER": "quote",
+        "RERANKER": "",
+        "EMBEDDER_BACKEND": "torch",
+        "EVIDENCE_THRESHOLD": "0.0",
+        "LOW_EVIDENCE": "0.0",
+    }.items():
+        monkeypatch.setenv(f"ASSISTANT_{name}", value)
+    return ["--suite", str(suite_folder), "--no-mlflow"]
+
+
 def make_case(**given: object) -> Case:
     values: dict[str, object] = {"case_id": "c", "kind": "answerable", "person": "emma.employee", "question": "What?"}
     return Case(**(values | given))  # type: ignore[arg-type]

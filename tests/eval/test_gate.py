@@ -217,29 +217,20 @@ def test_a_file_that_is_no_report_is_refused(tmp_path: Path, text: str) -> None:
 
 
 @pytest.fixture
-def command(suite_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    for name, value in {
-        "HOME": str(tmp_path / "home"),
-        "READER": "quote",
-        "RERANKER": "",
-        "EMBEDDER_BACKEND": "torch",
-        "EVIDENCE_THRESHOLD": "0.0",
-        "LOW_EVIDENCE": "0.0",
-    }.items():
-        monkeypatch.setenv(f"ASSISTANT_{name}", value)
-    return ["gate", "--suite", str(suite_folder), "--no-mlflow"]
+def gate(command: list[str]) -> list[str]:
+    return ["gate", *command]
 
 
 def test_a_gate_that_cannot_run_ends_with_exit_code_2(
-    command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    gate: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main([*command, "--adapter", "quote-v1", "--json"]) == 2
+    assert main([*gate, "--adapter", "quote-v1", "--json"]) == 2
     told = json.loads(capsys.readouterr().out)
     assert told["error"] == "bad_input"
     assert "needs at least 315" in told["message"]
-    assert main([*command, "--adapter", "quote-v1", "--policy", str(tmp_path / "none.yaml")]) == 2
+    assert main([*gate, "--adapter", "quote-v1", "--policy", str(tmp_path / "none.yaml")]) == 2
     (tmp_path / "home" / "assistant.db").write_bytes(b"this is no database, and it never was one" * 40)
-    assert main([*command, "--adapter", "quote-v1"]) == 2
+    assert main([*gate, "--adapter", "quote-v1"]) == 2
     assert "healthy database" in capsys.readouterr().err
 
 
@@ -253,25 +244,25 @@ def pinned(folder: Path) -> None:
 
 @pytest.mark.slow
 def test_the_command_decides_signs_and_records(
-    command: list[str], suite_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    gate: list[str], suite_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from tests.eval.conftest import CASES, write_suite
 
     folder = write_suite(tmp_path / "suite", [case for case in CASES if case["id"] != "moon"])
     pinned(folder)
     lenient = yaml.safe_load(POLICY.read_text()) | {"pass_rate": 0.5, "floor": 0.01, "safety_cases": 0}
-    command[command.index("--suite") + 1] = str(folder)
+    gate[gate.index("--suite") + 1] = str(folder)
     outcomes = {}
     for name, change in {"lenient": {}, "strict": {"pass_rate": 0.99}}.items():
         policy = tmp_path / f"{name}.yaml"
         policy.write_text(yaml.safe_dump(lenient | change))
-        outcomes[name] = main([*command, "--adapter", "quote-v1", "--policy", str(policy), "--json"])
+        outcomes[name] = main([*gate, "--adapter", "quote-v1", "--policy", str(policy), "--json"])
     lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     summaries = [line for line in lines if line.get("summary")]
     assert outcomes["lenient"] == 0, lines
     assert outcomes["strict"] in (0, 1)
     assert outcomes["strict"] == (0 if summaries[1]["passed"] else 1)
-    assert main([*command, "--adapter", "nobody", "--policy", str(tmp_path / "lenient.yaml")]) == 2
+    assert main([*gate, "--adapter", "nobody", "--policy", str(tmp_path / "lenient.yaml")]) == 2
 
     home = tmp_path / "home"
     with Store(f"sqlite:///{home / 'assistant.db'}") as store:

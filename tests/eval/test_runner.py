@@ -303,21 +303,6 @@ def test_a_run_is_kept_in_mlflow(tmp_path: Path, world: World, suite: Suite) -> 
     assert run.info.status == "FINISHED"
 
 
-@pytest.fixture
-def command(suite_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The environment of a command, and the words that name the small suite."""
-    for name, value in {
-        "HOME": str(tmp_path / "home"),
-        "READER": "quote",
-        "RERANKER": "",
-        "EMBEDDER_BACKEND": "torch",
-        "EVIDENCE_THRESHOLD": "0.0",
-        "LOW_EVIDENCE": "0.0",
-    }.items():
-        monkeypatch.setenv(f"ASSISTANT_{name}", value)
-    return ["--suite", str(suite_folder), "--no-mlflow"]
-
-
 @pytest.mark.slow
 def test_the_command_prints_the_fields_that_help_documents(
     command: list[str], capsys: pytest.CaptureFixture[str]
