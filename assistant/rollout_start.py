@@ -49,7 +49,7 @@ def in_force(settings: Settings, store: Store, audit: Audit) -> Settings:
 def _register(settings: Settings, registry: Registry) -> None:
     from retrieval.adapters import adapter_folder
 
-    record = registry.find(settings.reader) or registry.register_shipped(adapter_folder(settings.home, settings.reader))
+    record = registry.register_shipped(adapter_folder(settings.home, settings.reader))
     if record.blocked or record.stage != "production":
         why = f"is blocked ({record.blocked})" if record.blocked else f"is in {record.stage}, not in production"
         raise SettingsError(

@@ -54,7 +54,8 @@ def command(arguments: Sequence[str], home: Path) -> tuple[list[Line], int]:
     _, status, used = os.wait4(running.pid, 0)
     running.returncode = os.waitstatus_to_exitcode(status)
     if running.returncode not in (0, 1):  # 1: some files failed, which the lines say
-        raise SystemExit(f"python -m {' '.join(arguments)} ended with exit code {running.returncode}")
+        why = lines[-1].get("message", "") if lines else ""
+        raise SystemExit(f"python -m {' '.join(arguments)} ended with exit code {running.returncode}. {why}".rstrip())
     return lines, round(used.ru_maxrss / 1024)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -219,6 +220,22 @@ def test_shipped_adapter_is_registered_once_and_may_serve(registry: Registry, tm
     assert (record.stage, record.created_by, record.ceiling) == ("production", "system", "public")
     assert registry.register_shipped(folder) == record
     assert registry.verified("reader-1").folder == registry.home / "adapters" / "reader-1"
+
+
+def test_shipped_adapter_whose_files_are_gone_is_put_back_by_its_own_content_alone(
+    registry: Registry, tmp_path: Path
+) -> None:
+    folder = sealed_folder(tmp_path, value=1.0).rename(tmp_path / "reader-1")
+    seal(folder, adapter_id="reader-1", kind="reader", base=("tiny", "0" * 64), settings={})
+    record = registry.register_shipped(folder)
+    shutil.rmtree(registry.folder(record))
+    other = sealed_folder(tmp_path / "other", value=2.0).rename(tmp_path / "other" / "reader-1")
+    seal(other, adapter_id="reader-1", kind="reader", base=("tiny", "0" * 64), settings={})
+    assert registry.register_shipped(other) == record
+    with pytest.raises(AdapterRefused):
+        registry.verified("reader-1")
+    assert registry.register_shipped(folder) == record
+    assert registry.verified("reader-1").sha256 == record.sha256
 
 
 def test_half_copied_folder_of_a_crash_is_no_obstacle(registry: Registry, tmp_path: Path) -> None:
