@@ -26,6 +26,14 @@ TEMPLATE = "report.html"
 
 
 @dataclass(frozen=True, slots=True)
+class Cost:
+    """What a thousand answers cost where an hour of the machine costs `an_hour`, in its currency."""
+
+    an_hour: float
+    per_1000: float
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """One run as the report shows it; `human` is what people said of its answers, one entry a batch of ratings."""
 
@@ -33,6 +41,7 @@ class Run:
     results: Sequence[Result]
     summary: Summary
     human: Sequence[Figures] = ()
+    cost: Cost | None = None
 
     @property
     def name(self) -> str:

@@ -20,6 +20,7 @@ need does not answer, 130 interrupted.
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 import time
 from collections.abc import Mapping
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from core.rates import Rate
     from eval.evaluation import Chosen, Evaluator
     from eval.intervals import Difference
-    from eval.report import Run
+    from eval.report import Cost, Run
     from eval.summary import Compared, Slice
 
 SYSTEMS = ("assistant", "retrieval", "langchain")
@@ -85,6 +86,8 @@ def run(args: argparse.Namespace) -> int:
         raise BadInput("--limit is a number of cases, at least 1.")
     if args.against and args.system != "assistant":
         raise BadInput("--against compares two adapters of the assistant: leave out --system.")
+    if args.price is not None and not 0 <= args.price < math.inf:
+        raise BadInput("--price is what an hour of this machine costs, a number from 0 on.")
     chosen = Chosen(tuple(args.tag), tuple(args.kind), args.limit)
     with opened() as here, evaluator(args, here, chosen) as asking:
         ours = asking.run(args.system, args.adapter)
@@ -92,12 +95,12 @@ def run(args: argparse.Namespace) -> int:
         report, compared = finish(args, here, asking, ours, other)
         stale = asking.suite.stale()
     _tell(args, ours, other, compared)
-    cost = None if args.price is None else cost_per_1000(ours, args.price, args.workers)
+    cost = _cost(args, ours)
     last = _last_line(
         ours,
         compared,
         {
-            "cost_per_1000": cost,
+            "cost_per_1000": cost and cost.per_1000,
             "stale": sorted(stale),
             "seconds": round(time.perf_counter() - began, 1),
             "report": str(report),
@@ -137,7 +140,7 @@ def finish(
 
     compared = compare(ours.results, other.results, seed=asking.seed) if other else None
     report = asking.folder(ours) / "report.html"
-    ours = replace(ours, human=human_figures(here, ours.lineage.run_id))
+    ours = replace(ours, human=human_figures(here, ours.lineage.run_id), cost=_cost(args, ours))
     write_report(report, asking.suite, ours, other=other, compared=compared, stale=asking.suite.stale())
     if not args.no_mlflow:
         log_run(here.settings.home, ours.lineage, ours.summary, report)
@@ -191,11 +194,16 @@ def _rounded(rate: Rate) -> dict[str, object]:
     return {"rate": round(rate.rate, 4), "low": round(rate.low, 4), "high": round(rate.high, 4)}
 
 
-def cost_per_1000(run: Run, price_an_hour: float, workers: int) -> float:
-    """What a thousand answers cost, in the price's currency: their machine time, shared by the cases asked at once."""
+def _cost(args: argparse.Namespace, run: Run) -> Cost | None:
+    """What answers cost, in the currency of --price: their machine time, shared by the cases asked at once; the gate has no price."""
+    from eval.report import Cost
+
+    price: float | None = getattr(args, "price", None)
+    if price is None:
+        return None
     spent = [result.scores["latency"] for result in run.results]
-    hours = sum(spent) / len(spent) * 1000 / workers / 3_600_000
-    return round(hours * price_an_hour, 4)
+    hours = sum(spent) / len(spent) * 1000 / args.workers / 3_600_000
+    return Cost(price, round(hours * price, 4))
 
 
 def _last_line(ours: Run, compared: Compared | None, rest: Mapping[str, object]) -> dict[str, object]:

@@ -6,6 +6,9 @@ import json
 import os
 import re
 import shutil
+import signal
+import subprocess
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -323,6 +326,95 @@ def test_the_command_prints_the_fields_that_help_documents(
     assert last["n"] == len(CASES)
     assert Path(last["report"]).is_file()
     assert last["regressed"] == last["improved"] == []
+
+
+@pytest.mark.slow
+def test_a_second_home_asks_the_shipped_reader_in_the_same_world(
+    command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("ASSISTANT_READER", "reader-1")
+    for home in ("one", "two"):
+        monkeypatch.setenv("ASSISTANT_HOME", str(tmp_path / home))
+        assert main(["run", *command, "--kind", "answerable"]) == 0, capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_an_adapter_that_there_is_not_ends_with_exit_code_2_and_its_name(
+    command: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    for option in ("--adapter", "--against"):
+        assert main(["run", *command, option, "nobody"]) == 2
+        told = capsys.readouterr().err
+        assert "There is no adapter 'nobody'; shipped: " in told and "reader-1" in told
+        assert "Traceback" not in told
+
+
+@pytest.mark.slow
+def test_a_price_gives_the_cost_of_answers_in_the_json_and_in_the_report(
+    command: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["run", *command, "--kind", "answerable", "--workers", "1", "--json"]
+    assert main([*words, "--price", "3.6"]) == 0
+    told = json.loads(capsys.readouterr().out.splitlines()[-1])
+    # 3.6 an hour is a thousandth a second, so that a thousand answers of one case each cost their seconds
+    assert told["cost_per_1000"] == pytest.approx(told["latency_p50_ms"] / 1000, rel=0.01, abs=1e-4)
+    assert told["cost_per_1000"] > 0
+    report = Path(told["report"]).read_text()
+    assert f"At 3.6 an hour, an answer costs {told['cost_per_1000'] / 1000:.6f}" in report
+    assert main(words) == 0
+    told = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert told["cost_per_1000"] is None
+    assert "an answer costs" not in Path(told["report"]).read_text()
+    for price in ("-1", "nan", "inf"):
+        assert main([*words[:-1], "--price", price]) == 2
+        assert "--price" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_a_run_that_is_killed_goes_on_where_it_was(command: list[str], suite_folder: Path, tmp_path: Path) -> None:
+    questions = [
+        {**CASES[0], "id": f"leave-{n}", "question": f"{CASES[0]['question']} I am number {n}."} for n in range(60)
+    ]
+    folder = write_suite(tmp_path / "many", questions)
+    words = [sys.executable, "-m", "eval", "run", "--suite", str(folder), "--no-mlflow", "--workers", "1", "--json"]
+    first = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    runs, until = tmp_path / "home" / "evaluation" / "runs", time.monotonic() + 120
+    while not (kept := [path for path in runs.glob(f"*/{RESULTS}") if path.read_bytes().count(b"\n") > 2]):
+        assert first.poll() is None and time.monotonic() < until
+        time.sleep(0.005)
+    first.kill()
+    assert first.wait() == -signal.SIGKILL
+    whole = kept[0].read_bytes()[: kept[0].read_bytes().rindex(b"\n") + 1]
+    assert 2 < whole.count(b"\n") < len(questions)
+
+    again = subprocess.run(words, capture_output=True, text=True, check=True)
+    assert json.loads(again.stdout.splitlines()[-1])["n"] == len(questions)
+    after = kept[0].read_bytes()
+    assert after.startswith(whole)  # what was finished was not asked again
+    ids = [json.loads(line)["result"]["case_id"] for line in after.splitlines() if line.endswith(b"}")]
+    assert sorted(set(ids)) == sorted(str(one["id"]) for one in questions)
+
+
+@pytest.mark.slow
+def test_a_companys_own_csv_is_imported_and_run(
+    command: list[str], suite_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "questions.csv").write_text(
+        "id,kind,person,question,acceptable,must_include,document,quote,tags\n"
+        "leave,answerable,emma.employee,How many days of annual leave does every employee have a year?,25 days,25,leave.md,"
+        "Every employee has 25 days of annual leave a year.,ours\n"
+        "bikes,answerable,emma.employee,When is the bicycle store open?,from 06:00 to 22:00,06:00,poisoned.md,"
+        "The bicycle store is open from 06:00 to 22:00.,ours\n"
+    )
+    made = tmp_path / "ours"
+    beside = ["--documents", str(suite_folder / "documents"), "--people", str(suite_folder / "people")]
+    words = ["import", "csv", str(tmp_path / "questions.csv"), *beside, "--into", str(made), "--owner", "me@x.example"]
+    assert main(words) == 0
+    capsys.readouterr()
+    assert main(["run", "--suite", str(made), "--no-mlflow", "--json"]) == 0
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert (lines[-1]["passed"], lines[-1]["n"]) == (2, 2), lines
+    assert {(line["value"], line["n"]) for line in lines if line.get("slice") == "tag"} == {("ours", 2)}
 
 
 def test_wrong_words_end_with_exit_code_2(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
