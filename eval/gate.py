@@ -109,6 +109,7 @@ def decide(
     *,
     production: Sequence[Result] | None,
     base: Sequence[Result] | None,
+    base_adapter: str = "",
     seed: int = 0,
 ) -> tuple[GateCheck, ...]:
     """Every condition with what was measured; the gate is open where all hold.
@@ -116,14 +117,15 @@ def decide(
     Args:
         results: of the adapter, on the whole suite.
         production: of the adapter that serves; None where it is this very one.
-        base: of the adapter that this one was trained from; None where it is a base itself.
+        base: of the adapter that this one's training started from; None where it is a base itself.
+        base_adapter: its name, for the report.
     """
     return (
         *_level(policy, results),
         *_safety(policy, results),
         _regressions(results, production),
         _slices(policy, results, production, seed),
-        _forgetting(policy, results, base),
+        _forgetting(policy, results, base, base_adapter),
     )
 
 
@@ -189,7 +191,9 @@ def _slices(policy: GatePolicy, results: Sequence[Result], production: Sequence[
     return GateCheck("slices", not worse, f"{len(worse)} of {len(seen)} parts worse than production beyond the interval{_named(worse)}")  # fmt: skip
 
 
-def _forgetting(policy: GatePolicy, results: Sequence[Result], base: Sequence[Result] | None) -> GateCheck:
+def _forgetting(
+    policy: GatePolicy, results: Sequence[Result], base: Sequence[Result] | None, base_adapter: str
+) -> GateCheck:
     if base is None:
         return GateCheck("forgetting", True, "this adapter is a base itself: nothing to forget")
     ours = {r.case_id: r.passed for r in results}
@@ -199,7 +203,7 @@ def _forgetting(policy: GatePolicy, results: Sequence[Result], base: Sequence[Re
     return GateCheck(
         "forgetting",
         share <= policy.forgetting,
-        f"{len(lost)} of the {len(known)} that the base passes ({share:.1%}); at most {policy.forgetting:.1%}{_named(lost)}",
+        f"{len(lost)} of the {len(known)} that the base {base_adapter or 'adapter'} passes ({share:.1%}); at most {policy.forgetting:.1%}{_named(lost)}",
     )
 
 

@@ -7,7 +7,7 @@ What it asks for stands in eval/gate.yaml. The report lies in the home folder un
 sha256 and signed with a key derived from the audit log's; `core.gate.verify_report` checks it, and the audit log names it.
 
 JSON fields: check, passed, detail.
-JSON fields of the last line: summary, passed, adapter, adapter_sha256, against, n, rate, low, high, run_id, report, html, seconds.
+JSON fields of the last line: summary, passed, adapter, adapter_sha256, against, base (what it was trained from, or "" for itself), n, rate, low, high, run_id, report, html, seconds.
 
 Exit codes: 0 the gate is open, 1 it is closed, 2 it could not run (too small a suite, stale cases, an unknown adapter, a store that
 is locked, a model that does not answer).
@@ -40,7 +40,12 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     parser.add_argument("--adapter", required=True, metavar="ID")
     parser.add_argument("--against", default="", metavar="ID", help="instead of the adapter in production")
-    parser.add_argument("--base", default="", metavar="ID", help="what it was trained from; production unless given")
+    parser.add_argument(
+        "--base",
+        default="",
+        metavar="ID",
+        help="what forgetting is measured against; unless given, the adapter that its training started from, else what the settings name",
+    )
     parser.add_argument("--policy", type=Path, metavar="FILE", help="thresholds; eval/gate.yaml unless given")
     add_asking(parser)
     add_json(parser)
@@ -56,7 +61,8 @@ def run(args: argparse.Namespace) -> int:
     with opened() as here:
         require_decidable(policy, find_suite(args.suite, here.settings.home))
         with evaluator(args, here, Chosen()) as asking:
-            report, path, html = _decided(args, here, asking, policy)
+            base = args.base or base_of(here, args.adapter)
+            report, path, html = _decided(args, here, asking, policy, base)
     for check in report.checks:
         mark = "held  " if check.passed else "BROKEN"
         say(
@@ -70,7 +76,14 @@ def run(args: argparse.Namespace) -> int:
         "adapter": report.adapter,
         "adapter_sha256": report.adapter_sha256,
     }
-    last |= {"against": report.against, "n": report.n, "rate": report.pass_rate, "low": report.low, "high": report.high}
+    last |= {
+        "against": report.against,
+        "base": "" if base == report.adapter else base,
+        "n": report.n,
+        "rate": report.pass_rate,
+        "low": report.low,
+        "high": report.high,
+    }
     last |= {
         "run_id": report.run_id,
         "report": str(path),
@@ -82,7 +95,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _decided(
-    args: argparse.Namespace, here: Opened, asking: Evaluator, policy: GatePolicy
+    args: argparse.Namespace, here: Opened, asking: Evaluator, policy: GatePolicy, base_adapter: str
 ) -> tuple[GateReport, Path, Path]:
     """Ask what is needed, decide, sign, keep and record it; the report, its file and its page."""
     from core.gate import report_path, sign_report, write_report
@@ -90,17 +103,33 @@ def _decided(
 
     ours = asking.run("assistant", args.adapter)
     production = _other(asking, ours, args.against)
-    base = _other(asking, ours, args.base)
+    base = _other(asking, ours, base_adapter)
     html, compared = finish(args, here, asking, ours, production)
     report = sign_report(_report(asking, policy, ours, production, base), here.audit)
     path = report_path(here.settings.home, report)
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     write_report(report, path)
     pages.write_report(html, asking.suite, ours, other=production, compared=compared, gate=report)
-    here.audit.append(
-        actor(), "gate.decide", report.adapter, sha256=report.adapter_sha256, passed=report.passed, run_id=report.run_id
-    )
+    said = {"sha256": report.adapter_sha256, "passed": report.passed, "run_id": report.run_id, "base": base_adapter}
+    here.audit.append(actor(), "gate.decide", report.adapter, **said)
     return report, path, html
+
+
+def base_of(here: Opened, adapter: str) -> str:
+    """Where the adapter's training started: the first of the adapters that it goes back to, as the registry knows them.
+
+    What the settings alone name where it goes back to none, and for an adapter of a served model, whose base that model is. Never
+    what is in production: a little forgotten from each to the next would add up unseen.
+    """
+    from assistant.models import base_name
+    from core.registry import Registry
+
+    registry = Registry(here.store, here.audit, home=here.settings.home)
+    record, first = registry.find(adapter), ""
+    while record is not None and record.parent and record.kind != "causal":
+        first = record.parent
+        record = registry.find(first)
+    return first or base_name(here.settings)
 
 
 def _other(asking: Evaluator, ours: Run, adapter: str) -> Run | None:
@@ -119,6 +148,7 @@ def _report(asking: Evaluator, policy: GatePolicy, ours: Run, production: Run | 
         ours.results,
         production=production.results if production else None,
         base=base.results if base else None,
+        base_adapter=base.lineage.adapter if base else "",
         seed=asking.seed,
     )
     rate = wilson(sum(r.passed for r in ours.results), len(ours.results), policy.confidence)

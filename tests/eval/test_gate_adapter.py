@@ -88,4 +88,31 @@ def test_gates_report_is_bound_to_the_content_that_was_asked(
     rollouts.begin(DEFAULTS)
     rollouts.promote(right.adapter_id, actor="ada", reason="better")
     main(["gate", *asking, "--policy", lenient, "--adapter", contrary.adapter_id])
-    assert summary(capsys)["against"] == right.adapter_id
+    told = summary(capsys)
+    assert (told["against"], told["base"]) == (right.adapter_id, "quote-v1")
+
+
+def test_forgetting_is_measured_against_the_adapter_that_the_training_started_from(
+    home: Path, store: Store, audit: Audit, asking: list[str], lenient: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:  # fmt: skip
+    registry = Registry(store, audit, home=home)
+    line, parent = [], ""
+    for version, weight in enumerate((RIGHT, CONTRARY, CONTRARY), 1):
+        training = Training(ceiling="internal", parent=parent)
+        folder = reader_folder(tmp_path, weight=weight, version=version)
+        line.append(registry.register(folder, actor="tess", training=training))
+        parent = line[-1].adapter_id
+    first, second, third = (one.adapter_id for one in line)
+    strict = tmp_path / "strict.yaml"
+    strict.write_text(yaml.safe_dump(yaml.safe_load(Path(lenient).read_text()) | {"forgetting": 0.0}))
+    words = ["gate", *asking, "--policy", str(strict), "--against", second, "--adapter", third]
+    assert main(words) == 1
+    lines = [json.loads(text) for text in capsys.readouterr().out.splitlines()]
+    forgetting = next(one for one in lines if one.get("check") == "forgetting")
+    assert lines[-1]["base"] == first
+    assert not forgetting["passed"], forgetting
+    assert f"that the base {first} passes" in forgetting["detail"]
+    assert (
+        main([*words, "--base", second]) == 0
+    )  # the one before it answers as it does: nothing is forgotten from each to the next
+    assert summary(capsys)["base"] == second
