@@ -2,7 +2,7 @@
 
     python -m eval calibrate
     python -m eval calibrate --pairs mine.yaml --json
-    python -m eval calibrate --judge               how often the served model as a judge agrees with the people
+    python -m eval calibrate --judge               how often the served model as a judge agrees with the labels
 
 The threshold is the middle of the best range by balanced accuracy (mean of the shares of right and of wrong answers that
 it tells); the leave-one-out figure says how it would do on a pair that it has not seen. It changes nothing: the constant
@@ -81,7 +81,7 @@ def read_pairs(path: Path) -> list[Labelled]:
 
 
 def judged(pairs: Sequence[Labelled], judge: Judge | None) -> dict[str, object]:
-    """How often a judge says what the people said, and Cohen's kappa, which takes chance agreement away; its silence counts apart."""
+    """How often a judge says what the labels say, and Cohen's kappa, which takes chance agreement away; its silence counts apart."""
     if judge is None:
         return {"judge": "", "judge_agrees": None, "judge_kappa": None, "judge_silent": None}
     said = [(judge.says("", pair.acceptable, pair.answer), pair.correct) for pair in pairs]
