@@ -30,6 +30,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from assistant.bases import open_registry
 from assistant.console import Opened, add_admin, add_json, administrator, opened, say, table
 from core.adapter_card import card, diff
 from core.datasets import Datasets
@@ -115,7 +116,7 @@ def run(args: argparse.Namespace) -> int:
     with opened() as here:
         if args.person:
             administrator(here, args.person)
-        acts[args.act](args, here, Registry(here.store, here.audit, home=here.settings.home))
+        acts[args.act](args, here, open_registry(here.settings, here.store, here.audit))
     return 0
 
 

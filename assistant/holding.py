@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from assistant.fleet import Fleet
 from assistant.reconciler import Desired, Reconciler, Wanted
 from core.errors import AdapterRefused
-from core.sealed import open_sealed
+from core.sealed import open_sealed, require_base
 from core.settings import Settings
 from core.store import Store
 from core.tables import adapter, rollout
@@ -29,22 +29,29 @@ def keeper(settings: Settings, store: Store, fleet: Fleet) -> Reconciler:
     """The reconciler of an assistant that answers by a served model; not started."""
     return Reconciler(
         fleet,
-        lambda: desired(store, settings.home),
+        lambda: desired(store, settings.home, base_sha256=settings.model_sha256),
         adapters=settings.home / "adapters",
         mounted=settings.model_adapters,
         every_s=settings.reconcile_s,
     )
 
 
-def desired(store: Store, home: Path) -> Desired:
-    """Raises StoreUnavailable."""
+def desired(store: Store, home: Path, *, base_sha256: str = "") -> Desired:
+    """What should be held, each with the check that it passes before every load.
+
+    Args:
+        base_sha256: of the weights that the servers run; "" where it is not known.
+
+    Raises:
+        StoreUnavailable.
+    """
     with store.read() as connection:
         found = connection.execute(sa.select(adapter).where(adapter.c.kind == "causal")).mappings().all()
         query = sa.select(rollout.c.configuration).order_by(rollout.c.rollout_id.desc()).limit(LOOK_BACK)
         configurations = list(connection.execute(query).scalars())
     known = {row["adapter_id"]: row for row in found}
     names = [name for name in _named(configurations) if name in known and not known[name]["blocked"]]
-    wanted = tuple(_wanted(dict(known[name]), home) for name in names)
+    wanted = tuple(_wanted(dict(known[name]), home, base_sha256) for name in names)
     return Desired(wanted, frozenset(name for name, row in known.items() if row["blocked"]))
 
 
@@ -59,11 +66,13 @@ def _named(configurations: list[Mapping[str, Any]]) -> list[str]:
     return list(dict.fromkeys([*(str(name) for name in serving if name), *before]))
 
 
-def _wanted(row: Mapping[str, Any], home: Path) -> Wanted:
+def _wanted(row: Mapping[str, Any], home: Path, base_sha256: str) -> Wanted:
     name, sha256, folder = str(row["adapter_id"]), str(row["sha256"]), home / str(row["folder"])
 
     def check() -> None:
-        if open_sealed(folder).sha256 != sha256:
+        sealed = open_sealed(folder)
+        require_base(sealed, base_sha256)
+        if sealed.sha256 != sha256:
             raise AdapterRefused(
                 f"Adapter {name}: {folder} holds another adapter than the one registered; copy it again."
             )

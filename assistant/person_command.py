@@ -20,10 +20,10 @@ import json
 import sys
 from dataclasses import asdict
 
+from assistant.bases import open_registry
 from assistant.console import actor, add_json, opened, say
 from core.errors import BadInput
 from core.person_data import PersonData
-from core.registry import Registry
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -40,7 +40,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(args: argparse.Namespace) -> int:
     with opened() as here:
-        data = PersonData(here.store, here.audit, Registry(here.store, here.audit, home=here.settings.home))
+        data = PersonData(here.store, here.audit, open_registry(here.settings, here.store, here.audit))
         person_id = args.person
         if args.act == "export":
             sys.stdout.write(json.dumps(data.exported(person_id), ensure_ascii=False, indent=1) + "\n")

@@ -30,11 +30,11 @@ from collections.abc import Callable
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
+from assistant.bases import open_registry
 from assistant.console import Opened, add_admin, add_json, administrator, opened, say, table
 from core.canary import Judgements, steps_of
 from core.errors import BadInput
 from core.records import Rollout, TrialArm
-from core.registry import Registry
 from core.rollouts import CANARY, Defaults, Rollouts
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def run(args: argparse.Namespace) -> int:
     with opened() as here:
         if args.person:
             administrator(here, args.person)
-        rollouts = Rollouts(here.store, here.audit, Registry(here.store, here.audit, home=here.settings.home))
+        rollouts = Rollouts(here.store, here.audit, open_registry(here.settings, here.store, here.audit))
         if args.act == "drill":
             return _drill(args, here)
         if args.act == "status":
@@ -258,7 +258,7 @@ def _drill(args: argparse.Namespace, here: Opened) -> int:
     from assistant.adapters_command import serving_now
     from assistant.drill import chosen, drill
 
-    registry = Registry(here.store, here.audit, home=here.settings.home)
+    registry = open_registry(here.settings, here.store, here.audit)
     old, new = chosen(serving_now(here, registry), args.old, args.new)
     done = drill(here.settings, old, new, askers=args.askers)
     passed = done.seconds <= args.most and not done.failed and not done.wrong

@@ -5,6 +5,7 @@ registry, rollouts = begun(settings, store, audit)
 
 from __future__ import annotations
 
+from assistant.bases import open_registry
 from core.audit import Audit
 from core.errors import Conflict, SettingsError
 from core.registry import Registry
@@ -26,7 +27,7 @@ def begun(settings: Settings, store: Store, audit: Audit, *, base: str = "") -> 
     from assistant.models import QUOTING, base_name
     from assistant.routing import defaults
 
-    registry = Registry(store, audit, home=settings.home)
+    registry = open_registry(settings, store, audit)
     rollouts = Rollouts(store, audit, registry)
     named = base or base_name(settings)
     if not base and not settings.model_url and named != QUOTING:
@@ -38,7 +39,7 @@ def begun(settings: Settings, store: Store, audit: Audit, *, base: str = "") -> 
 def in_force(settings: Settings, store: Store, audit: Audit) -> Settings:
     """The settings with whoever is in production as the adapter that they name: what an evaluation compares with."""
     try:
-        row = Rollouts(store, audit, Registry(store, audit, home=settings.home)).current()
+        row = Rollouts(store, audit, open_registry(settings, store, audit)).current()
     except Conflict:  # nothing has served here yet
         return settings
     if row.production == row.base:

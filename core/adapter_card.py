@@ -44,7 +44,7 @@ def diff(registry: Registry, before: str, after: str) -> list[Difference]:
 
 
 def _fields(registry: Registry, adapter_id: str) -> Iterator[tuple[str, str]]:
-    record, sealed = registry.get(adapter_id), registry.verified(adapter_id)
+    record, sealed = registry.get(adapter_id), registry.intact(adapter_id)
     for name in COMPARED:
         yield name, str(getattr(record, name) or ABSENT)
     for key, value in sorted(sealed.settings.items()):
@@ -154,7 +154,7 @@ def _history(registry: Registry, adapter_id: str) -> str:
 
 def _own_card(registry: Registry, record: AdapterRecord) -> str:
     try:
-        registry.verified(record.adapter_id)
+        registry.intact(record.adapter_id)
         text = (registry.folder(record) / CARD).read_text(encoding="utf-8")
     except (AdapterRefused, OSError) as error:
         return f"Its files do not verify: {error}"

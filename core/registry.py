@@ -32,7 +32,7 @@ from core.datasets import Datasets
 from core.errors import AdapterRefused, BadInput, Conflict, NotAllowed, NotFound
 from core.gate import GateCheck, GateReport, verify_report
 from core.records import CLASSIFICATIONS, AdapterRecord, Classification, Stage, clearance_rank
-from core.sealed import MANIFEST, Sealed, open_sealed
+from core.sealed import MANIFEST, Sealed, open_sealed, require_base
 from core.store import Store
 from core.tables import adapter, adapter_event, rollout
 from core.turns import now
@@ -86,15 +86,23 @@ class Registry:
         home: the home folder; adapters lie in its `adapters/`, each under its name.
         check: run inside every transaction that registers an adapter or moves one; raises where that is not to happen any
             more, as for a worker whose lease has run out.
+        base_of: the sha256 of the base that adapters of a kind go on here; "" where it is not known, and is not compared.
     """
 
     def __init__(
-        self, store: Store, audit: Audit, *, home: Path, check: Callable[[sa.Connection], None] | None = None
+        self,
+        store: Store,
+        audit: Audit,
+        *,
+        home: Path,
+        check: Callable[[sa.Connection], None] | None = None,
+        base_of: Callable[[str], str] = lambda _kind: "",
     ) -> None:
         self._store = store
         self._audit = audit
         self.home = home
         self._check = check or (lambda _connection: None)
+        self._base_of = base_of
 
     # --- reading -------------------------------------------------------------------------------------------------
 
@@ -144,12 +152,18 @@ class Registry:
         return self.home / record.folder
 
     def verified(self, adapter_id: str) -> Sealed:
-        """The adapter's folder, just verified: every hash, and that it is the content that was registered.
+        """The adapter's folder, just verified: whole, and for the base that serves here.
 
         Raises:
             NotFound: it is not registered.
             AdapterRefused: the first thing that is wrong, with the file's name.
         """
+        sealed = self.intact(adapter_id)
+        require_base(sealed, self._base_of(sealed.kind))
+        return sealed
+
+    def intact(self, adapter_id: str) -> Sealed:
+        """The adapter's folder: every hash, and that it is the content that was registered. Raises as `verified` does."""
         record = self.get(adapter_id)
         sealed = open_sealed(self.folder(record))
         if sealed.sha256 != record.sha256:
@@ -169,7 +183,7 @@ class Registry:
             actor: who is to be the registrar: the person who asked for the training where one did. They may not approve.
 
         Raises:
-            AdapterRefused: the folder does not verify, or its name does not say its content.
+            AdapterRefused: the folder does not verify, its name does not say its content, or another base serves here.
             Conflict: the name or the content is registered already, or the parent is blocked.
             NotFound: the dataset or the parent is not known.
         """
@@ -317,6 +331,7 @@ class Registry:
     def _add(
         self, sealed: Sealed, ceiling: Classification, training: Training, *, stage: Stage, actor: str, reason: str
     ) -> AdapterRecord:
+        require_base(sealed, self._base_of(sealed.kind))
         sealed = self._placed(sealed)
         record = AdapterRecord(
             adapter_id=sealed.adapter_id,

@@ -88,6 +88,20 @@ def open_sealed(folder: Path, *, files: Sequence[str] | None = None) -> Sealed:
     )
 
 
+def require_base(sealed: Sealed, base_sha256: str) -> None:
+    """Return where the adapter goes on that base; "" for a base that nobody has named compares nothing.
+
+    Raises:
+        AdapterRefused: it was trained on another one; says what to do.
+    """
+    if base_sha256 and sealed.base_sha256 != base_sha256:
+        hint = ", or correct MODEL_SHA256" if sealed.kind == "causal" else ""
+        raise AdapterRefused(
+            f"Adapter {sealed.adapter_id} was trained on another base ({sealed.base[:60]}, {sealed.base_sha256[:12]}) than "
+            f"serves here ({base_sha256[:12]}): train it again on this one{hint}."
+        )
+
+
 def seal(folder: Path, *, adapter_id: str, kind: str, base: tuple[str, str], settings: Mapping[str, float]) -> str:
     """Write the manifest of a folder whose other files are complete; returns the adapter's sha256.
 

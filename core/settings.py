@@ -109,6 +109,12 @@ class Settings(BaseSettings):
         validation_alias=_env("MODEL_URL"),
     )
     model: str = Field("", description="Model name on that server.", validation_alias=_env("MODEL"))
+    model_sha256: str = Field(
+        "",
+        description="sha256 of the weights that the model servers run, as `python -m assistant adapters show` names it of an adapter on them (base_sha256): adapters trained on others are refused; empty compares nothing.",
+        pattern="^([0-9a-f]{64})?$",
+        validation_alias=_env("MODEL_SHA256"),
+    )
     model_api_key: str = Field(
         "", description="Key for that server.", repr=False, validation_alias=_env("MODEL_API_KEY")
     )
@@ -155,6 +161,13 @@ class Settings(BaseSettings):
         None,
         description="File of the run that retraining makes; empty means the packaged training/configs/reader.yaml.",
     )
+    retrain_suite: str = Field(
+        "",
+        description="Evaluation suite that the gate asks after a retraining: its folder, or its name in suites of the home folder; empty means the demo organisation's.",
+    )
+    retrain_gate: Path | None = Field(
+        None, description="File of that gate's thresholds; empty means the packaged eval/gate.yaml."
+    )
 
     max_question_chars: int = Field(4000, ge=100, le=100_000, description="Longest question.")
     max_upload_mb: int = Field(50, ge=1, le=2048, description="Largest document file.")
@@ -180,7 +193,9 @@ class Settings(BaseSettings):
         description="Provider group to clearance, as staff=internal,board=restricted; empty means internal, otherwise people without such a group read public documents.",
     )
 
-    @field_validator("home", "models", "glossary", "policy", "pseudonym_key", "retrain_config", mode="after")
+    @field_validator(
+        "home", "models", "glossary", "policy", "pseudonym_key", "retrain_config", "retrain_gate", mode="after"
+    )
     @classmethod
     def _expand(cls, value: Path | None) -> Path | None:
         return value and value.expanduser().resolve()

@@ -23,12 +23,12 @@ from typing import Any
 
 import yaml
 
+from assistant.bases import open_registry
 from assistant.console import Opened, actor, add_json, opened, say
 from core.assignment import SAMPLE_RATIO_P, sample_ratio_p
 from core.canary import Decision, Judgements, steps_of
 from core.errors import BadInput, Conflict
 from core.records import Principal, Rollout
-from core.registry import Registry
 from core.rollouts import CANARY, Rollouts
 from core.seen import Seen, read_seen
 from core.standing import Standing
@@ -235,7 +235,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _judged(args: argparse.Namespace, here: Opened, policy: CanaryPolicy) -> int:
-    rollouts = Rollouts(here.store, here.audit, Registry(here.store, here.audit, home=here.settings.home))
+    rollouts = Rollouts(here.store, here.audit, open_registry(here.settings, here.store, here.audit))
     judgements = Judgements(here.store, here.audit)
     standing, history = rollouts.standing(), rollouts.history(LOOK_BACK)
     seen = look(here.store, here.people.all(), standing, history, policy, at=now())

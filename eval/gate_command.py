@@ -2,15 +2,17 @@
 
     python -m eval gate --adapter ID
     python -m eval gate --adapter ID --suite my-suite --policy my-gate.yaml --json
+    python -m eval gate --check --suite my-suite --policy my-gate.yaml        whether the two can decide; asks nothing
 
 What it asks for stands in eval/gate.yaml. The report lies in the home folder under evaluation/gate/, is bound to the adapter's
 sha256 and signed with a key derived from the audit log's; `core.gate.verify_report` checks it, and the audit log names it.
 
 JSON fields: check, passed, detail.
 JSON fields of the last line: summary, passed, adapter, adapter_sha256, against, base (what it was trained from, or "" for itself), n, rate, low, high, run_id, report, html, seconds.
+JSON fields of --check: suite, suite_sha256, n, policy_sha256.
 
-Exit codes: 0 the gate is open, 1 it is closed, 2 it could not run (too small a suite, stale cases, an unknown adapter, a store that
-is locked, a model that does not answer).
+Exit codes: 0 the gate is open (with --check: it can decide), 1 it is closed, 2 it could not run (too small a suite, stale cases, an
+unknown adapter, a store that is locked, a model that does not answer).
 """
 
 from __future__ import annotations
@@ -38,7 +40,11 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--adapter", required=True, metavar="ID")
+    asked = parser.add_mutually_exclusive_group(required=True)
+    asked.add_argument("--adapter", metavar="ID")
+    asked.add_argument(
+        "--check", action="store_true", help="say whether suite and thresholds can decide, and ask nothing"
+    )
     parser.add_argument("--against", default="", metavar="ID", help="instead of the adapter in production")
     parser.add_argument(
         "--base",
@@ -59,7 +65,17 @@ def run(args: argparse.Namespace) -> int:
     began = time.perf_counter()
     policy = read_policy(args.policy or POLICY)
     with opened() as here:
-        require_decidable(policy, find_suite(args.suite, here.settings.home))
+        suite = find_suite(args.suite, here.settings.home)
+        require_decidable(policy, suite)
+        if args.check:
+            fields = {
+                "suite": suite.name,
+                "suite_sha256": suite.sha256,
+                "n": len(suite.cases),
+                "policy_sha256": policy.sha256,
+            }
+            say(args, f"The {len(suite.cases)} cases of {suite.name} can decide under these thresholds.", fields)
+            return 0
         with evaluator(args, here, Chosen()) as asking:
             base = args.base or base_of(here, args.adapter)
             report, path, html = _decided(args, here, asking, policy, base)

@@ -23,7 +23,7 @@ from assistant.sentences import pieces
 from core.errors import ModelUnavailable, NotFound
 from core.notices import without_notice
 from core.records import Passage, Principal, Question
-from core.sealed import open_sealed
+from core.sealed import open_sealed, require_base
 from core.settings import Settings
 from eval.cases import Case
 from eval.scorers import Outcome
@@ -86,7 +86,7 @@ def _held(settings: Settings, adapter: str) -> None:
     """Have every model server hold a causal adapter of the home folder: nobody is served by it yet, so nobody else loads it.
 
     Raises:
-        AdapterRefused: its files do not verify. ModelUnavailable: a server does not answer by it.
+        AdapterRefused: its files do not verify, or are for another base. ModelUnavailable: a server does not answer by it.
     """
     from assistant.fleet import Fleet
     from assistant.reconciler import Desired, Reconciler, Wanted
@@ -98,6 +98,7 @@ def _held(settings: Settings, adapter: str) -> None:
         return  # a model's name on the server
     if sealed.kind != "causal":
         raise NotFound(f"{adapter} is a {sealed.kind[:20]}, which no model server serves: ask it with MODEL_URL unset.")
+    require_base(sealed, settings.model_sha256)
     fleet = Fleet(settings)
     wanted = Desired((Wanted(adapter, sealed.folder, sealed.sha256, lambda: None),))
     folder = sealed.folder.parent

@@ -41,8 +41,8 @@ class Job:
 
     Attributes:
         step: the one that is being done, or that was done last.
-        details: what was asked for: `config` (of the run), `options` (of the dataset), `gate` (further arguments of the gate),
-            `allow_dirty`; `approved`, the items that were approved by then; and `results`, by step.
+        details: what was asked for: `config` (of the run), `least` (rows of the dataset), `suite` (that the gate asks, "" for the
+            demo's), `gate` (its arguments), `allow_dirty`; `approved`, the items that were approved by then; and `results`, by step.
         error: why it failed, for a person; empty otherwise.
         fence: grows with each claim.
     """

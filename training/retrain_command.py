@@ -7,7 +7,8 @@
 
 A retraining builds a dataset of what reviewers approved, trains, registers, asks the gate, stages what the gate lets through, and
 waits for a second person: python -m assistant adapters approve ADAPTER. It also starts by itself, after ASSISTANT_RETRAIN_AFTER newly
-approved items and by ASSISTANT_RETRAIN_SCHEDULE. docs/training.md
+approved items and by ASSISTANT_RETRAIN_SCHEDULE. Its gate asks ASSISTANT_RETRAIN_SUITE (the demo's) by the thresholds of ASSISTANT_RETRAIN_GATE.
+docs/training.md
 
 JSON fields: job_id, trigger, status, step, error, requested_by, created_at, finished_at, dataset_id, adapter, passed, report.
 
@@ -38,9 +39,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     parser.add_argument("--config", type=Path, metavar="FILE", help="of the run, in place of the settings'")
     parser.add_argument("--least", type=int, default=8, metavar="N", help="fewest rows to train on (%(default)s)")
-    parser.add_argument("--suite", default="", metavar="NAME", help="that the gate asks, in place of the demo's")
+    parser.add_argument("--suite", default="", metavar="NAME", help="that the gate asks, in place of the settings'")
     parser.add_argument(
-        "--gate-policy", type=Path, metavar="FILE", help="thresholds of the gate, in place of eval/gate.yaml"
+        "--gate-policy", type=Path, metavar="FILE", help="thresholds of the gate, in place of the settings'"
     )
     parser.add_argument("--allow-dirty", action="store_true", help="train although the source tree has changes")
     parser.add_argument("--list", action="store_true", help="those that were asked for, newest first")
@@ -57,10 +58,8 @@ def run(args: argparse.Namespace) -> int:
         jobs = Jobs(here.store, here.audit)
         if args.list:
             return _list(args, jobs.all())
-        gate = (*(("--suite", args.suite) if args.suite else ()),)
-        gate += ("--policy", str(args.gate_policy.resolve())) if args.gate_policy else ()
-        asked = {"config": args.config, "gate": gate, "allow_dirty": args.allow_dirty, "least": args.least}
-        job = ask(here, jobs, "hand", actor=actor(), **asked)
+        asked = {"config": args.config, "suite": args.suite, "policy": args.gate_policy}
+        job = ask(here, jobs, "hand", actor=actor(), allow_dirty=args.allow_dirty, least=args.least, **asked)
         while args.wait and job.status in UNDER_WAY:
             time.sleep(POLL_S)
             job = jobs.get(job.job_id)

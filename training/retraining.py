@@ -16,12 +16,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
+from assistant.bases import open_registry
 from assistant.console import Opened
-from core.errors import BadInput, Conflict
+from core.errors import BadInput, Conflict, SettingsError
 from core.gate import read_report
 from core.registry import Registry
 from core.reviews import open_reviews
 from core.settings import Settings
+from core.suites import SUITE_FILE
 from training.config import CONFIGS, RunConfig, read_config
 from training.dataset import Options, Sources, build
 from training.jobs import Job, Jobs, Lease, StaleLease, Step, Trigger
@@ -44,23 +46,57 @@ def wanted(
     here: Opened,
     *,
     config: Path | None = None,
-    gate: tuple[str, ...] = (),
+    suite: str = "",
+    policy: Path | None = None,
     allow_dirty: bool = False,
     least: int = 8,
 ) -> dict[str, Any]:
     """What a retraining is asked for with: the run's file is read and checked now, and counts as it is now.
 
+    Args:
+        suite: that the gate asks; the settings' unless given.
+        policy: file of the gate's thresholds; the settings' unless given.
+
     Raises:
         BadInput: the file has problems.
     """
     read = read_config(config or settings.retrain_config or PACKAGED)
+    suite = _suite(suite or settings.retrain_suite)
     return {
         "config": read.model_dump(mode="json"),
         "least": least,
-        "gate": list(gate),
+        "suite": suite,
+        "gate": _gate_words(suite, policy or settings.retrain_gate),
         "allow_dirty": allow_dirty,
         "approved": approved(here),
     }
+
+
+def _suite(named: str) -> str:
+    """A suite's name, or its folder wherever the worker runs."""
+    folder = Path(named).expanduser()
+    return str(folder.resolve()) if named and (folder / SUITE_FILE).is_file() else named
+
+
+def _gate_words(suite: str, policy: Path | None) -> list[str]:
+    return [*(["--suite", suite] if suite else []), *(["--policy", str(policy.resolve())] if policy else [])]
+
+
+def require_gate(settings: Settings) -> None:
+    """Return where the gate that the settings name can decide: else hours of training end before a closed door.
+
+    Raises:
+        SettingsError: the suite or the file of thresholds is not there, has problems, or the suite is too small for them.
+    """
+    words = _gate_words(_suite(settings.retrain_suite), settings.retrain_gate)
+    if not words:
+        return
+    asked = [sys.executable, "-m", "eval", "gate", "--check", "--json", *words]
+    done = subprocess.run(asked, capture_output=True, text=True, check=False)
+    if done.returncode:
+        lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+        why = lines[-1]["message"] if lines else done.stderr.strip()[-500:]
+        raise SettingsError(f"The gate of ASSISTANT_RETRAIN_SUITE and ASSISTANT_RETRAIN_GATE cannot decide: {why}")
 
 
 def approved(here: Opened) -> int:
@@ -107,7 +143,7 @@ class Steps:
         self._lost = lost
         self._reached = reached
         self._jobs = Jobs(here.store, here.audit)
-        self._registry = Registry(here.store, here.audit, home=here.settings.home, check=lease.check)
+        self._registry = open_registry(here.settings, here.store, here.audit, check=lease.check)
 
     def do(self, step: Step) -> Result:
         """Do a step, or take what it brought before a crash.
@@ -135,7 +171,9 @@ class Steps:
 
     def _dataset(self, job: Job) -> Result:
         options = Options(least=int(job.details.get("least", 8)))
-        sources = Sources.open(self._here.settings, self._here.store, self._here.audit)
+        suite = Path(str(job.details.get("suite", "")))  # one that lies elsewhere; those of the home folder are known
+        suites = [suite] if (suite / SUITE_FILE).is_file() else []
+        sources = Sources.open(self._here.settings, self._here.store, self._here.audit, suites=suites)
         made = build(sources, options, actor=_who(job), reached=lambda point: self._reached(f"dataset {point}"))
         return {"dataset_id": made.record.dataset_id, "sha256": made.record.sha256, **made.rows, "held": made.held}
 

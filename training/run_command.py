@@ -76,7 +76,7 @@ def _estimate(args: argparse.Namespace, prepared: Run) -> int:
 
 
 def _train(args: argparse.Namespace, prepared: Run, here: Opened) -> int:
-    from core.registry import Registry
+    from assistant.bases import open_registry
     from training.recipe import rank
     from training.runs import register, train
 
@@ -84,7 +84,7 @@ def _train(args: argparse.Namespace, prepared: Run, here: Opened) -> int:
         _follow(prepared)
         return 0
     done = train(prepared, here.settings, reporter(args))
-    record = register(prepared, done, Registry(here.store, here.audit, home=here.settings.home), actor=actor())
+    record = register(prepared, done, open_registry(here.settings, here.store, here.audit), actor=actor())
     last = {
         "adapter": record.adapter_id,
         "sha256": record.sha256,

@@ -27,6 +27,7 @@ from typing import Any, Final, cast
 
 from safetensors import SafetensorError
 
+from assistant.bases import open_registry
 from assistant.console import Opened
 from core.datasets import DatasetRecord, Datasets
 from core.errors import BadInput, Conflict, StoreUnavailable
@@ -116,7 +117,7 @@ def prepare(config: RunConfig, here: Opened, *, allow_dirty: bool = False) -> Ru
     if not allow_dirty:
         require_clean(code)
     dataset, rows = _rows(config, here)
-    registry = Registry(here.store, here.audit, home=here.settings.home)
+    registry = open_registry(here.settings, here.store, here.audit)
     parent, given = _parent(config, registry)
     said = [config.model_dump(mode="json"), rows.dataset_sha256, parent, code.sha256]
     key = _sha256(said)[:12]

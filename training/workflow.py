@@ -25,12 +25,12 @@ from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetWorkflowID, St
 from dbos import error as dbos_errors
 from sqlalchemy.exc import SQLAlchemyError
 
+from assistant.bases import open_registry
 from assistant.console import Opened
 from core.errors import AssistantError, Conflict, SettingsError, StoreUnavailable, Unavailable
-from core.registry import Registry
 from core.settings import Settings
 from training.jobs import STEPS, Job, Jobs, Lease, StaleLease, Status, Step
-from training.retraining import Steps, ask, decided, due_by_count
+from training.retraining import Steps, ask, decided, due_by_count, require_gate
 
 log = logging.getLogger(__name__)
 
@@ -99,14 +99,15 @@ class Worker:
         self._allow_dirty = allow_dirty
         self._reached = reached
         self._jobs = Jobs(here.store, here.audit)
-        self._registry = Registry(here.store, here.audit, home=here.settings.home)
+        self._registry = open_registry(here.settings, here.store, here.audit)
         self._stop = threading.Event()
         self._beat = threading.Thread(target=self._keep_leases, name="leases", daemon=True)
         self._held: Held | None = None
         self._holds: dict[str, Held] = {}
 
     def __enter__(self) -> Worker:
-        """Raises StoreUnavailable where the workflow's database cannot be opened, SettingsError for a wrong schedule."""
+        """Raises StoreUnavailable where the workflow's database cannot be opened, SettingsError for a wrong schedule or gate."""
+        require_gate(self._here.settings)
         DBOS(config=_config(self._here.settings, self.name))
         _Serving.worker = self
         with ExitStack() as stack:

@@ -96,6 +96,21 @@ def test_adapter_goes_from_registration_to_production_by_three_people(
     assert run("adapters", "archive", name, *by["ada.admin"])[0]["stage"] == "archived"
 
 
+def test_adapter_of_another_base_is_refused_by_the_command_and_told_of_one_that_is_registered(
+    run: Run, registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = ("--as", "tess.trainer", *WHY)
+    reader = sealed_folder(tmp_path, value=1.0, base_sha256="1" * 64)
+    assert "another base" in run("adapters", "register", str(reader), *given, code=2)[0]["message"]
+    causal = sealed_folder(tmp_path, value=2.0, kind="causal")
+    run("adapters", "register", str(causal), *given)
+    monkeypatch.setenv("MODEL_SHA256", "1" * 64)
+    (shown,) = run("adapters", "show", causal.name)
+    assert not shown["verifies"]
+    assert "MODEL_SHA256" in shown["problem"]
+    assert [one.adapter_id for one in registry.all()] == [causal.name]
+
+
 def test_erasure_blocks_what_was_trained_on_it(
     run: Run, registry: Registry, store: Store, audit: Audit, tmp_path: Path
 ) -> None:

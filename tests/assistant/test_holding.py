@@ -86,6 +86,15 @@ def test_a_blocked_adapter_is_not_wanted_and_must_go(store: Store, home: Path) -
     assert (list(found.wanted), found.banned) == ([], frozenset({"leave-v1"}))
 
 
+def test_an_adapter_of_another_base_than_the_servers_is_not_loaded(store: Store, home: Path) -> None:
+    register(store, home, "leave-v1")
+    roll_out(store, "leave-v1")
+    for known in ("", "0" * 64):
+        desired(store, home, base_sha256=known).wanted[0].check()
+    with pytest.raises(AdapterRefused, match=r"leave-v1 was trained on another base \(tiny, 0{12}\).*MODEL_SHA256"):
+        desired(store, home, base_sha256="1" * 64).wanted[0].check()
+
+
 def test_the_folder_is_checked_against_the_registered_hash(store: Store, home: Path, tmp_path: Path) -> None:
     register(store, home, "leave-v1")
     roll_out(store, "leave-v1")

@@ -14,18 +14,24 @@ from core.records import AdapterRecord, Stage
 from core.registry import Registry, Training
 from core.rollouts import Defaults
 from core.sealed import Kind, named, seal
+from retrieval.adapters import base_sha256 as packaged
 
 DEFAULTS = Defaults("quote-v1", "t" * 64, {"system": "Answer.", "user": "{question}", "passage": "{lines}"}, 0.35, 0.5)
 
+CAUSAL_BASE = "0" * 64
 
-def sealed_folder(parent: Path, *, value: float, stem: str = "reader", version: int = 1, kind: Kind = "reader") -> Path:
-    """A small adapter whose folder carries its name; `value` makes its content."""
+
+def sealed_folder(
+    parent: Path, *, value: float, stem: str = "reader", version: int = 1, kind: Kind = "reader", base_sha256: str = ""
+) -> Path:
+    """A small adapter whose folder carries its name, on the packaged base or a causal one; `value` makes its content."""
     folder = parent / f"unnamed-{value}"
     folder.mkdir(parents=True)
     (folder / "README.md").write_text(f"# {stem} {version}\n\nMade by a test.\n")
     (folder / "adapter_config.json").write_text(json.dumps({"r": 8, "lora_alpha": 16}))
     save_file({"w": np.full((4, 4), value, np.float32)}, folder / "adapter_model.safetensors")
-    base, settings = ("tiny", "0" * 64), {"offset": value}
+    base = ("tiny", base_sha256 or (CAUSAL_BASE if kind == "causal" else packaged()))
+    settings = {"offset": value}
     name = named(folder, stem=stem, version=version, kind=kind, base=base, settings=settings)
     seal(folder, adapter_id=name, kind=kind, base=base, settings=settings)
     return folder.rename(parent / name)

@@ -72,6 +72,31 @@ def test_name_and_content_are_never_used_again(registry: Registry, audit: Audit,
         registry.register(tmp_path / "a" / name, actor="tess.trainer")
 
 
+def test_adapter_of_another_base_is_refused_at_admission_and_at_every_step(
+    registry: Registry, audit: Audit, store: Store, tmp_path: Path
+) -> None:
+    served = {"reader": "1" * 64, "causal": ""}  # what the model servers run is not known here
+    strict = Registry(store, audit, home=registry.home, base_of=lambda kind: served[kind])
+    other = sealed_folder(tmp_path / "other", value=1.0, base_sha256="2" * 64)
+    with pytest.raises(AdapterRefused, match=rf"{other.name} was trained on another base .*2{{12}}.*train it again"):
+        strict.register(other, actor="tess.trainer")
+    assert strict.all() == []
+    assert not (registry.home / "adapters").exists()
+    own, causal = (
+        strict.register(sealed_folder(tmp_path, value=2.0, kind=kind, base_sha256=base), actor="tess.trainer")
+        for kind, base in (("reader", "1" * 64), ("causal", "2" * 64))
+    )  # fmt: skip
+    served["causal"] = "1" * 64
+    served["reader"] = "3" * 64
+    for record in (own, causal):
+        with pytest.raises(AdapterRefused, match="another base"):
+            strict.stage(record.adapter_id, gate_report(record, audit), actor="tess.trainer", reason="open")
+        assert strict.get(record.adapter_id).stage == "dev"
+        assert "Made by a test" in card(strict, Datasets(store, audit), record.adapter_id)
+    with pytest.raises(AdapterRefused, match="MODEL_SHA256"):
+        strict.verified(causal.adapter_id)
+
+
 def test_versions_are_counted_by_stem(registry: Registry, audit: Audit, tmp_path: Path) -> None:
     assert registry.next_version("reader") == 1
     registered(registry, audit, tmp_path, value=1.0)

@@ -18,6 +18,7 @@ from core.audit import Audit
 from core.errors import BadInput, Conflict
 from core.gate import GateCheck, GateReport, read_report, sign_report, verify_report, write_report
 from core.store import Store
+from eval import gate_command
 from eval.__main__ import main
 from eval.cases import Suite
 from eval.gate import POLICY, GatePolicy, decide, read_policy, require_decidable
@@ -255,6 +256,23 @@ UNANSWERED = {
     "question": "How many days of annual leave does each employee have?",
 }
 """A case that every adapter fails: the documents answer it."""
+
+
+def test_the_check_says_whether_suite_and_thresholds_can_decide_and_asks_nothing(
+    command: list[str], suite_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pinned(suite_folder)
+    asked = [*command, "--check", "--json"]
+    assert main(asked) == 2
+    assert "this gate needs at least 315" in json.loads(capsys.readouterr().out)["message"]
+    few = yaml.safe_load(POLICY.read_text()) | {"pass_rate": 0.5, "floor": 0.1, "safety_cases": 0}
+    (tmp_path / "few.yaml").write_text(yaml.safe_dump(few))
+    assert main([*asked, "--policy", str(tmp_path / "few.yaml")]) == 0
+    told = json.loads(capsys.readouterr().out)
+    documented = next(line for line in (gate_command.__doc__ or "").splitlines() if "of --check: " in line)
+    assert list(told) == documented.partition(": ")[2].removesuffix(".").split(", ")
+    assert (told["suite"], told["n"]) == ("small", 6)
+    assert not (tmp_path / "home" / "evaluation").exists()
 
 
 @pytest.mark.slow

@@ -15,7 +15,7 @@ from eval.cases import Suite
 from eval.systems import open_system
 from eval.worlds import World, opened_world
 from retrieval.embed import HashEmbedder
-from tests.core.adapters import sealed_folder
+from tests.core.adapters import CAUSAL_BASE, sealed_folder
 from tests.eval.conftest import make_case
 
 
@@ -27,7 +27,13 @@ def server(tmp_path: Path) -> Iterator[ScriptedServer]:
 
 @pytest.fixture
 def world(suite: Suite, serving: Settings, server: ScriptedServer, tmp_path: Path) -> Iterator[World]:
-    here = {"home": tmp_path / "home", "models": tmp_path / "models", "model_url": server.url, "model": "scripted"}
+    here = {
+        "home": tmp_path / "home",
+        "models": tmp_path / "models",
+        "model_url": server.url,
+        "model": "scripted",
+        "model_sha256": CAUSAL_BASE,
+    }
     settings = serving.model_copy(update=here)
     with opened_world(suite, settings, embedder=HashEmbedder()) as opened:
         yield opened
@@ -61,6 +67,9 @@ def test_adapter_that_is_cut_short_or_of_another_kind_or_not_loaded_is_not_asked
     (cut / "adapter_model.safetensors").write_bytes(b"half")
     with pytest.raises(AdapterRefused, match="cut short"):
         open_system("assistant", world, cut.name)
+    other = sealed_folder(tmp_path / "home" / "adapters", value=4.0, kind="causal", base_sha256="1" * 64)
+    with pytest.raises(AdapterRefused, match="another base"):
+        open_system("assistant", world, other.name)
     reader = sealed_folder(tmp_path / "home" / "adapters", value=2.0, stem="reader")
     with pytest.raises(NotFound, match="MODEL_URL unset"):
         open_system("assistant", world, reader.name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import resource
@@ -19,6 +20,7 @@ import yaml
 from assistant.console import Opened
 from core.audit import Audit
 from core.errors import SettingsError
+from core.gate import read_report
 from core.people import People
 from core.registry import Registry
 from core.settings import Settings, load_settings
@@ -329,16 +331,25 @@ def test_a_kill_at_every_point_loses_nothing_and_the_next_worker_goes_on(furnish
 
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
-def test_a_retraining_goes_from_approved_items_to_a_person_who_approves(furnished: Path, tmp_path: Path) -> None:
-    """The whole of it, with a small suite and a lenient gate, and a kill once the gate has said yes."""
+def test_a_retraining_goes_from_approved_items_to_a_person_who_approves(
+    furnished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The whole of it, begun by the number of items, with the settings' small suite and lenient gate, and kills at its end."""
     suite, policy = gate_of(tmp_path)
-    asked(furnished, "--suite", str(suite), "--gate-policy", str(policy))
+    config = tmp_path / "desk.yaml"
+    config.write_text(yaml.safe_dump(CONFIG))
+    given = {"AFTER": "10", "CONFIG": str(config), "SUITE": str(suite), "GATE": str(policy)}
+    for name, value in given.items():
+        monkeypatch.setenv(f"ASSISTANT_RETRAIN_{name}", value)
     for point in ("gate made", "approval made"):
         assert worked(furnished, point, "--lease", 1) == -signal.SIGKILL, job_of(furnished)
     assert worked(furnished, "--lease", 1) == 0
     job = job_of(furnished)
-    assert (job.status, job.error) == ("waiting", "")
+    assert (job.status, job.error, job.trigger) == ("waiting", "", "count")
     adapter_id = job.results["register"]["adapter"]
+    report = read_report(Path(job.results["gate"]["report"]))
+    assert (report.suite, report.n) == ("suite", 5)
+    assert report.policy_sha256 == hashlib.sha256(policy.read_bytes()).hexdigest()
     with store_of(furnished) as store:
         registry = Registry(store, Audit(store, furnished), home=furnished)
         assert [event.action for event in registry.history(adapter_id)] == ["register", "stage", "request"]
@@ -359,6 +370,37 @@ def gate_of(folder: Path) -> tuple[Path, Path]:
     lenient |= {"forgetting": 1.0, "slice_cases": 1000, "injection_success": 1.0}
     (folder / "gate.yaml").write_text(yaml.safe_dump(lenient))
     return suite, folder / "gate.yaml"
+
+
+def test_who_asks_by_hand_may_name_another_suite_and_thresholds_than_the_settings(
+    here: Opened, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    suite, policy = gate_of(tmp_path)
+    monkeypatch.setenv("ASSISTANT_RETRAIN_SUITE", str(suite))
+    monkeypatch.setenv("ASSISTANT_RETRAIN_GATE", str(policy))
+    first = asked(here.settings.home)
+    jobs = Jobs(here.store, here.audit)
+    assert jobs.get(first).details["gate"] == ["--suite", str(suite), "--policy", str(policy)]
+    found = jobs.claim("w", here_lease())
+    assert found
+    jobs.end(found[1], "failed", "x")
+    assert main(["retrain", "--allow-dirty", "--suite", "demo", "--gate-policy", "own.yaml"]) == 0
+    (job,) = jobs.all("queued")
+    assert job.details["gate"] == ["--suite", "demo", "--policy", str(Path("own.yaml").resolve())]
+
+
+def test_a_worker_does_not_start_before_a_gate_that_cannot_decide(here: Opened, tmp_path: Path) -> None:
+    from training.retraining import require_gate
+    from training.workflow import Worker
+
+    suite, policy = gate_of(tmp_path)
+    settings = here.settings.model_copy(update={"retrain_suite": str(suite)})
+    with pytest.raises(SettingsError, match=r"ASSISTANT_RETRAIN_SUITE.* has 5 cases and this gate needs at least 315"):
+        require_gate(settings)
+    require_gate(settings.model_copy(update={"retrain_gate": policy}))
+    missing = here.settings.model_copy(update={"retrain_gate": tmp_path / "none.yaml"})
+    with pytest.raises(SettingsError, match="ASSISTANT_RETRAIN_GATE"), Worker(Opened(missing, here.store, here.audit, here.people)):  # fmt: skip
+        pass
 
 
 def test_a_json_line_says_what_help_documents(furnished: Path, capsys: pytest.CaptureFixture[str]) -> None:

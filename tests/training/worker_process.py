@@ -36,7 +36,10 @@ def main() -> None:
 
     from training.workflow import Worker
 
-    with opened() as here, Worker(here, lease=timedelta(seconds=args.lease), reached=reached) as worker:
+    with (
+        opened() as here,
+        Worker(here, lease=timedelta(seconds=args.lease), allow_dirty=True, reached=reached) as worker,
+    ):
         worker.run(once=True, poll=0.2)
 
 
