@@ -91,6 +91,12 @@ class Judgements:
             rows = connection.execute(query.order_by(canary_judgement.c.judgement_id.desc()).limit(limit))
             return [_judgement(row) for row in rows]
 
+    def times(self, rollouts: Sequence[int]) -> list[datetime]:
+        """When these rollouts were judged."""
+        query = sa.select(canary_judgement.c.at).where(canary_judgement.c.rollout_id.in_(rollouts))
+        with self._store.read() as connection:
+            return list(connection.scalars(query))
+
     def last(self, rollouts: Sequence[int]) -> Judgement | None:
         """The newest judgement of these rollouts."""
         return next(iter(self.all(rollouts, limit=1)), None)

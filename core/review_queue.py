@@ -34,6 +34,8 @@ from core.turns import turn_of, without_text
 
 AT_ONCE = 500
 LIMIT = 1000
+LONGEST_LEASE = timedelta(days=1)
+"""The longest that the settings allow. A hold that lasts longer from now on was taken before the clock jumped back, and is over."""
 STAFF = frozenset({"support", "admin"})
 NO_REVIEWER = "Reviewing needs the role support or admin. Ask your administrator."
 
@@ -221,7 +223,7 @@ def matches(item: Item, wanted: QueueFilter, reviewer: Principal | None, now: da
         and wanted.adapter in ("", item.adapter)
         and (not wanted.assignee or assignee == item.assigned_to)
         and (not wanted.reason or wanted.reason in item.reasons)
-        and item.created_at <= now - timedelta(days=wanted.older_than_days)
+        and (not wanted.older_than_days or item.created_at <= now - timedelta(days=wanted.older_than_days))
         and (not wanted.overdue or item.overdue(now))
         and wanted.decision in ("", item.decision)
     )
@@ -291,7 +293,7 @@ def _stored(wanted: QueueFilter) -> list[sa.ColumnElement[bool]]:
 
 
 def _view(row: Any, reviewer: Principal | None, sources: Mapping[Key, Source], *, mine: bool, now: datetime) -> Item:
-    held = bool(row.assigned_to) and row.lease_until is not None and row.lease_until > now
+    held = bool(row.assigned_to) and row.lease_until is not None and now < row.lease_until <= now + LONGEST_LEASE
     own = [sources[key] for key in _keys([row])]
     status = row.status
     mine = mine or (row.gold is not None and reviewer is not None and reviewer.person_id in row.gold["known_to"])

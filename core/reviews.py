@@ -21,7 +21,7 @@ from core.errors import Conflict, NotAllowed, NotFound
 from core.people import principal
 from core.records import Decision, Principal, Triage, Turn
 from core.review_items import feedback_of
-from core.review_queue import STAFF, Queue, refusal, reviews_of
+from core.review_queue import LONGEST_LEASE, STAFF, Queue, refusal, reviews_of
 from core.review_records import Approved, Item, Judgement, QueueFilter, Step
 from core.review_rules import agree, settled, sound
 from core.settings import Settings
@@ -64,6 +64,7 @@ class Reviews:
         free = sa.or_(
             review_item.c.lease_until.is_(None),
             review_item.c.lease_until <= now,
+            review_item.c.lease_until > now + LONGEST_LEASE,
             review_item.c.assigned_to.in_(("", reviewer.person_id)),
         )
         mine = sa.and_(review_item.c.item_id == item_id, review_item.c.status != "done", free)

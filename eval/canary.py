@@ -3,7 +3,8 @@
     python -m eval canary            says what it would do, and keeps the judgement
     python -m eval canary --act      and does it; an assistant that serves runs this every few minutes
 
-A person counts for the arm that they were assigned to, whoever answered them. At 100 % the trial adapter is compared with what
+A person counts for the arm that they were assigned to, whoever answered them. Hours are those in which somebody asked or it was
+judged: a clock that jumps adds none. At 100 % the trial adapter is compared with what
 production did in the steps before. eval/canary.yaml holds the thresholds; docs/design/rollout.md says why these.
 
 JSON fields: measure, kind, control, treatment, control_count, treatment_count, difference, low, high, p, margin, verdict.
@@ -17,7 +18,8 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from datetime import datetime
+from datetime import datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +42,8 @@ from eval.outcomes import MEASURES, Measure, sums_by_measure
 POLICY = Path(__file__).parent / "canary.yaml"
 JUDGED = ("flag_rate", "refusals", "personal_data", "errors", "latency")
 LOOK_BACK = 1000
+QUIET = timedelta(hours=1)
+"""As much of a time in which nothing happened counts: it may have passed, or the clock may have jumped."""
 LEAST_EXPECTED = 5.0
 """The chi-square of the split means something from this number of expected persons in each arm on."""
 
@@ -102,8 +106,21 @@ def read_policy(path: Path = POLICY) -> CanaryPolicy:
     return policy
 
 
-def look(store: Store, people: Sequence[Principal], standing: Standing, history: Sequence[Rollout], policy: CanaryPolicy, *, at: datetime) -> Look:  # fmt: skip
+def look(
+    store: Store,
+    people: Sequence[Principal],
+    standing: Standing,
+    history: Sequence[Rollout],
+    policy: CanaryPolicy,
+    *,
+    at: datetime,
+    judged: Sequence[datetime] = (),
+) -> Look:
     """What the step in force shows so far.
+
+    Args:
+        at: now, by the clock.
+        judged: when it was looked at before, from the step's begin on.
 
     Raises:
         Conflict: no canary is running.
@@ -129,7 +146,7 @@ def look(store: Store, people: Sequence[Principal], standing: Standing, history:
         trial_persons=counts["treatment"],
         control_persons=_persons(control),
         trial_turns=len(trial),
-        hours=max(0.0, (at - min(row.at for row in here)).total_seconds() / 3600),
+        hours=_hours([*(row.at for row in here), *(one.created_at for one in seen), *judged], at),
         sample_ratio_p=ratio_p,
     )
 
@@ -181,6 +198,12 @@ def _before(store: Store, people: Sequence[Principal], standing: Standing, rows:
         seen = read_seen(store, rollouts=[row.rollout_id])
         found += [one for one in seen if arms.get(one.person_id) == "control"]
     return found
+
+
+def _hours(moments: Sequence[datetime], at: datetime) -> float:
+    """The hours in which something is known to have happened, up to now: a jump of the clock, ahead or back, adds at most QUIET."""
+    known = sorted(one for one in (*moments, at) if one <= at)
+    return sum((min(after - before, QUIET) for before, after in pairwise(known)), timedelta()) / timedelta(hours=1)
 
 
 def _persons(turns: Sequence[Seen]) -> int:
@@ -238,8 +261,9 @@ def _judged(args: argparse.Namespace, here: Opened, policy: CanaryPolicy) -> int
     rollouts = Rollouts(here.store, here.audit, open_registry(here.settings, here.store, here.audit))
     judgements = Judgements(here.store, here.audit)
     standing, history = rollouts.standing(), rollouts.history(LOOK_BACK)
-    seen = look(here.store, here.people.all(), standing, history, policy, at=now())
     row = standing.rollout
+    judged = judgements.times([one.rollout_id for one in steps_of(history) if one.step == row.step])
+    seen = look(here.store, here.people.all(), standing, history, policy, at=now(), judged=judged)
     decision, reason = decide(seen, policy, last_step=row.step + 1 >= len(CANARY))
     figures = {"measures": list(seen.rows), **seen.counts()}
     made = judgements.keep(row.rollout_id, decision, reason, figures, actor=f"eval:{actor()}")

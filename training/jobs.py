@@ -29,6 +29,8 @@ Step = Literal["dataset", "train", "register", "gate", "approval"]
 STEPS: Final[tuple[Step, ...]] = get_args(Step)
 UNDER_WAY: Final[tuple[Status, ...]] = ("queued", "running")
 KIND: Final = "retrain"
+LONGEST_LEASE: Final = timedelta(hours=1)
+"""A lease that lasts longer from now on was set before the clock jumped back: nobody may be left to end it."""
 
 
 class StaleLease(Conflict):
@@ -146,9 +148,14 @@ class Jobs:
     # --- working -------------------------------------------------------------------------------------------------
 
     def claim(self, owner: str, length: timedelta) -> tuple[Job, Lease] | None:
-        """Take a job that waits, or whose worker's lease has run out; None where there is none. One worker gets it."""
+        """Take a job that waits, or whose worker's lease has run out; None where there is none. One worker gets it.
+
+        Args:
+            length: of the lease, at most LONGEST_LEASE.
+        """
         at = now()
-        free = sa.or_(job.c.status == "queued", sa.and_(job.c.status == "running", job.c.lease_until <= at))
+        over = sa.or_(job.c.lease_until <= at, job.c.lease_until > at + LONGEST_LEASE)
+        free = sa.or_(job.c.status == "queued", sa.and_(job.c.status == "running", over))
         query = sa.select(job).where(job.c.kind == KIND, free).order_by(job.c.created_at, job.c.job_id).limit(1)
         with self._store.read() as connection:  # a worker that looks every few seconds takes no lock to see nothing
             if connection.execute(query).first() is None:

@@ -43,10 +43,11 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def run(args: argparse.Namespace) -> int:
     """Run the command; returns its exit code."""
     from core.errors import BadInput
+    from training.jobs import LONGEST_LEASE
     from training.workflow import Worker
 
-    if args.lease < 1:
-        raise BadInput("--lease is a number of seconds, at least 1.")
+    if not 1 <= args.lease <= LONGEST_LEASE.total_seconds():
+        raise BadInput(f"--lease is a number of seconds, from 1 to {LONGEST_LEASE.total_seconds():.0f}.")
     with opened() as here:
         with Worker(here, lease=timedelta(seconds=args.lease), allow_dirty=args.allow_dirty) as worker:
             for number in (signal.SIGINT, signal.SIGTERM):

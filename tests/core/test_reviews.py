@@ -172,6 +172,21 @@ def test_who_takes_an_item_holds_it_until_the_lease_is_over(
     assert one(reviews, rita).status == "open"
 
 
+@pytest.mark.parametrize("jump", [timedelta(days=-400), timedelta(days=400)])
+def test_a_clock_that_jumps_neither_hides_an_item_nor_leaves_it_held(
+    turns: Turns, reviews: Reviews, sam: Principal, rita: Principal, jump: timedelta
+) -> None:
+    flag(turns, answered(turns))
+    reviews.claim(one(reviews, sam).item_id, sam)
+    later = now() + jump
+    (item,) = reviews.queue.items(rita, QueueFilter(), at=later)
+    assert (item.status, item.assigned_to) == ("open", "")
+    assert reviews.claim(item.item_id, rita, at=later).assigned_to == "rita.support"
+    with pytest.raises(Conflict, match=r"rita\.support is reviewing"):
+        reviews.decide(item.item_id, sam, REJECT, at=later)
+    assert reviews.decide(item.item_id, rita, REJECT, at=later).status == "done"
+
+
 def test_of_many_who_take_one_item_at_once_one_gets_it(
     turns: Turns, reviews: Reviews, people: People, sam: Principal
 ) -> None:

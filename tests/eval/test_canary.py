@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -40,14 +41,14 @@ class Town:
         self.random = np.random.default_rng(7)
         self.people = People(store, audit)
 
-    def at_step(self, step: int) -> None:
+    def at_step(self, step: int, began: timedelta = timedelta(days=2)) -> None:
         while self.rollouts.current().step < step:
             self.rollouts.advance(actor="ana", reason="on")
-        with self.store.begin() as connection:  # it began two days ago
-            connection.execute(rollout.update().values(at=now() - timedelta(days=2)))
+        with self.store.begin() as connection:
+            connection.execute(rollout.update().values(at=now() - began))
 
-    def live(self, *, people: int = PEOPLE, turns: int = 2, trial: Row | None = None, share: float = 1.0, **control: Any) -> None:  # fmt: skip
-        """Everybody asks; `share` of the trial's turns are as `trial` says."""
+    def live(self, *, people: int = PEOPLE, turns: int = 2, trial: Row | None = None, share: float = 1.0, hours: float = 46, **control: Any) -> None:  # fmt: skip
+        """Everybody asks, at all times of the last `hours`; `share` of the trial's turns are as `trial` says."""
         row = self.rollouts.current()
         self.move_in(people)
         standing = self.rollouts.standing()
@@ -65,7 +66,8 @@ class Town:
                     "timings_ms": {"total": latency},
                     "feedback": sorted(given | set(met.pop("feedback", ()))),
                 }
-                rows.append(a_turn(who.person_id, now() - timedelta(hours=1), **(said | control | met)))
+                at = now() - timedelta(hours=hours * (len(rows) * 0.618 % 1))
+                rows.append(a_turn(who.person_id, at, **(said | control | met)))
         put(self.store, rows)
 
     def move_in(self, people: int, group: str = "employees", name: str = "person") -> None:
@@ -83,10 +85,12 @@ class Town:
             if rows:
                 connection.execute(person.insert(), rows)
 
-    def judged(self, policy: CanaryPolicy | None = None, at: datetime | None = None) -> tuple[str, str]:
+    def judged(
+        self, policy: CanaryPolicy | None = None, at: datetime | None = None, before: Sequence[datetime] = ()
+    ) -> tuple[str, str]:
         standing, history = self.rollouts.standing(), self.rollouts.history(1000)
         policy = policy or read_policy()
-        seen = look(self.store, self.people.all(), standing, history, policy, at=at or now())
+        seen = look(self.store, self.people.all(), standing, history, policy, at=at or now(), judged=before)
         return decide(seen, policy, last_step=standing.rollout.step + 1 >= len(CANARY))
 
 
@@ -158,6 +162,31 @@ def test_what_is_early_or_may_be_chance_holds(town: Town) -> None:
     decision, reason = town.judged(few)
     assert decision == "hold"
     assert "errors" in reason
+
+
+@pytest.mark.parametrize("jump", [timedelta(days=-400), timedelta(days=-1), timedelta(0), timedelta(days=1), timedelta(days=400)])  # fmt: skip
+def test_clock_that_jumps_ahead_or_back_makes_no_step_old_enough(town: Town, jump: timedelta) -> None:
+    town.at_step(4, began=timedelta(hours=2))
+    town.live(hours=2)
+    decision, reason = town.judged(at=now() + jump)
+    assert (decision, "too early" in reason) == ("hold", True), reason
+    hours = float(reason.split(" people, ")[1].split(" of ")[0])
+    assert 0 <= hours <= 3.1
+
+
+def test_clock_that_was_a_day_ahead_for_a_while_adds_no_day_when_it_is_right_again(town: Town) -> None:
+    town.at_step(4, began=timedelta(hours=-22))  # the step began under the wrong clock
+    town.live(hours=2)
+    assert "too early" in town.judged()[1]
+    assert "too early" in town.judged(at=now() + timedelta(hours=30))[1]
+
+
+def test_quiet_hours_count_where_the_canary_was_judged_meanwhile(town: Town) -> None:
+    town.at_step(4, began=timedelta(hours=30))
+    town.live(hours=2)
+    assert town.judged()[0] == "hold"
+    looks = [now() - timedelta(minutes=10 * n) for n in range(6 * 30)]
+    assert town.judged(before=looks)[0] == "advance"
 
 
 def test_people_who_take_no_part_and_turns_of_other_rollouts_do_not_count(town: Town) -> None:

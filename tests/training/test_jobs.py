@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
+import training.jobs
 from core.audit import Audit
 from core.errors import Conflict, NotFound
 from core.registry import Registry
 from core.store import Store
+from core.turns import now
 from tests.core.adapters import gate_report, sealed_folder
 from training.jobs import Job, Jobs, Lease, StaleLease
 
@@ -75,6 +77,35 @@ def test_a_job_is_taken_over_once_its_lease_is_over_and_not_before(jobs: Jobs, j
     assert jobs.renew(second)
     assert not jobs.renew(first)
     assert jobs.get(job.job_id).lease_owner == "b"
+
+
+@pytest.mark.parametrize("jump", [timedelta(days=-1), timedelta(days=1)])
+def test_a_clock_that_jumps_leaves_no_job_with_a_dead_worker_and_a_live_one_writes_once(
+    jobs: Jobs, job: Job, jump: timedelta, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worker of the lease is dead, or still there: another takes over, and of the two only that one's work counts."""
+    first = taken(jobs, "a")
+    monkeypatch.setitem(vars(training.jobs), "now", lambda: now() + jump)
+    second = taken(jobs, "b")
+    assert jobs.claim("c", MINUTE) is None
+    assert (jobs.renew(first), jobs.renew(second)) == (False, True)
+    with pytest.raises(StaleLease):
+        jobs.record(first, "train", {"adapter": "mine"})
+    jobs.record(second, "train", {"adapter": "ours"})
+    assert jobs.get(job.job_id).results == {"train": {"adapter": "ours"}}
+
+
+@pytest.mark.parametrize("jump", [timedelta(days=-1), timedelta(minutes=-5)])
+def test_a_worker_that_renews_keeps_its_job_when_the_clock_jumps_back(
+    jobs: Jobs, job: Job, jump: timedelta, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lease = taken(jobs, "a")
+    monkeypatch.setitem(vars(training.jobs), "now", lambda: now() + jump)
+    assert jobs.renew(lease)
+    assert jobs.claim("b", MINUTE) is None
+    until = jobs.get(job.job_id).lease_until
+    assert until is not None
+    assert until <= now() + jump + MINUTE
 
 
 @pytest.mark.parametrize(
