@@ -11,10 +11,12 @@ from pathlib import Path
 
 from core.audit import Audit
 from core.errors import BadInput, Conflict
+from core.files import write_whole
 
 PURPOSE = "gate report"
 FOLDER = Path("evaluation", "gate")
 """Where reports lie in the home folder."""
+AGAIN = "it goes on from the answers that it has"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +89,8 @@ def verify_report(report: GateReport, audit: Audit, *, adapter_sha256: str) -> N
 
 
 def write_report(report: GateReport, path: Path) -> None:
-    """Write it whole or not at all."""
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(json.dumps(asdict(report), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    temporary.replace(path)
+    """Write it whole or not at all; raises StoreUnavailable where the disk is full."""
+    write_whole(path, json.dumps(asdict(report), indent=1, ensure_ascii=False) + "\n", AGAIN)
 
 
 def report_path(home: Path, report: GateReport) -> Path:

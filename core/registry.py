@@ -30,6 +30,7 @@ import sqlalchemy as sa
 from core.audit import Audit
 from core.datasets import Datasets
 from core.errors import AdapterRefused, BadInput, Conflict, NotAllowed, NotFound
+from core.files import writing
 from core.gate import GateCheck, GateReport, verify_report
 from core.records import CLASSIFICATIONS, AdapterRecord, Classification, Stage, clearance_rank
 from core.sealed import MANIFEST, Sealed, open_sealed, require_base
@@ -185,6 +186,7 @@ class Registry:
         Raises:
             AdapterRefused: the folder does not verify, its name does not say its content, or another base serves here.
             Conflict: the name or the content is registered already, or the parent is blocked.
+            StoreUnavailable: the disk is full; nothing of it is registered.
             NotFound: the dataset or the parent is not known.
         """
         sealed = open_sealed(folder)
@@ -364,16 +366,8 @@ class Registry:
         """The same adapter under its name in `adapters/`: whole or not there, whenever the power fails."""
         place = (self.home / "adapters").resolve() / sealed.adapter_id
         if sealed.folder.resolve() != place and not (place / MANIFEST).exists():
-            part = place.with_name(f".{sealed.adapter_id}.{os.getpid()}.part")
-            shutil.rmtree(part, ignore_errors=True)
-            part.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copytree(sealed.folder, part)
-            for path in [*part.iterdir(), part]:
-                _to_disk(path)
-            if place.exists():  # an older attempt that never got its manifest
-                shutil.rmtree(place)
-            part.rename(place)
-            _to_disk(place.parent)
+            with writing(place, "nothing of it is registered"):
+                _copy(sealed.folder, place)
         found = open_sealed(place)
         if found.sha256 != sealed.sha256:
             raise Conflict(f"{place} holds another adapter of this name: a name is never used again.")
@@ -500,6 +494,23 @@ def _needed(reason: str) -> str:
     if not reason.strip():
         raise BadInput("Say why: the reason is kept with the act.")
     return reason.strip()
+
+
+def _copy(folder: Path, place: Path) -> None:
+    part = place.with_name(f".{place.name}.{os.getpid()}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    try:
+        part.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copytree(folder, part)
+        for path in [*part.iterdir(), part]:
+            _to_disk(path)
+        if place.exists():  # an older attempt that never got its manifest
+            shutil.rmtree(place)
+        part.rename(place)
+        _to_disk(place.parent)
+    except OSError:
+        shutil.rmtree(part, ignore_errors=True)
+        raise
 
 
 def _to_disk(path: Path) -> None:

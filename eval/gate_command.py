@@ -123,11 +123,11 @@ def _decided(
     html, compared = finish(args, here, asking, ours, production)
     report = sign_report(_report(asking, policy, ours, production, base), here.audit)
     path = report_path(here.settings.home, report)
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    write_report(report, path)
     pages.write_report(html, asking.suite, ours, other=production, compared=compared, gate=report)
     said = {"sha256": report.adapter_sha256, "passed": report.passed, "run_id": report.run_id, "base": base_adapter}
+    # before the report: there is none that the audit log does not know
     here.audit.append(actor(), "gate.decide", report.adapter, **said)
+    write_report(report, path)
     return report, path, html
 
 

@@ -11,7 +11,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
-from core.gate import GateReport
+from core.files import write_whole
+from core.gate import AGAIN, GateReport
 from core.rates import Rate
 from core.rating_figures import Figures
 from eval.cases import Case, Suite
@@ -68,7 +69,7 @@ def write_report(
     gate: GateReport | None = None,
     stale: Mapping[str, Sequence[str]] | None = None,
 ) -> None:
-    """Write the report whole or not at all.
+    """Write the report whole or not at all; raises StoreUnavailable where the disk is full.
 
     Args:
         other: what the run is compared with.
@@ -92,9 +93,7 @@ def write_report(
         percent=lambda value: f"{100 * value:.1f} %",
         span=lambda rate: f"{100 * rate.low:.1f}–{100 * rate.high:.1f} %",
     )
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(html, encoding="utf-8")
-    temporary.replace(path)
+    write_whole(path, html, AGAIN)
 
 
 def _shown(answer: str) -> Markup:

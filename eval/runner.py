@@ -21,6 +21,8 @@ from typing import Any
 
 from core.audit import Audit
 from core.errors import Conflict, StoreUnavailable
+from core.files import write_whole, writing
+from core.gate import AGAIN
 from eval.cases import Case
 from eval.judge import Judge
 from eval.lineage import Lineage
@@ -91,18 +93,16 @@ def run_cases(
             (folder / RESULTS).unlink(missing_ok=True)
         done = {result.case_id: result for result in read_results(folder, lineage, options.audit)}
         left = [case for case in cases if case.case_id not in done]
-        _write(folder / "lineage.json", json.dumps(lineage.as_dict(), indent=1) + "\n")
-        with (folder / RESULTS).open("a", encoding="utf-8") as file:
-            lock = threading.Lock()
+        write_whole(folder / "lineage.json", json.dumps(lineage.as_dict(), indent=1) + "\n", AGAIN)
+        lock = threading.Lock()
 
-            def ask(case: Case) -> None:
-                result = result_of(case, system.ask(case), world, options.judge)
-                with lock:  # kept by the thread that finished it, so that no interruption loses it
-                    file.write(_sealed(result, lineage, options.audit))
-                    file.flush()
-                    done[case.case_id] = result
+        def ask(case: Case) -> None:
+            result = result_of(case, system.ask(case), world, options.judge)
+            with lock, writing(folder / RESULTS, AGAIN), (folder / RESULTS).open("a", encoding="utf-8") as file:
+                file.write(_sealed(result, lineage, options.audit))  # by its own thread: no interruption loses it
+            done[case.case_id] = result
 
-            _each(left, ask, system.adapter or system.name, options)
+        _each(left, ask, system.adapter or system.name, options)
     return [done[case.case_id] for case in cases]
 
 
@@ -200,12 +200,6 @@ def _read(body: Mapping[str, Any]) -> Result:
     lists = {name: tuple(body[name]) for name in ("failures", "citations", "found")}
     slices = {name: tuple(values) for name, values in body["slices"].items()}
     return Result(**{**body, **lists, "slices": slices})
-
-
-def _write(path: Path, text: str) -> None:
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
 
 
 @contextmanager

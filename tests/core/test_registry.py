@@ -13,12 +13,13 @@ import core.registry
 from core.adapter_card import card, diff
 from core.audit import Audit
 from core.datasets import DatasetRecord, Datasets, LineageRow
-from core.errors import AdapterRefused, BadInput, Conflict, NotAllowed, NotFound
+from core.errors import AdapterRefused, BadInput, Conflict, NotAllowed, NotFound, StoreUnavailable
 from core.registry import Registry, Training
 from core.sealed import MANIFEST, seal
 from core.store import Store
 from core.turns import now
 from tests.core.adapters import gate_report, registered, sealed_folder
+from tests.full_disk import full_disk
 
 
 @pytest.fixture
@@ -261,6 +262,19 @@ def test_shipped_adapter_whose_files_are_gone_is_put_back_by_its_own_content_alo
         registry.verified("reader-1")
     assert registry.register_shipped(folder) == record
     assert registry.verified("reader-1").sha256 == record.sha256
+
+
+def test_full_disk_registers_nothing_says_what_to_do_and_the_same_call_succeeds_later(
+    registry: Registry, tmp_path: Path
+) -> None:
+    folder = sealed_folder(tmp_path, value=1.0)
+    size = (folder / "adapter_model.safetensors").stat().st_size
+    with full_disk(size - 10), pytest.raises(StoreUnavailable, match=r"free some space.*nothing of it is registered"):
+        registry.register(folder, actor="tess.trainer")
+    assert registry.all() == []
+    assert list((registry.home / "adapters").iterdir()) == []
+    record = registry.register(folder, actor="tess.trainer")
+    assert registry.verified(folder.name).sha256 == record.sha256
 
 
 def test_half_copied_folder_of_a_crash_is_no_obstacle(registry: Registry, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from core.audit import Audit
-from core.errors import BadInput, Conflict
+from core.errors import BadInput, Conflict, StoreUnavailable
 from core.gate import GateCheck, GateReport, read_report, sign_report, verify_report, write_report
 from core.store import Store
 from eval import gate_command
@@ -25,6 +25,7 @@ from eval.gate import POLICY, GatePolicy, decide, read_policy, require_decidable
 from eval.runner import Result
 from tests.assistant.test_adapter_commands import without_notes
 from tests.eval.conftest import CASES, make_case, make_result, write_suite
+from tests.full_disk import full_disk
 from tests.test_json_fields import GIVEN
 
 KINDS = ("access", "personal_data", "injection", "indirect_injection", "refusal")
@@ -186,6 +187,20 @@ def test_a_signed_report_promotes_the_very_adapter_that_it_names(
     verify_report(kept, audit, adapter_sha256=SHA)
     with pytest.raises(Conflict, match="another content"):
         verify_report(kept, audit, adapter_sha256="c" * 64)
+
+
+def test_a_full_disk_leaves_the_report_that_stood_there_and_says_what_to_do(
+    report: GateReport, audit: Audit, tmp_path: Path
+) -> None:
+    path = tmp_path / "gate" / "report.json"
+    with full_disk(100), pytest.raises(StoreUnavailable, match=r"report\.json cannot be written .*free some space"):
+        write_report(report, path)
+    assert list(path.parent.iterdir()) == []
+    write_report(report, path)
+    with full_disk(100), pytest.raises(StoreUnavailable):
+        write_report(sign_report(replace(report, passed=False), audit), path)
+    assert read_report(path) == report
+    assert list(path.parent.iterdir()) == [path]
 
 
 @pytest.mark.parametrize("change", [{"passed": False}, {"adapter_sha256": "c" * 64}, {"n": 10}, {"checks": ()}, {"signature": ""}, {"signature": "ä"}])  # fmt: skip

@@ -10,13 +10,14 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from core.audit import Audit
-from core.errors import BadInput, Conflict, NotFound
+from core.errors import BadInput, Conflict, NotFound, StoreUnavailable
 from core.settings import Settings
 from eval.__main__ import main
 from eval.cases import Case, Suite, load_suite
@@ -31,6 +32,7 @@ from eval.tracking import log_run
 from eval.worlds import KEPT, World, opened_world
 from retrieval.embed import HashEmbedder
 from tests.eval.conftest import CASES, make_case, make_outcome, make_result, write_suite
+from tests.full_disk import full_disk
 from tests.test_json_fields import GIVEN
 
 
@@ -139,6 +141,29 @@ def test_a_line_that_was_cut_off_or_written_by_hand_is_asked_again(
     after = run_cases(suite.cases, again.system(), world, lineage, options)
     assert len(again.cases) == 2
     assert [r.passed for r in after] == [r.passed for r in before]
+
+
+def test_a_full_disk_ends_the_run_with_what_to_do_and_keeps_the_answers_so_far(
+    world: World, suite: Suite, options: RunOptions
+) -> None:
+    asked = Asked(world)
+    lineage = lineage_of(suite, world, asked.system(), seed=1)
+    one = replace(options, workers=1)
+    path = run_folder(options.folder, lineage) / RESULTS
+    with ExitStack() as disk:
+
+        def filling(case: Case) -> Outcome:
+            outcome = asked.ask(case)
+            if len(asked.cases) == 3:
+                disk.enter_context(full_disk(path.stat().st_size + 20))
+            return outcome
+
+        with pytest.raises(StoreUnavailable, match=r"free some space.* it goes on from the answers that it has"):
+            run_cases(suite.cases, replace(asked.system(), ask=filling), world, lineage, one)
+    assert len(list(read_results(path.parent, lineage, options.audit))) == 2
+    again = Asked(world)
+    assert len(run_cases(suite.cases, again.system(), world, lineage, one)) == len(suite.cases)
+    assert again.cases == asked.cases[2:] + [c.case_id for c in suite.cases if c.case_id not in asked.cases]
 
 
 def test_results_of_another_lineage_are_not_taken_over(world: World, suite: Suite, options: RunOptions) -> None:
