@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,13 +18,14 @@ from retrieval.windows import open_tokenizer
 from tests.assistant.passages import passage
 from training.config import ReaderConfig
 from training.recipe import Step, read_scores
-from training.retrain import Lesson, input_of, lesson_of, scope_of, train
+from training.retrain import CHECKPOINT, Lesson, input_of, lesson_of, scope_of, train
 from training.rows import Row, Rows, Target
 from training.workplace import workplace
 
 DESK = passage("Desks are booked in Seatfinder. A desk that nobody claims by ten is free for anybody.", title="Desks")
 GUESTS = passage("Guests are met at the gate. Parking for them is booked a day before.", title="Guests")
 TINY = ReaderConfig(method="reader", name="tiny", rank=8, passes=1, replay=0.0, passages=2, batch_size=2, least_rows=2)
+RESUMED = TINY.model_copy(update={"passes": 4, "replay": 1.0, "batch_size": 4, "passages": 1, "max_tokens": 96})
 
 
 def row(question: str, answer: str, *passages: Passage, at: int = 0) -> Row:
@@ -110,3 +114,33 @@ def test_it_learns_its_rows_and_gives_the_same_bytes_again(tmp_path: Path) -> No
     assert last < first / 2
     again = train(config, Rows(ROWS), tmp_path / "two", nothing_told)
     assert open_adapter(folder, "reader").sha256 == open_adapter(again, "reader").sha256
+
+
+def killed_at(step: int, folder: Path) -> int:
+    """A process that trains with a checkpoint after every step, and is killed once it has told that step; its exit code."""
+    code = (
+        "import os, signal, sys\nfrom pathlib import Path\nimport torch\nfrom training import retrain\n"
+        "from tests.training.test_retrain import RESUMED, ROWS\nfrom training.rows import Rows\n"
+        "torch.set_num_threads(1)\nretrain.CHECKPOINT_EVERY_S = 0\n"
+        "def told(step):\n    if step.done == int(sys.argv[2]): os.kill(os.getpid(), signal.SIGKILL)\n"
+        "retrain.train(RESUMED, Rows(ROWS), Path(sys.argv[1]), told)"
+    )
+    return subprocess.run([sys.executable, "-c", code, str(folder), str(step)], check=False).returncode
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.usefixtures("one_thread")
+def test_a_run_that_is_killed_after_a_checkpoint_goes_on_from_it_to_the_same_bytes(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    whole = train(RESUMED, Rows(ROWS), tmp_path / "whole", nothing_told)
+    assert killed_at(3, tmp_path / "killed") == -signal.SIGKILL
+    assert (tmp_path / "killed" / CHECKPOINT).is_file()
+    steps: list[Step] = []
+    with caplog.at_level("INFO", "training.retrain"):
+        resumed = train(RESUMED, Rows(ROWS), tmp_path / "killed", steps.append)
+    assert "going on from batch 2" in caplog.text
+    assert [step.done for step in steps] == [3, 4]
+    assert open_adapter(resumed, "reader").sha256 == open_adapter(whole, "reader").sha256
+    assert not (tmp_path / "killed" / CHECKPOINT).exists()
