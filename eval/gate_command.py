@@ -27,6 +27,7 @@ from assistant.console import Opened, actor, add_json, opened, say
 from eval.run_command import add_asking, evaluator, finish
 
 if TYPE_CHECKING:
+    from core.audit import Audit
     from core.gate import GateReport
     from eval.evaluation import Evaluator
     from eval.gate import GatePolicy
@@ -114,21 +115,35 @@ def _decided(
     args: argparse.Namespace, here: Opened, asking: Evaluator, policy: GatePolicy, base_adapter: str
 ) -> tuple[GateReport, Path, Path]:
     """Ask what is needed, decide, sign, keep and record it; the report, its file and its page."""
-    from core.gate import report_path, sign_report, write_report
     from eval import report as pages
 
     ours = asking.run("assistant", args.adapter)
     production = _other(asking, ours, args.against)
     base = _other(asking, ours, base_adapter)
     html, compared = finish(args, here, asking, ours, production)
-    report = sign_report(_report(asking, policy, ours, production, base), here.audit)
-    path = report_path(here.settings.home, report)
-    pages.write_report(html, asking.suite, ours, other=production, compared=compared, gate=report)
-    said = {"sha256": report.adapter_sha256, "passed": report.passed, "run_id": report.run_id, "base": base_adapter}
-    # before the report: there is none that the audit log does not know
-    here.audit.append(actor(), "gate.decide", report.adapter, **said)
-    write_report(report, path)
+    decided = _report(asking, policy, ours, production, base)
+    pages.write_report(html, asking.suite, ours, other=production, compared=compared, gate=decided)
+    report, path = keep(decided, here.settings.home, here.audit, actor=actor(), base=base_adapter)
     return report, path, html
+
+
+def keep(decided: GateReport, home: Path, audit: Audit, *, actor: str, base: str = "") -> tuple[GateReport, Path]:
+    """Sign, record and write a decision: there is no report of which the audit log does not know.
+
+    Args:
+        base: the adapter that forgetting was measured against.
+
+    Raises:
+        StoreUnavailable: the database or the disk does not take it; no report stands.
+    """
+    from core.gate import report_path, sign_report, write_report
+
+    report = sign_report(decided, audit)
+    path = report_path(home, report)
+    of = {"sha256": report.adapter_sha256, "passed": report.passed, "run_id": report.run_id, "base": base}
+    audit.append(actor, "gate.decide", report.adapter, **of)
+    write_report(report, path)
+    return report, path
 
 
 def base_of(here: Opened, adapter: str) -> str:

@@ -39,7 +39,12 @@ def sealed_folder(
 
 def gate_report(record: AdapterRecord, audit: Audit, *, passed: bool = True, sha256: str = "") -> GateReport:
     """A signed report on that adapter."""
-    report = GateReport(
+    return sign_report(decision(record, passed=passed, sha256=sha256), audit)
+
+
+def decision(record: AdapterRecord, *, passed: bool = True, sha256: str = "") -> GateReport:
+    """What a gate decided on that adapter, not signed yet."""
+    return GateReport(
         adapter=record.adapter_id,
         adapter_sha256=sha256 or record.sha256,
         suite="demo",
@@ -55,7 +60,6 @@ def gate_report(record: AdapterRecord, audit: Audit, *, passed: bool = True, sha
         passed=passed,
         checks=(GateCheck("no_worse", passed, "90 % against 88 %"),),
     )
-    return sign_report(report, audit)
 
 
 def registered(

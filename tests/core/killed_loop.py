@@ -1,5 +1,6 @@
-"""A process for `test_killed_loop.py` to kill: people flag, reviewers decide, adapters are registered, approved, promoted and
-rolled back, and each act that was acknowledged is written down. It kills itself at the n-th point at which something reaches the disk.
+"""A process for `test_killed_loop.py` to kill: people flag, reviewers decide, adapters are registered, gated, approved, promoted
+and rolled back, and each act that was acknowledged is written down. It kills itself at the n-th point at which something reaches the
+disk, and says before at which one of which act.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from sqlalchemy import event
 
 from core.audit import Audit
 from core.errors import AssistantError, Conflict
+from core.gate import newest_report
 from core.people import People
 from core.records import Correction
 from core.registry import Registry, Training
@@ -26,12 +28,13 @@ from core.reviews import Reviews
 from core.rollouts import Rollouts
 from core.store import Store
 from core.turns import Turns
-from tests.core.adapters import DEFAULTS, gate_report, sealed_folder
+from eval.gate_command import keep
+from tests.core.adapters import DEFAULTS, decision, sealed_folder
 from tests.core.queue import answered, flag
 
 FILES = {"os.rename", "os.mkdir", "os.rmdir", "os.remove", "os.link", "shutil.copyfile", "shutil.copytree", "shutil.rmtree"}  # fmt: skip
 TRAIN = Judgement("train", Correction("span", "25 days of annual leave"), seconds=12.5)
-ACKNOWLEDGED = "acknowledged.jsonl"
+ACKNOWLEDGED, KILLED = "acknowledged.jsonl", "killed.jsonl"
 
 
 class Loop:
@@ -39,6 +42,7 @@ class Loop:
 
     def __init__(self, home: Path, seed: int) -> None:
         self.home, self.random, self.seed = home, random.Random(seed), seed
+        self.doing = "begin"
         self.store = Store(f"sqlite:///{home / 'assistant.db'}")
         self.audit = Audit(self.store, home)
         self.registry = Registry(self.store, self.audit, home=home)
@@ -49,9 +53,11 @@ class Loop:
 
     def acts(self) -> Iterator[Callable[[], Any]]:
         """Every act at least once in ten, in a random order, without end."""
-        every = [self.flag, self.triage, self.register, self.stage, self.request, self.approve, self.promote, self.rollback]  # fmt: skip
+        every = [self.flag, self.triage, self.register, self.gate, self.stage, self.request, self.approve, self.promote, self.rollback]  # fmt: skip
         while True:
-            yield from self.random.sample(every, len(every))
+            for act in self.random.sample(every, len(every)):
+                self.doing = act.__name__
+                yield act
 
     def flag(self) -> Any:
         return {"feedback": flag(self.turns, answered(self.turns)).feedback_id}
@@ -71,8 +77,19 @@ class Loop:
         training = Training(ceiling="internal")
         return {"adapter": self.registry.register(folder, actor="tess", training=training, reason="a test").adapter_id, "stage": "dev"}  # fmt: skip
 
+    def gate(self) -> Any:
+        waiting = [one for one in self.registry.all("dev") if newest_report(self.home, one.sha256) is None]
+        if not waiting:
+            return None
+        report, path = keep(decision(waiting[0]), self.home, self.audit, actor="tess")
+        return {"gated": report.adapter, "report": str(path)}
+
     def stage(self) -> Any:
-        return self._moved("dev", lambda one: self.registry.stage(one.adapter_id, gate_report(one, self.audit), actor="tess", reason="open"))  # fmt: skip
+        for one in self.registry.all("dev"):
+            if report := newest_report(self.home, one.sha256):
+                done = self.registry.stage(one.adapter_id, report, actor="tess", reason="open")
+                return {"adapter": done.adapter_id, "stage": done.stage}
+        return None
 
     def request(self) -> Any:
         for one in self.registry.all("staging"):
@@ -100,22 +117,19 @@ class Loop:
             return self._rolled(self.rollouts.rollback(actor="ana", reason="worse"))
         return None
 
-    def _moved(self, stage: Any, move: Callable[[Any], Any]) -> Any:
-        found = self.registry.all(stage)
-        if not found:
-            return None
-        done = move(found[0])
-        return {"adapter": done.adapter_id, "stage": done.stage}
-
     @staticmethod
     def _rolled(row: Any) -> Any:
         return {"rollout": row.rollout_id, "production": row.production}
 
 
-def work(home: Path, seed: int, kill_at: int) -> None:
-    """Act until the n-th point is reached: a file of the home folder made, moved or opened to be written, a commit begun or done."""
+def work(home: Path, seed: int, kill_at: int, only: tuple[str, str] | None = None) -> None:
+    """Act until the n-th point is reached: a file of the home folder made, moved or opened to be written, a commit begun or done.
+
+    Args:
+        only: the act and the point that count; all of them unless given.
+    """
     loop = Loop(home, seed)
-    _die_at(home, loop.store, kill_at)
+    _die_at(loop, kill_at, only)
     with (home.parent / ACKNOWLEDGED).open("ab", buffering=0) as kept:
         for act in loop.acts():
             done = act()
@@ -123,23 +137,24 @@ def work(home: Path, seed: int, kill_at: int) -> None:
                 kept.write(json.dumps({"act": act.__name__, **done}).encode() + b"\n")
 
 
-def _die_at(home: Path, store: Store, kill_at: int) -> None:
-    left = kill_at
+def _die_at(loop: Loop, kill_at: int, only: tuple[str, str] | None) -> None:
+    home, left = loop.home, kill_at
 
-    def point(*_: object) -> None:
+    def point(kind: str) -> None:
         nonlocal left
-        left -= 1
-        if left <= 0:
+        left -= only is None or only == (loop.doing, kind)
+        if left == 0:
+            left = -1  # what is written here is no point
+            with (home.parent / KILLED).open("a") as told:
+                told.write(json.dumps({"act": loop.doing, "point": kind}) + "\n")
             os.kill(os.getpid(), signal.SIGKILL)
 
     def look(name: str, given: tuple[Any, ...]) -> None:
-        if name == "open" and isinstance(given[0], str | Path) and str(given[0]).startswith(str(home)):
-            writes = isinstance(given[2], int) and given[2] & (os.O_WRONLY | os.O_RDWR)
-            if writes:
-                point()
-        elif name in FILES and any(str(one).startswith(str(home)) for one in given):
-            point()
+        place = next((one for one in map(str, given) if one.startswith(f"{home}{os.sep}")), "")
+        writes = name == "open" and isinstance(given[2], int) and given[2] & (os.O_WRONLY | os.O_RDWR)
+        if place and (writes or name in FILES):
+            point(f"{name} {Path(place).relative_to(home).parts[0]}")
 
     sys.addaudithook(look)
-    event.listen(store.engine, "commit", point)
-    event.listen(store.engine.pool, "checkin", point)
+    event.listen(loop.store.engine, "commit", lambda *_: point("commit"))
+    event.listen(loop.store.engine.pool, "checkin", lambda *_: point("checkin"))

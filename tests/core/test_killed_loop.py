@@ -1,4 +1,4 @@
-"""kill -9 at every point of flag, triage, register, stage, approve, promote and roll back: what was acknowledged is there."""
+"""kill -9 at every point of flag, triage, register, gate, stage, approve, promote and roll back: what was acknowledged is there."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ import pytest
 import sqlalchemy as sa
 
 from core.audit import Audit
+from core.gate import FOLDER as GATE
+from core.gate import read_report, verify_report
 from core.people import People
 from core.records import STAGES
 from core.registry import Registry
@@ -21,12 +23,19 @@ from core.sealed import MANIFEST
 from core.store import Store
 from core.tables import adapter, adapter_event, feedback, review, review_item, rollout
 from tests.conftest import GROUPS, make_person
-from tests.core.killed_loop import ACKNOWLEDGED, work
+from tests.core.killed_loop import ACKNOWLEDGED, KILLED, work
 from tests.core.queue import LEAVE, shelve
 
 KILLS, SEED = 120, 20261127
 FURTHEST = 90
 """Points from the start of a process on, of which each kill draws one: an act passes some six of them."""
+ACTS = {"flag", "triage", "register", "gate", "stage", "request", "approve", "promote", "rollback"}
+NAMED = [
+    *((act, "commit") for act in sorted(ACTS)),
+    ("register", "shutil.copyfile adapters"), ("register", "os.rename adapters"),
+    ("gate", "open evaluation"), ("gate", "os.rename evaluation"),
+]  # fmt: skip
+"""Points at which a kill comes for certain; the others are drawn."""
 Acts = list[dict[str, str]]
 
 
@@ -40,14 +49,18 @@ def test_kills_lose_nothing_acknowledged_and_the_serving_adapter_verifies(tmp_pa
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["tests.core.killed_loop"])
     for number in range(KILLS):
-        process = context.Process(target=work, args=(home, SEED + number, drawn.randint(1, FURTHEST)))
+        at = (1, NAMED[number]) if number < len(NAMED) else (drawn.randint(1, FURTHEST),)
+        process = context.Process(target=work, args=(home, SEED + number, *at))
         process.start()
         process.join(60)
         assert process.exitcode == -signal.SIGKILL, f"kill {number}"
-        check(home, acknowledged(home), f"kill {number}")
-    counts = Counter(one["act"] for one in acknowledged(home))
-    assert set(counts) == {"flag", "triage", "register", "stage", "request", "approve", "promote", "rollback"}
+        check(home, lines(home, ACKNOWLEDGED), f"kill {number}")
+    counts = Counter(one["act"] for one in lines(home, ACKNOWLEDGED))
+    assert set(counts) == ACTS
     assert min(counts.values()) >= 10, counts
+    hit = Counter((one["act"], one["point"]) for one in lines(home, KILLED))
+    assert set(hit) >= set(NAMED), hit
+    assert len(hit) >= 25, "each act at several points"
 
 
 def furnish(home: Path) -> None:
@@ -59,10 +72,10 @@ def furnish(home: Path) -> None:
         shelve(store, "leave", LEAVE)
 
 
-def acknowledged(home: Path) -> Acts:
+def lines(home: Path, file: str) -> Acts:
     """What was written down; a line that the kill cut off was not."""
     found = []
-    for line in (home.parent / ACKNOWLEDGED).read_bytes().splitlines(keepends=True):
+    for line in (home.parent / file).read_bytes().splitlines(keepends=True):
         if line.endswith(b"\n"):
             found.append(json.loads(line))
     return found
@@ -100,7 +113,18 @@ def check(home: Path, acts: Acts, when: str) -> None:
             registry.verified(name)
         for folder in (home / "adapters").glob("[!.]*"):
             assert (folder / MANIFEST).is_file(), when
+        gated(home, audit, acts, when)
         rolled_out(Rollouts(store, audit, registry), registry, acts, when)
+
+
+def gated(home: Path, audit: Audit, acts: Acts, when: str) -> None:
+    """Every report that was acknowledged is there; each that is there is whole, signed, and known to the audit log."""
+    known = Counter(json.loads(row.details)["sha256"] for row in audit.rows() if row.action == "gate.decide")
+    there = {str(path): read_report(path) for path in (home / GATE).glob("*.json")}
+    for report in there.values():
+        verify_report(report, audit, adapter_sha256=report.adapter_sha256)
+        assert known[report.adapter_sha256], when
+    assert {one["report"] for one in acts if one["act"] == "gate"} <= set(there), when
 
 
 def rolled_out(rollouts: Rollouts, registry: Registry, acts: Acts, when: str) -> None:
