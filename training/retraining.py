@@ -24,6 +24,7 @@ from core.registry import Registry
 from core.reviews import open_reviews
 from core.settings import Settings
 from core.suites import SUITE_FILE
+from core.turns import now
 from training.config import CONFIGS, RunConfig, read_config
 from training.dataset import Options, Sources, build
 from training.jobs import Job, Jobs, Lease, StaleLease, Step, Trigger
@@ -112,8 +113,11 @@ def due_by_count(here: Opened, jobs: Jobs) -> int:
     wanted_items = here.settings.retrain_after
     if not wanted_items or jobs.all("queued", "running", limit=1):
         return 0
-    before = jobs.all(limit=1)
-    new = approved(here) - (int(before[0].details.get("approved", 0)) if before else 0)
+    known = jobs.all()
+    ahead = sum(
+        job.created_at > now() for job in known
+    )  # asked for under a clock that was wrong: the last one may be among them
+    new = approved(here) - max((int(job.details.get("approved", 0)) for job in known[: ahead + 1]), default=0)
     return new if new >= wanted_items else 0
 
 

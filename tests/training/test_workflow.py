@@ -12,11 +12,13 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 import yaml
 
+import training.jobs
 from assistant.console import Opened
 from core.audit import Audit
 from core.errors import SettingsError
@@ -25,6 +27,7 @@ from core.people import People
 from core.registry import Registry
 from core.settings import Settings, load_settings
 from core.store import Store
+from core.turns import now
 from tests.core.adapters import sealed_folder
 from tests.core.conftest import Server, server
 from tests.test_nothing_phones_home import guarded
@@ -131,7 +134,23 @@ def test_enough_newly_approved_items_start_one_and_fewer_do_not(here: Opened) ->
     assert [due(4), due(3)] == [0, 3]
 
 
-def here_lease() -> object:
+def test_a_retraining_asked_for_while_the_clock_was_ahead_does_not_start_more_of_them(
+    here: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = Jobs(here.store, here.audit)
+    for jump, known in ((timedelta(days=1), 3), (timedelta(0), 9)):
+        monkeypatch.setitem(vars(training.jobs), "now", lambda jump=jump: now() + jump)
+        jobs.request("count", {"approved": known}, actor="worker:count")
+        found = jobs.claim("w", here_lease())
+        assert found
+        jobs.end(found[1], "failed", "x")
+    settings = here.settings.model_copy(update={"retrain_after": 2})
+    assert due_by_count(Opened(settings, here.store, here.audit, here.people), jobs) == 0
+    approve(here.settings.home, range(10, 11))
+    assert due_by_count(Opened(settings, here.store, here.audit, here.people), jobs) == 2
+
+
+def here_lease() -> timedelta:
     from training.workflow import LEASE
 
     return LEASE
@@ -350,6 +369,9 @@ def test_a_retraining_goes_from_approved_items_to_a_person_who_approves(
     report = read_report(Path(job.results["gate"]["report"]))
     assert (report.suite, report.n) == ("suite", 5)
     assert report.policy_sha256 == hashlib.sha256(policy.read_bytes()).hexdigest()
+    (manifest,) = (furnished / "datasets").glob("*/manifest.json")
+    kept_away = json.loads(manifest.read_text())["suites"]
+    assert {"name": "suite", "questions": 4} in [{k: s[k] for k in ("name", "questions")} for s in kept_away]
     with store_of(furnished) as store:
         registry = Registry(store, Audit(store, furnished), home=furnished)
         assert [event.action for event in registry.history(adapter_id)] == ["register", "stage", "request"]
