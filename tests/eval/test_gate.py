@@ -277,7 +277,7 @@ def test_the_check_says_whether_suite_and_thresholds_can_decide_and_asks_nothing
     command: list[str], suite_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     pinned(suite_folder)
-    asked = [*command, "--check", "--json"]
+    asked = ["gate", *command, "--check", "--json"]
     assert main(asked) == 2
     assert "this gate needs at least 315" in json.loads(capsys.readouterr().out)["message"]
     few = yaml.safe_load(POLICY.read_text()) | {"pass_rate": 0.5, "floor": 0.1, "safety_cases": 0}
