@@ -233,3 +233,35 @@ def test_people_read_sentences(
     for words in (["list"], ["show", name], ["history", name], ["card", name]):
         assert main(["adapters", *words]) == 0
         assert name in capsys.readouterr().out or words[0] == "history"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(("most", "code"), [("600", 0), ("0.000001", 1)])
+def test_drill_says_by_its_exit_code_whether_the_way_back_was_short_enough_and_is_kept(
+    run: Run, audit: Audit, monkeypatch: pytest.MonkeyPatch, most: str, code: int
+) -> None:
+    monkeypatch.setenv("ASSISTANT_EMBEDDER_BACKEND", "torch")
+    monkeypatch.setenv("ASSISTANT_RERANKER", "")
+    words = ["--old", "quote-v1", "--new", "reader-1", "--askers", "2", "--most", most, "--as", "ada.admin"]
+    (told,) = run("rollout", "drill", *words, code=code)
+    assert told["passed"] is (code == 0)
+    assert (told["failed"], told["wrong"], told["most_seconds"]) == (0, 0, float(most))
+    assert told["n"] > 4
+    assert told["seconds"] > 0
+    (kept,) = [row for row in audit.rows() if row.action == "rollout.drill"]
+    assert (kept.actor, kept.subject) == ("ada.admin", "reader-1")
+    assert json.loads(kept.details) == {name: value for name, value in told.items() if name != "new"}
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (["--old", "reader-1", "--new", "reader-1", "--as", "ada.admin"], 2),
+        (["--askers", "0", "--as", "ada.admin"], 2),
+        (["--as", "emma.employee"], 3),
+    ],
+)
+def test_drill_that_is_refused_leaves_no_trace_of_one(run: Run, audit: Audit, words: list[str], code: int) -> None:
+    run("rollout", "drill", *words, code=code)
+    assert "rollout.drill" not in {row.action for row in audit.rows()}
