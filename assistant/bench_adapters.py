@@ -8,7 +8,7 @@ real one; what is compiled of the shipped reader serves them. `--compile` times 
 
 JSON fields of adapter compiled: measure, n, seconds, date, machine.
 JSON fields of adapter load: measure, n, p50_seconds, most_seconds, answered_meanwhile (by the one before), failed, date, machine.
-JSON fields of adapters at once: measure, adapters (0 for none but the quoting model), users, n, failed, answers_per_second, p50_ms, p95_ms, process_mb, date, machine.
+JSON fields of adapters at once: measure, by (quoting model, base alone: the shipped reader without a further adapter, or adapters), adapters (beside the base), users, n, failed, answers_per_second, p50_ms, p95_ms, process_mb, date, machine.
 JSON fields of adapter swaps: measure, swaps, users, n, failed, wrong, stood_in, p50_ms, p95_ms (until a swap is committed), date, machine.
 JSON fields of adapter rollback: measure, users, n, seconds (median of three), most_seconds, failed, wrong, date, machine.
 """
@@ -54,7 +54,14 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--adapters", type=int, nargs="+", default=[0, 1, 4, 16], metavar="N")
+    parser.add_argument(
+        "--adapters",
+        type=int,
+        nargs="+",
+        default=[0, 1, 4, 16],
+        metavar="N",
+        help="at once; 0 is the quoting model, and the shipped reader alone",
+    )
     parser.add_argument("--users", type=int, default=16, metavar="N", help="people who ask at once (16)")
     parser.add_argument("--seconds", type=float, default=20.0, help="length of each throughput run (20)")
     parser.add_argument("--swaps", type=int, default=1000, metavar="N")
@@ -83,8 +90,14 @@ def measured(settings: Settings, args: argparse.Namespace) -> Iterator[Line]:
         count = max(*args.adapters, LOADS + 1)
         with _opened(settings, folder, count) as (assistant, questions, names):
             yield _loaded(assistant, questions, names[: LOADS + 1])
+            how = (args.users, args.seconds)
             for number in args.adapters:
-                yield _at_once(assistant, questions, names[:number], (args.users, args.seconds))
+                if not number:
+                    yield _at_once(assistant, questions, [], how)
+                    base = assistant.registry.register_shipped(SHIPPED / DEFAULT, reason="bench").adapter_id
+                    yield _at_once(assistant, questions, [base], how)
+                else:
+                    yield _at_once(assistant, questions, names[:number], how)
             if args.swaps:
                 yield _swapped(assistant, questions, names[:4], (args.swaps, args.users))
     for users in sorted({1, args.users // 2 or 1, args.users}):
@@ -196,10 +209,12 @@ def _at_once(assistant: Assistant, questions: list[str], names: list[str], how: 
     if names[1:]:
         assistant.rollouts.stop(actor=ACTOR, reason="bench")
     asked = [one for one in load.asked if began <= one.began and one.ended <= ended]
+    further = sum(name != DEFAULT for name in names)
     times = [(one.ended - one.began) * 1000 for one in asked]
     return {
         "measure": "adapters at once",
-        "adapters": len(names),
+        "by": "adapters" if further else "base alone" if names else "quoting model",
+        "adapters": further,
         "users": users,
         "n": len(asked),
         "failed": len(load.errors) + sum(one.status == "failed" for one in asked),

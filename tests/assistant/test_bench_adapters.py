@@ -34,7 +34,8 @@ def test_every_measure_has_its_figures_and_nothing_fails(
         assert line["n"] > 0
         assert line["failed"] == 0
         assert line.get("wrong", 0) == 0
-    assert [line["adapters"] for line in lines if line["measure"] == "adapters at once"] == [0, 1, 3]
+    at_once = [(line["by"], line["adapters"]) for line in lines if line["measure"] == "adapters at once"]
+    assert at_once == [("quoting model", 0), ("base alone", 0), ("adapters", 1), ("adapters", 3)]
     assert not list((home / "adapters").glob("*"))  # it had a home of its own
 
 
