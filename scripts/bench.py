@@ -34,7 +34,7 @@ README = ROOT / "README.md"
 FITTED = [ROOT / "demo" / f"questions-{part}.yaml" for part in "ab"]
 """What scripts/fit_quote.py fitted the answer weights on: the demo suite asks these questions, too."""
 SUITE_SECONDS = 360
-PARTS = ("answers", "models", "adapters", "guards", "suite", "ingestion", "retrieval")
+PARTS = ("answers", "models", "adapters", "vllm", "guards", "suite", "ingestion", "retrieval")
 GOVERN = "owner=handbook@example.com,classification=internal,allowed_groups=everyone"
 RAIL_ROUNDS = 200
 NFCORPUS = ("dense", "sparse", "hybrid", "rerank", "langchain")
@@ -120,6 +120,15 @@ def suite_lines(printed: Sequence[Line], results: Sequence[Line]) -> Iterator[Li
         rate = wilson(sum(of), len(of))
         shares = {name: round(getattr(rate, name), 4) for name in ("rate", "low", "high")}
         yield {"measure": suite_figures.SLICES, "slice": suite_figures.FITTED, "value": value, "n": rate.n, "passed": rate.passed} | shares  # fmt: skip
+
+
+def vllm() -> Iterator[Line]:
+    """Adapters on a real vLLM server: loaded, and several at once against the base alone."""
+    if not (ROOT / ".venv-vllm" / ".installed").exists():
+        sys.stderr.write("No figures of vLLM: there is no .venv-vllm. Build it with: make vllm\n")
+        return
+    with tempfile.TemporaryDirectory() as home:
+        yield from command(["scripts.bench_vllm"], Path(home))[0]
 
 
 def ingestion(folder: Path) -> Iterator[Line]:
@@ -218,6 +227,8 @@ def measure(data: Path | None, part: str) -> Iterator[Line]:
         yield from guards(data)
     if part in ("all", "suite"):
         yield from suite()
+    if part in ("all", "vllm"):
+        yield from vllm()
     if data is not None and part in ("all", "ingestion"):
         yield from ingestion(data / "documents" / "handbook-18f")
     if data is not None and part in ("all", "retrieval"):
@@ -238,7 +249,7 @@ def page(lines: Sequence[Line]) -> str:
         own = next(line for line in lines if line["measure"] == name)
         note = "" if _made(lines[0]).startswith(_made(own)) else f"{_made(own)}.\n\n"
         steps = [{"passages": r["passages"], **r.pop("steps_p50_ms")} for r in rows if "steps_p50_ms" in r]
-        parts.append(f"## {name.capitalize()}\n\n{note}{table(rows)}")
+        parts.append(f"## {name[0].upper()}{name[1:]}\n\n{note}{table(rows)}")
         if steps:
             parts.append(f"Median milliseconds of each step:\n\n{table(steps)}")
     return "\n\n".join(filter(None, [*parts, suite_figures.section(lines)])) + "\n"

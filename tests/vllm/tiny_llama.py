@@ -64,7 +64,7 @@ def _tokenizer() -> Any:
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     made.train_from_iterator(
         [f"{TRUE}{FALSE} {TRUE}"],
-        trainers.BpeTrainer(vocab_size=1000, special_tokens=special, initial_alphabet=alphabet),
+        trainers.BpeTrainer(vocab_size=1000, special_tokens=special, initial_alphabet=alphabet, show_progress=False),
     )
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_object=made, eos_token="<|end|>", pad_token="<|end|>", model_max_length=8192
