@@ -34,7 +34,7 @@ README = ROOT / "README.md"
 FITTED = [ROOT / "demo" / f"questions-{part}.yaml" for part in "ab"]
 """What scripts/fit_quote.py fitted the answer weights on: the demo suite asks these questions, too."""
 SUITE_SECONDS = 360
-PARTS = ("answers", "models", "adapters", "vllm", "guards", "suite", "ingestion", "retrieval")
+PARTS = ("answers", "models", "adapters", "vllm", "causal", "guards", "suite", "ingestion", "retrieval")
 GOVERN = "owner=handbook@example.com,classification=internal,allowed_groups=everyone"
 RAIL_ROUNDS = 200
 NFCORPUS = ("dense", "sparse", "hybrid", "rerank", "langchain")
@@ -129,6 +129,12 @@ def vllm() -> Iterator[Line]:
         return
     with tempfile.TemporaryDirectory() as home:
         yield from command(["scripts.bench_vllm"], Path(home))[0]
+
+
+def causal() -> Iterator[Line]:
+    """The recipes for causal models on rows held out from training, and by a vLLM server where there is one."""
+    with tempfile.TemporaryDirectory() as home:
+        yield from command(["scripts.bench_causal"], Path(home))[0]
 
 
 def ingestion(folder: Path) -> Iterator[Line]:
@@ -229,6 +235,8 @@ def measure(data: Path | None, part: str) -> Iterator[Line]:
         yield from suite()
     if part in ("all", "vllm"):
         yield from vllm()
+    if part in ("all", "causal"):
+        yield from causal()
     if data is not None and part in ("all", "ingestion"):
         yield from ingestion(data / "documents" / "handbook-18f")
     if data is not None and part in ("all", "retrieval"):
