@@ -34,7 +34,7 @@ README = ROOT / "README.md"
 FITTED = [ROOT / "demo" / f"questions-{part}.yaml" for part in "ab"]
 """What scripts/fit_quote.py fitted the answer weights on: the demo suite asks these questions, too."""
 SUITE_SECONDS = 360
-PARTS = ("answers", "models", "adapters", "vllm", "causal", "guards", "suite", "ingestion", "retrieval")
+PARTS = ("answers", "models", "adapters", "vllm", "causal", "guards", "suite", "handbook", "ingestion", "retrieval")
 GOVERN = "owner=handbook@example.com,classification=internal,allowed_groups=everyone"
 RAIL_ROUNDS = 200
 NFCORPUS = ("dense", "sparse", "hybrid", "rerank", "langchain")
@@ -165,6 +165,12 @@ def retrieval(folder: Path) -> Iterator[Line]:
             yield {"measure": "retrieval on NFCorpus dev"} | line
 
 
+def handbook(folder: Path) -> Iterator[Line]:
+    """Questions on two real handbooks that the product was not fitted on."""
+    with tempfile.TemporaryDirectory() as home:
+        yield from command(["scripts.bench_handbook", str(folder), "--every", "4"], Path(home))[0]
+
+
 def guards(data: Path | None) -> Iterator[Line]:
     """What the rails find and what they take: personal data, injections, times with and without NeMo Guardrails."""
     with tempfile.TemporaryDirectory() as name:
@@ -237,6 +243,8 @@ def measure(data: Path | None, part: str) -> Iterator[Line]:
         yield from vllm()
     if part in ("all", "causal"):
         yield from causal()
+    if data is not None and part in ("all", "handbook"):
+        yield from handbook(data / "documents")
     if data is not None and part in ("all", "ingestion"):
         yield from ingestion(data / "documents" / "handbook-18f")
     if data is not None and part in ("all", "retrieval"):

@@ -1,0 +1,132 @@
+"""What the product makes of two real handbooks that it was not fitted on: python -m scripts.bench_handbook FOLDER
+
+FOLDER holds `handbook-18f` and `policies-github-site`. They are ingested as they are, and the questions of
+training/employee_questions.py are asked on them, in words that are seldom the documents' own.
+
+found: a passage with the answering part is among those retrieved. first: of all parts of the passages, that part comes first, where
+one was found. answered: the answer quotes it. wrong: an answer that quotes another part. refused: of questions that nothing
+answers.
+
+JSON fields: measure, model, n, found, first_n, first, answered, wrong, unanswerable_n, refused, low, high (95 % interval of
+answered), seconds, date, machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+import time
+from collections import Counter
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from assistant.bench import machine
+from assistant.bootstrap import Assistant, build
+from assistant.embedded import EmbeddedReader
+from assistant.units import Unit, units
+from core.offline import go_quiet
+from core.rates import wilson
+from core.records import Passage, Principal, Question
+from core.settings import load_settings
+from training.employee_questions import FOLDERS, EmployeeQuestion, employee_questions
+
+WHO = Principal("reader", "Reader", "reader@example.com", frozenset(), "internal", frozenset({"employee"}))
+GOVERNED = {"owner": "handbook@example.com", "classification": "internal", "allowed_groups": ["everyone"]}
+LEAST_CHARS = 25
+"""A unit that is only a part of a quote counts from so many characters on: a sentence may be cut otherwise than by its author."""
+
+
+def plain(text: str) -> str:
+    return re.sub(r"[\W_]+", " ", text).lower().strip()
+
+
+def answers(unit: Unit, wanted: Sequence[str]) -> bool:
+    """Whether a unit holds one of the parts wanted, or is itself most of one."""
+    said, text = plain(unit.said), plain(unit.text)
+    return any(one in said or (len(text) >= LEAST_CHARS and text in one) for one in wanted)
+
+
+def right_units(asked: EmployeeQuestion, passages: Sequence[Passage], document_id: str) -> set[tuple[int, int]]:
+    """Passage and place of every unit that answers."""
+    wanted = [plain(one) for one in (asked.quote, *asked.also) if plain(one)]
+    return {
+        (number, place)
+        for number, passage in enumerate(passages)
+        if passage.document_id == document_id
+        for place, unit in enumerate(units(passage.text))
+        if answers(unit, wanted)
+    }
+
+
+def measure(assistant: Assistant, documents: dict[str, str], every: int) -> Counter[str]:
+    """Counts over every `every`-th question whose document was taken in."""
+    model = assistant.answerer.model
+    assert isinstance(model, EmbeddedReader)
+    counts: Counter[str] = Counter()
+    for asked in employee_questions()[::every]:
+        if asked.document not in documents:
+            continue
+        answer = assistant.answerer.answer(Question(asked.question, WHO, temporary=True))
+        if not asked.quote:
+            counts["unanswerable"] += 1
+            counts["refused"] += answer.status != "answered"
+            continue
+        found = assistant.retriever.retrieve(asked.question, WHO, limit=assistant.settings.retrieve_limit)
+        right = right_units(asked, found.passages, documents[asked.document])
+        said = plain(answer.text)
+        wanted = [plain(one) for one in (asked.quote, *asked.also)]
+        texts = [plain(units(found.passages[p].text)[u].text) for p, u in right]
+        quoted = any(one and one in said for one in (*wanted, *texts))
+        counts["answerable"] += 1
+        counts["answered"] += quoted
+        counts["wrong"] += answer.status == "answered" and not quoted
+        if right:
+            counts["found"] += 1
+            best = model.find(asked.question, found.passages).scored[0]
+            counts["first"] += (best.passage, best.place) in right
+    return counts
+
+
+def main() -> int:
+    go_quiet()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--every", type=int, default=1, metavar="N", help="ask each N-th question (%(default)s)")
+    args = parser.parse_args()
+    folders = [args.folder / name for name in FOLDERS]
+    if missing := [str(f) for f in folders if not f.is_dir()]:
+        sys.stderr.write(
+            f"{', '.join(missing)}: no such folder. training/employee_questions.py says where it comes from.\n"
+        )
+        return 2
+    with build(load_settings()) as assistant:
+        results = assistant.ingest.run(folders, actor="bench", defaults=GOVERNED)
+        documents = {
+            Path(one.path).relative_to(args.folder).as_posix(): one.document_id for one in results if one.document_id
+        }
+        began = time.perf_counter()
+        counts = measure(assistant, documents, args.every)
+        line = {"measure": "questions on two real handbooks", "model": assistant.answerer.model.adapter}
+    asked, found, none = counts["answerable"], counts["found"], counts["unanswerable"]
+    rate = wilson(counts["answered"], asked)
+    line |= {"n": asked, "found": round(found / asked, 3), "first_n": found, "first": round(counts["first"] / found, 3)}
+    line |= {"answered": round(rate.rate, 3), "low": round(rate.low, 3), "high": round(rate.high, 3)}
+    line |= {
+        "wrong": round(counts["wrong"] / asked, 3),
+        "unanswerable_n": none,
+        "refused": round(counts["refused"] / none, 3),
+    }
+    line |= {
+        "seconds": round(time.perf_counter() - began, 1),
+        "date": datetime.now(UTC).date().isoformat(),
+        "machine": machine(),
+    }
+    sys.stdout.write(json.dumps(line) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
