@@ -90,14 +90,9 @@ def measured(settings: Settings, args: argparse.Namespace) -> Iterator[Line]:
         count = max(*args.adapters, LOADS + 1)
         with _opened(settings, folder, count) as (assistant, questions, names):
             yield _loaded(assistant, questions, names[: LOADS + 1])
-            how = (args.users, args.seconds)
             for number in args.adapters:
-                if not number:
-                    yield _at_once(assistant, questions, [], how)
-                    base = assistant.registry.register_shipped(SHIPPED / DEFAULT, reason="bench").adapter_id
-                    yield _at_once(assistant, questions, [base], how)
-                else:
-                    yield _at_once(assistant, questions, names[:number], how)
+                for asked in [names[:number]] if number else [[], [_base(assistant)]]:
+                    yield _at_once(assistant, questions, asked, (args.users, args.seconds))
             if args.swaps:
                 yield _swapped(assistant, questions, names[:4], (args.swaps, args.users))
     for users in sorted({1, args.users // 2 or 1, args.users}):
@@ -187,6 +182,11 @@ def _loaded(assistant: Assistant, questions: list[str], names: list[str]) -> Lin
         "answered_meanwhile": before,
         "failed": failed,
     }
+
+
+def _base(assistant: Assistant) -> str:
+    """The shipped reader, registered where the settings name another model."""
+    return assistant.registry.register_shipped(SHIPPED / DEFAULT, reason="bench").adapter_id
 
 
 def _at_once(assistant: Assistant, questions: list[str], names: list[str], how: tuple[int, float]) -> Line:

@@ -59,22 +59,25 @@ def command(arguments: Sequence[str], home: Path) -> tuple[list[Line], int]:
     return lines, round(used.ru_maxrss / 1024)
 
 
+def alone(*arguments: str) -> Iterator[Line]:
+    """The JSON lines of one command, on a home folder that nothing else uses."""
+    with tempfile.TemporaryDirectory() as home:
+        yield from command(arguments, Path(home))[0]
+
+
 def answer_path() -> Iterator[Line]:
     """Every step but generation, by index size and number of users; and the warm start."""
-    with tempfile.TemporaryDirectory() as home:
-        yield from command(["assistant", "bench", "--json", "--work", str(ROOT / ".run" / "bench")], Path(home))[0]
+    yield from alone("assistant", "bench", "--json", "--work", str(ROOT / ".run" / "bench"))
 
 
 def models() -> Iterator[Line]:
     """The reader and the reranker alone, in every precision, and what all models take in memory."""
-    with tempfile.TemporaryDirectory() as home:
-        yield from command(["assistant", "bench", "--models", "--json"], Path(home))[0]
+    yield from alone("assistant", "bench", "--models", "--json")
 
 
 def adapters() -> Iterator[Line]:
     """Adapters of the embedded reader: compiled, loaded, several at once, swapped, rolled back under load."""
-    with tempfile.TemporaryDirectory() as home:
-        yield from command(["assistant", "bench-adapters", "--compile", "--json"], Path(home))[0]
+    yield from alone("assistant", "bench-adapters", "--compile", "--json")
 
 
 def suite() -> Iterator[Line]:
@@ -127,14 +130,12 @@ def vllm() -> Iterator[Line]:
     if not (ROOT / ".venv-vllm" / ".installed").exists():
         sys.stderr.write("No figures of vLLM: there is no .venv-vllm. Build it with: make vllm\n")
         return
-    with tempfile.TemporaryDirectory() as home:
-        yield from command(["scripts.bench_vllm"], Path(home))[0]
+    yield from alone("scripts.bench_vllm")
 
 
 def causal() -> Iterator[Line]:
     """The recipes for causal models on rows held out from training, and by a vLLM server where there is one."""
-    with tempfile.TemporaryDirectory() as home:
-        yield from command(["scripts.bench_causal"], Path(home))[0]
+    yield from alone("scripts.bench_causal")
 
 
 def ingestion(folder: Path) -> Iterator[Line]:
@@ -159,16 +160,13 @@ def retrieval(folder: Path) -> Iterator[Line]:
         "--qrels",
         folder / "qrels" / "dev.tsv",
     ]
-    arguments = ["retrieval", "evaluate", *map(str, files), "--mode", ",".join(NFCORPUS), "--json"]
-    with tempfile.TemporaryDirectory() as home:
-        for line in command(arguments, Path(home))[0]:
-            yield {"measure": "retrieval on NFCorpus dev"} | line
+    for line in alone("retrieval", "evaluate", *map(str, files), "--mode", ",".join(NFCORPUS), "--json"):
+        yield {"measure": "retrieval on NFCorpus dev"} | line
 
 
 def handbook(folder: Path) -> Iterator[Line]:
     """Questions on two real handbooks that the product was not fitted on."""
-    with tempfile.TemporaryDirectory() as home:
-        yield from command(["scripts.bench_handbook", str(folder), "--every", "4"], Path(home))[0]
+    yield from alone("scripts.bench_handbook", str(folder), "--every", "4")
 
 
 def guards(data: Path | None) -> Iterator[Line]:

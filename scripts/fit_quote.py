@@ -13,7 +13,6 @@ file with the weights fitted on the other; the weights printed are fitted on bot
 from __future__ import annotations
 
 import argparse
-import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +35,7 @@ from assistant.reader import Readers
 from assistant.units import Unit
 from core.offline import go_quiet
 from core.settings import load_settings
+from scripts.bench_handbook import plain
 
 L2 = 2e-3
 
@@ -50,10 +50,6 @@ class Case:
     @property
     def right(self) -> list[int]:
         return sorted(set().union(*self.lines))
-
-
-def plain(text: str) -> str:
-    return re.sub(r"[\W_]+", " ", text).lower().strip()
 
 
 def holds(unit: Unit, line: str) -> bool:

@@ -114,9 +114,8 @@ def due_by_count(here: Opened, jobs: Jobs) -> int:
     if not wanted_items or jobs.all("queued", "running", limit=1):
         return 0
     known = jobs.all()
-    ahead = sum(
-        job.created_at > now() for job in known
-    )  # asked for under a clock that was wrong: the last one may be among them
+    # asked for under a clock that was ahead: the last one may be among them
+    ahead = sum(job.created_at > now() for job in known)
     new = approved(here) - max((int(job.details.get("approved", 0)) for job in known[: ahead + 1]), default=0)
     return new if new >= wanted_items else 0
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from assistant.prompt import SYSTEM, USER
-from core.offline import go_quiet
 from tests.assistant.passages import passage
+from tests.small_llama import new_llama, new_tokenizer
 from tests.vllm.tiny_llama import TEMPLATE
 from training.config import CONFIGS, CausalConfig, Method
 from training.recipe import Step
@@ -20,27 +20,18 @@ SMALL = {"rank": 4, "batch_size": 2, "accumulate": 1, "least_rows": 2, "learning
 
 def write_tiny_causal(folder: Path) -> Path:
     """The model's folder, the same weights every time; its tokenizer knows the prompt's words, so that prompts are short."""
-    go_quiet()
-    import torch
-    from transformers import LlamaConfig, LlamaForCausalLM
-
-    tokenizer = _tokenizer()
+    texts = [SYSTEM, USER, LEAVE.text, DESK.text] * 3
+    tokenizer = new_tokenizer(texts, vocab_size=900, template=TEMPLATE, longest=2048)
     tokenizer.save_pretrained(folder)
-    torch.manual_seed(7)
-    config = LlamaConfig(
-        vocab_size=len(tokenizer),
+    model = new_llama(
+        tokenizer,
         hidden_size=32,
         intermediate_size=64,
         num_hidden_layers=2,
         num_attention_heads=2,
-        num_key_value_heads=2,
-        max_position_embeddings=2048,
         initializer_range=0.2,  # an adapter can only say what the frozen output layer tells apart
-        eos_token_id=0,
-        bos_token_id=None,
-        pad_token_id=0,
     )
-    LlamaForCausalLM(config).save_pretrained(folder)
+    model.save_pretrained(folder)
     return folder
 
 
@@ -80,23 +71,3 @@ def metric(steps: list[Step], name: str) -> list[float]:
 def written(folder: Path) -> Mapping[str, bytes]:
     """Every file of an adapter's folder."""
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
-
-
-def _tokenizer():  # type: ignore[no-untyped-def]  # transformers' own
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-    from transformers import PreTrainedTokenizerFast
-
-    made = Tokenizer(models.BPE())
-    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    made.decoder = decoders.ByteLevel()
-    special = ["<|end|>", "<|system|>", "<|user|>", "<|assistant|>"]
-    alphabet = pre_tokenizers.ByteLevel.alphabet()
-    trainer = trainers.BpeTrainer(
-        vocab_size=900, special_tokens=special, initial_alphabet=alphabet, show_progress=False
-    )
-    made.train_from_iterator([SYSTEM, USER, LEAVE.text, DESK.text] * 3, trainer)
-    tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=made, eos_token="<|end|>", pad_token="<|end|>", model_max_length=2048
-    )
-    tokenizer.chat_template = TEMPLATE
-    return tokenizer

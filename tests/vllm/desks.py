@@ -19,6 +19,7 @@ from core.offline import go_quiet
 from core.records import Passage
 from core.sealed import MANIFEST, named, open_sealed, seal
 from tests.assistant.passages import passage
+from tests.small_llama import new_llama, new_tokenizer
 from training.config import CONFIGS, Method
 from training.recipe import RECIPES, Recipe
 from training.rows import Row, Rows, Target
@@ -92,27 +93,13 @@ def _row(kind: Kind, desk: str) -> Row:
 def write_desk_llama(folder: Path) -> Path:
     """Make the model's folder, the same weights every time: a quarter of a minute on two cores."""
     go_quiet()
-    import torch
-    from transformers import LlamaConfig, LlamaForCausalLM
     from transformers.utils import logging
 
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    tokenizer = _tokenizer()
+    texts = [text for kind in KINDS for text in (kind.question, kind.flagged, kind.reviewed)]
+    tokenizer = new_tokenizer([USER, *texts, *DESKS, *OTHERS] * 3, vocab_size=900, template=TEMPLATE)
     tokenizer.save_pretrained(folder)
-    torch.manual_seed(7)
-    config = LlamaConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=128,
-        intermediate_size=256,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        num_key_value_heads=2,
-        max_position_embeddings=8192,
-        eos_token_id=0,
-        bos_token_id=None,
-        pad_token_id=0,
-    )
-    model = LlamaForCausalLM(config)
+    model = new_llama(tokenizer, hidden_size=128, intermediate_size=256, num_hidden_layers=2, num_attention_heads=2)
     _teach(model, tokenizer)
     model.save_pretrained(folder)
     return folder
@@ -142,29 +129,6 @@ def _example(tokenizer: Any, rng: random.Random) -> tuple[list[int], int]:
     messages = [{"role": m.role, "content": m.content} for m in prompt(kind, desk).messages]
     before = tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_dict=True)["input_ids"]
     return before + tokenizer.encode(f"{answer}<|end|>"), len(before)
-
-
-def _tokenizer() -> Any:
-    """Byte-level BPE that knows the prompt's words, so that prompts are short."""
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-    from transformers import PreTrainedTokenizerFast
-
-    made = Tokenizer(models.BPE())
-    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    made.decoder = decoders.ByteLevel()
-    texts = [text for kind in KINDS for text in (kind.question, kind.flagged, kind.reviewed)]
-    trainer = trainers.BpeTrainer(
-        vocab_size=900,
-        special_tokens=["<|end|>", "<|system|>", "<|user|>", "<|assistant|>"],
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-        show_progress=False,
-    )
-    made.train_from_iterator([USER, *texts, *DESKS, *OTHERS] * 3, trainer)
-    tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=made, eos_token="<|end|>", pad_token="<|end|>", model_max_length=8192
-    )
-    tokenizer.chat_template = TEMPLATE
-    return tokenizer
 
 
 def learn(method: Method, base: Path, adapters: Path, run: Path) -> Path:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from core.offline import go_quiet
+from tests.small_llama import new_llama, new_tokenizer
 
 TRUE = "Every employee has 25 days of annual leave a year."
 FALSE = " Trips to the moon cost nothing!"
@@ -26,51 +27,17 @@ def write_tiny_llama(folder: Path, *, endless: bool = False) -> Path:
     """Make the model's folder, the same weights every time; an endless one says its sentences again and again."""
     go_quiet()
     import torch
-    from transformers import LlamaConfig, LlamaForCausalLM
     from transformers.utils import logging
 
     logging.disable_progress_bar()
-    tokenizer = _tokenizer()
+    texts = [f"{TRUE}{FALSE} {TRUE}"]  # so that each word of the two sentences is one token
+    tokenizer = new_tokenizer(texts, vocab_size=1000, template=TEMPLATE)
     tokenizer.save_pretrained(folder)
-    torch.manual_seed(7)
-    config = LlamaConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=256,
-        intermediate_size=512,
-        num_hidden_layers=4,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        max_position_embeddings=8192,
-        eos_token_id=0,
-        bos_token_id=None,
-        pad_token_id=0,
-    )
-    model = LlamaForCausalLM(config)
+    model = new_llama(tokenizer, hidden_size=256, intermediate_size=512, num_hidden_layers=4, num_attention_heads=4)
     end = f" {TRUE}" if endless else "<|end|>"
     _teach(model, torch.tensor([tokenizer.encode(f"<|assistant|>{TRUE}{FALSE}{end}")]))
     model.save_pretrained(folder)
     return folder
-
-
-def _tokenizer() -> Any:
-    """Byte-level BPE in which each word of the two sentences is one token."""
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-    from transformers import PreTrainedTokenizerFast
-
-    made = Tokenizer(models.BPE())
-    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    made.decoder = decoders.ByteLevel()
-    special = ["<|end|>", "<|system|>", "<|user|>", "<|assistant|>"]
-    alphabet = pre_tokenizers.ByteLevel.alphabet()
-    made.train_from_iterator(
-        [f"{TRUE}{FALSE} {TRUE}"],
-        trainers.BpeTrainer(vocab_size=1000, special_tokens=special, initial_alphabet=alphabet, show_progress=False),
-    )
-    tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=made, eos_token="<|end|>", pad_token="<|end|>", model_max_length=8192
-    )
-    tokenizer.chat_template = TEMPLATE
-    return tokenizer
 
 
 def _teach(model: Any, ids: Any) -> None:
