@@ -15,50 +15,22 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from assistant.bench import machine
 from assistant.bootstrap import Assistant, build
 from assistant.embedded import EmbeddedReader
-from assistant.units import Unit, units
+from assistant.units import units
+from core.errors import BadInput
 from core.offline import go_quiet
 from core.rates import wilson
-from core.records import Passage, Principal, Question
+from core.records import Question
 from core.settings import load_settings
-from training.employee_questions import FOLDERS, EmployeeQuestion, employee_questions
-
-WHO = Principal("reader", "Reader", "reader@example.com", frozenset(), "internal", frozenset({"employee"}))
-GOVERNED = {"owner": "handbook@example.com", "classification": "internal", "allowed_groups": ["everyone"]}
-LEAST_CHARS = 25
-"""A unit that is only a part of a quote counts from so many characters on: a sentence may be cut otherwise than by its author."""
-
-
-def plain(text: str) -> str:
-    return re.sub(r"[\W_]+", " ", text).lower().strip()
-
-
-def answers(unit: Unit, wanted: Sequence[str]) -> bool:
-    """Whether a unit holds one of the parts wanted, or is itself most of one."""
-    said, text = plain(unit.said), plain(unit.text)
-    return any(one in said or (len(text) >= LEAST_CHARS and text in one) for one in wanted)
-
-
-def right_units(asked: EmployeeQuestion, passages: Sequence[Passage], document_id: str) -> set[tuple[int, int]]:
-    """Passage and place of every unit that answers."""
-    wanted = [plain(one) for one in (asked.quote, *asked.also) if plain(one)]
-    return {
-        (number, place)
-        for number, passage in enumerate(passages)
-        if passage.document_id == document_id
-        for place, unit in enumerate(units(passage.text))
-        if answers(unit, wanted)
-    }
+from training.employee_questions import WHO, employee_questions, plain, require_folders, right_units, take_in
 
 
 def measure(assistant: Assistant, documents: dict[str, str], every: int) -> Counter[str]:
@@ -96,17 +68,13 @@ def main() -> int:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--every", type=int, default=1, metavar="N", help="ask each N-th question (%(default)s)")
     args = parser.parse_args()
-    folders = [args.folder / name for name in FOLDERS]
-    if missing := [str(f) for f in folders if not f.is_dir()]:
-        sys.stderr.write(
-            f"{', '.join(missing)}: no such folder. training/employee_questions.py says where it comes from.\n"
-        )
+    try:
+        require_folders(args.folder)
+    except BadInput as error:
+        sys.stderr.write(f"{error}\n")
         return 2
     with build(load_settings()) as assistant:
-        results = assistant.ingest.run(folders, actor="bench", defaults=GOVERNED)
-        documents = {
-            Path(one.path).relative_to(args.folder).as_posix(): one.document_id for one in results if one.document_id
-        }
+        documents = take_in(assistant, args.folder)
         began = time.perf_counter()
         counts = measure(assistant, documents, args.every)
         line = {"measure": "questions on two real handbooks", "model": assistant.answerer.model.adapter}

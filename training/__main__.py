@@ -5,6 +5,7 @@
     python -m training retrain
     python -m training worker
     python -m training reader --data DIR --out DIR
+    python -m training practice --data DIR --out DIR
     python -m training reranker --data DIR --out DIR
 
 Exit codes: 0 done, 1 a dataset does not verify, 2 wrong input, 130 interrupted (the same command goes on from the last checkpoint).
@@ -25,6 +26,7 @@ COMMANDS = {
     "retrain": Command("training.retrain_command", "ask for a retraining, or see them"),
     "worker": Command("training.worker_command", "work on retrainings"),
     "reader": Command("training.reader", "train the embedded reader"),
+    "practice": Command("training.practice", "let the reader practise on employees' questions"),
     "reranker": Command("training.reranker", "train the reranker"),
     "injection": Command("training.injection", "train the judge of injections"),
     "ner": Command("training.ner", "train the model that finds names and places"),

@@ -75,3 +75,39 @@ def markdown_table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str
     """A markdown table."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
+
+
+def practice_card(config: Any, told: Mapping[str, Any], scores: Mapping[str, Mapping[str, Any]]) -> str:
+    """Markdown. `told`: minutes, lessons, and for each held-out set n and the share with the right part first before and after."""
+    command = (
+        f"python -m training practice --data DIR --out DIR --start {config.start} --passes {config.passes} "
+        f"--tables {config.replay} --learning-rate {config.learning_rate} --seed {config.seed}"
+    )
+    first = [(name, n, f"{before:.2f}", f"{after:.2f}") for name, (n, before, after) in told["first"].items()]
+    sets = {
+        **LICENCES,
+        "employees' questions (training/data/employee_questions.jsonl)": "CC0, as the handbooks they are asked on",
+        "made-up companies (training/data/workplace.txt, tables.txt)": "CC0",
+    }
+    return (
+        "\n\n".join(
+            [
+                f"# {config.name}",
+                f"Finds the part of some passages that answers an employee's question. {config.start}, trained on: the same LoRA "
+                "adapter and heads on all-MiniLM-L6-v2 (Apache-2.0); float16, English.",
+                f"## Made by\n\n```\n{command}\n```\n\nSeed {config.seed}; {told['lessons']} questions; {told['minutes']:.0f} minutes "
+                f"on two cores; {datetime.now(UTC).date().isoformat()}.",
+                "## Data\n\n" + markdown_table(("set", "licence that its source states"), list(sets.items())),
+                "## Scores\n\nOf all parts of three passages the right one first, on documents that nothing learnt from.",
+                markdown_table(("set", "n", config.start, config.name), first),
+                "The reading sets, held out by article and by site, 500 questions of each. 95 % intervals: bootstrap for F1, "
+                "Wilson for EM.",
+                markdown_table(("adapter", "set", "n", "F1", "EM"), _answerable_rows(scores)),
+                "Half of the questions answerable, the other half in equal parts of every kind of unanswerable question.",
+                markdown_table(("adapter", "n", "F1", "AUROC"), _half_rows(scores)),
+                "## Limits\n\nIt copies spans and writes nothing of its own. It reads English; other languages as far as the "
+                "encoder carries. The employees' questions and their answers were labelled once, by nobody else checked.",
+            ]
+        )
+        + "\n"
+    )

@@ -11,13 +11,24 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from assistant.bootstrap import Assistant
+from assistant.units import Unit, units
+from core.errors import BadInput
+from core.records import Passage, Principal
+
 FILE = Path(__file__).parent / "data" / "employee_questions.jsonl"
 FOLDERS = ("handbook-18f", "policies-github-site")
 HELD_OUT = 8
+WHO = Principal("reader", "Reader", "reader@example.com", frozenset(), "internal", frozenset({"employee"}))
+GOVERNED = {"owner": "handbook@example.com", "classification": "internal", "allowed_groups": ["everyone"]}
+LEAST_CHARS = 25
+"""A unit that is only a part of a quote counts from so many characters on: a sentence may be cut otherwise than by its author."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,3 +58,40 @@ def employee_questions() -> tuple[EmployeeQuestion, ...]:
     """Every question of the file, by document."""
     lines = FILE.read_text(encoding="utf-8").splitlines()
     return tuple(EmployeeQuestion(**(line | {"also": tuple(line.get("also", ()))})) for line in map(json.loads, lines))
+
+
+def require_folders(folder: Path) -> None:
+    """Raises BadInput where a folder of the two handbooks is missing."""
+    if missing := [str(folder / name) for name in FOLDERS if not (folder / name).is_dir()]:
+        raise BadInput(
+            f"{', '.join(missing)}: no such folder. training/employee_questions.py says where it comes from."
+        )
+
+
+def take_in(assistant: Assistant, folder: Path) -> dict[str, str]:
+    """Ingest both handbooks of a folder, readable by WHO; gives each file's path below the folder its document's id."""
+    require_folders(folder)
+    results = assistant.ingest.run([folder / name for name in FOLDERS], actor="questions", defaults=GOVERNED)
+    return {Path(one.path).relative_to(folder).as_posix(): one.document_id for one in results if one.document_id}
+
+
+def plain(text: str) -> str:
+    return re.sub(r"[\W_]+", " ", text).lower().strip()
+
+
+def answers(unit: Unit, wanted: Sequence[str]) -> bool:
+    """Whether a unit holds one of the parts wanted, or is itself most of one."""
+    said, text = plain(unit.said), plain(unit.text)
+    return any(one in said or (len(text) >= LEAST_CHARS and text in one) for one in wanted)
+
+
+def right_units(asked: EmployeeQuestion, passages: Sequence[Passage], document_id: str) -> set[tuple[int, int]]:
+    """Passage and place of every unit that answers."""
+    wanted = [plain(one) for one in (asked.quote, *asked.also) if plain(one)]
+    return {
+        (number, place)
+        for number, passage in enumerate(passages)
+        if passage.document_id == document_id
+        for place, unit in enumerate(units(passage.text))
+        if answers(unit, wanted)
+    }

@@ -14,7 +14,7 @@ from __future__ import annotations
 import logging
 import random
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -158,8 +158,20 @@ def trainable(start: Adapter, rank: int) -> ReaderNet:
     return low_rank(merged, bare_net(), rank).train()
 
 
-def fit(net: ReaderNet, lessons: Sequence[Lesson], config: ReaderConfig, folder: Path, progress: Progress) -> None:
-    """AdamW over `passes` of the lessons, each mixed with replayed questions; the order is the seed's."""
+def fit(
+    net: ReaderNet,
+    lessons: Sequence[Lesson],
+    config: ReaderConfig,
+    folder: Path,
+    progress: Progress,
+    *,
+    beside: Callable[[ReaderNet, int], Tensor] | None = None,
+) -> None:
+    """AdamW over `passes` of the lessons, each mixed with replayed questions; the order is the seed's.
+
+    Args:
+        beside: a loss that is added to that of the batch of the number given.
+    """
     tokenizer = open_tokenizer()
     learning = {name: p for name, p in net.named_parameters() if p.requires_grad}
     encoder = [p for name, p in learning.items() if name.startswith("encoder.")]
@@ -181,6 +193,8 @@ def fit(net: ReaderNet, lessons: Sequence[Lesson], config: ReaderConfig, folder:
         for group in optimiser.param_groups:
             group["lr"] = group["top"] * min(1.0, share / WARMUP) * (1 - share + 1 / len(batches))
         loss = loss_of(net, inputs, config.answerable_weight)
+        if beside is not None:
+            loss = loss + beside(net, number)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(learning.values(), 1.0)
         optimiser.step()
@@ -206,7 +220,8 @@ def batches_of(lessons: Sequence[Lesson], config: ReaderConfig) -> Iterator[list
 
 def _replayed(most: int, rng: random.Random) -> Iterator[Lesson]:
     """Workplace questions without end, each with its passage among others; one in six without it, so that nothing answers."""
-    passages, questions = workplace()
+    passages, every = workplace()
+    questions = [asked for asked in every if not asked.held_out]
     while True:
         for asked in rng.sample(questions, len(questions)):
             own = passages[asked.passage]

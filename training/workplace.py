@@ -1,6 +1,7 @@
 """Questions on made-up companies' documents: what a retrained reader goes on practising, so that it forgets nothing.
 
-training/data/workplace.txt, in the repository: one passage a heading, and after a line the questions that it answers.
+training/data/workplace.txt and tables.txt, in the repository: one passage a heading, and after a line the questions that it answers.
+The questions of one title in eight are held out: nothing learns from them.
 """
 
 from __future__ import annotations
@@ -15,30 +16,33 @@ from pathlib import Path
 from assistant.units import units
 from core.records import Passage
 
-FILE = Path(__file__).parent / "data" / "workplace.txt"
+FILES = tuple(Path(__file__).parent / "data" / name for name in ("workplace.txt", "tables.txt"))
+HELD_OUT = 8
 
 
 @dataclass(frozen=True, slots=True)
 class WorkplaceQuestion:
-    """A question, its passage's place in `passages()`, and the unit of it that answers."""
+    """A question, its passage's place among the passages, the unit of it that answers, and whether nothing may learn from it."""
 
     question: str
     passage: int
     unit: int
+    held_out: bool
 
 
 @lru_cache(maxsize=1)
 def workplace() -> tuple[tuple[Passage, ...], tuple[WorkplaceQuestion, ...]]:
-    """Every passage and every question of the file."""
+    """Every passage and every question of the files."""
     passages: list[Passage] = []
     questions: list[WorkplaceQuestion] = []
-    for heading, lines in _sections(FILE.read_text(encoding="utf-8")):
+    for heading, lines in _sections("\n".join(file.read_text(encoding="utf-8") for file in FILES)):
         text = "\n".join(_markdown([line for line in lines if not line.startswith("?")]))
         title, _, section = heading.partition(" > ")
+        held_out = int(hashlib.sha256(title.encode()).hexdigest(), 16) % HELD_OUT == 0
         unit = -1
         for line in lines:
             if line.startswith("?"):
-                questions.append(WorkplaceQuestion(line[1:].strip(), len(passages), max(unit, 0)))
+                questions.append(WorkplaceQuestion(line[1:].strip(), len(passages), max(unit, 0), held_out))
             else:
                 unit = _unit_of(text, line, unit)
         passages.append(_passage(title, section, text))

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 
-from scripts.bench_handbook import right_units
 from tests.assistant.passages import passage
-from training.employee_questions import FOLDERS, employee_questions
+from training.employee_questions import FOLDERS, employee_questions, right_units
 
 
 def test_every_question_has_its_answer_or_what_only_looks_like_one() -> None:

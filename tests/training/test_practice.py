@@ -1,0 +1,68 @@
+"""Practice on employees' questions: a handbook is taken in as it is served, and each question becomes a lesson on what is found."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from assistant.bootstrap import build
+from assistant.units import units
+from core.errors import BadInput
+from core.settings import load_settings
+from training.employee_questions import employee_questions, take_in
+from training.practice import held_out_tables, lessons_of
+from training.workplace import workplace
+
+ASKED = next(q for q in employee_questions() if q.question == "who estimates what our site visit will cost?")
+PAGE = f"""# Account managers
+
+They keep in touch with partners every week.
+
+- {ASKED.quote}
+- Ordering stickers
+"""
+
+
+@pytest.fixture
+def handbooks(tmp_path: Path) -> Path:
+    page = tmp_path / ASKED.document
+    page.parent.mkdir(parents=True)
+    page.write_text(PAGE)
+    other = tmp_path / "policies-github-site" / "terms.md"
+    other.parent.mkdir()
+    other.write_text("# Terms\n\nA site visit needs no approval of the company that hosts the repository.\n")
+    return tmp_path
+
+
+def test_a_question_is_read_in_the_passages_that_are_found_and_its_answer_is_the_right_part(
+    handbooks: Path, home: Path
+) -> None:
+    with build(load_settings(home=home)) as assistant:
+        documents = take_in(assistant, handbooks)
+        lessons = [lesson for _, lesson in lessons_of(assistant, documents, 2, 1)]
+    lesson = next(one for one in lessons if one.question == ASKED.question)
+    assert len(lesson.passages) == 2
+    ((passage, unit),) = lesson.right
+    assert units(lesson.passages[passage].text)[unit].text == ASKED.quote
+
+
+def test_a_question_whose_answer_was_not_taken_in_is_no_lesson(handbooks: Path, home: Path) -> None:
+    (handbooks / ASKED.document).write_text("# Account managers\n\nThey keep in touch with partners every week.\n")
+    with build(load_settings(home=home)) as assistant:
+        documents = take_in(assistant, handbooks)
+        assert ASKED.question not in [lesson.question for _, lesson in lessons_of(assistant, documents, 2, 1)]
+
+
+def test_handbooks_that_are_missing_are_named(home: Path, tmp_path: Path) -> None:
+    with build(load_settings(home=home)) as assistant:
+        with pytest.raises(BadInput, match=r"handbook-18f.*no such folder"):
+            take_in(assistant, tmp_path)
+
+
+def test_tables_of_one_company_in_eight_are_kept_from_learning() -> None:
+    passages, questions = workplace()
+    held = held_out_tables(3, 1)
+    assert 0.04 < len(held) / len(questions) < 0.2
+    titles = {lesson.passages[0].title for lesson in held}
+    assert not titles & {passages[q.passage].title for q in questions if not q.held_out}

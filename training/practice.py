@@ -1,0 +1,184 @@
+"""Let the embedded reader practise on questions as employees ask them: python -m training practice --data DIR --out DIR
+
+DIR holds the two handbooks of training/employee_questions.py and the reading sets, as `documents/` and `reading/`. The handbooks are
+taken in and searched as they are served. Of each question's passages that with the right part and the likeliest others are read, and
+that part must become the likeliest of all parts (training/retrain.py). Tables of made-up companies are mixed in, and the reading
+sets beside them, so that neither rows nor plain reading are forgotten. Goes on from its last checkpoint.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import random
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from torch import Tensor
+
+from assistant.bootstrap import Assistant, build
+from assistant.models import QUOTING
+from core.records import Passage
+from core.settings import load_settings
+from retrieval.adapters import open_adapter
+from retrieval.heads import ReaderNet
+from retrieval.network import torch_run
+from retrieval.windows import open_tokenizer
+from training import reader
+from training.cards import practice_card
+from training.config import ReaderConfig
+from training.employee_questions import WHO, EmployeeQuestion, employee_questions, right_units, take_in
+from training.publish import publish
+from training.reader import Data, Recipe, to_row
+from training.reading_scores import score
+from training.recipe import Step
+from training.retrain import Lesson, fit, measure, open_start, trainable
+from training.workplace import workplace
+
+log = logging.getLogger(__name__)
+
+RETRIEVED: Final = 8
+OF_ITS_DOCUMENT: Final = 40
+LIKELY: Final = 6
+"""A question is read beside passages drawn from the best so many that do not answer it."""
+PUBLIC_ROWS: Final = 12
+PUBLIC_EVERY: Final = 2
+PUBLIC_TOKENS: Final = 192
+SCORED: Final = 500
+"""Held-out questions of each reading set that the result is scored on."""
+
+
+def lessons_of(assistant: Assistant, documents: dict[str, str], most: int, seed: int) -> Iterator[tuple[bool, Lesson]]:
+    """Whether it is held out, and the lesson, of each question whose answering part was taken in."""
+    rng = random.Random(seed)  # noqa: S311 - seeded sampling, no secret
+    for asked in employee_questions():
+        document = documents.get(asked.document)
+        if document is not None and (lesson := _lesson(assistant, asked, document, most, rng)) is not None:
+            yield asked.held_out, lesson
+
+
+def _lesson(
+    assistant: Assistant, asked: EmployeeQuestion, document: str, most: int, rng: random.Random
+) -> Lesson | None:
+    retrieve = assistant.retriever.retrieve
+    found = list(retrieve(asked.question, WHO, limit=RETRIEVED).passages)
+    if not asked.quote:
+        return Lesson(asked.question, tuple(rng.sample(found[:LIKELY], min(most, len(found[:LIKELY])))), frozenset())
+    if not right_units(asked, found, document):
+        theirs = retrieve(asked.question, WHO, limit=OF_ITS_DOCUMENT, filters={"document_id": document}).passages
+        found = [*(p for p in theirs if right_units(asked, [p], document))][:1] + found
+    right = [p for p in found if right_units(asked, [p], document)]
+    if not right:
+        return None
+    others = [p for p in found if p is not right[0]][:LIKELY]
+    read = (right[0], *rng.sample(others, min(most - 1, len(others))))
+    return Lesson(asked.question, read, frozenset(right_units(asked, read, document)))
+
+
+def held_out_tables(most: int, seed: int) -> list[Lesson]:
+    """The made-up companies' questions that nothing learns from, each with its passage among others."""
+    rng = random.Random(seed)  # noqa: S311 - seeded sampling, no secret
+    passages, questions = workplace()
+
+    def read(own: Passage) -> tuple[Passage, ...]:
+        return (own, *rng.sample([p for p in passages if p is not own], most - 1))
+
+    return [
+        Lesson(asked.question, read(passages[asked.passage]), frozenset({(0, asked.unit)}))
+        for asked in questions
+        if asked.held_out
+    ]
+
+
+def public_reading(data: Data, seed: int) -> Callable[[ReaderNet, int], Tensor]:
+    """The loss on some questions of the reading sets beside every PUBLIC_EVERYth batch."""
+    stream = reader.sample_order(data.training, data.unanswerable, Recipe(data="", seed=seed))
+    rng, tokenizer = random.Random(seed), open_tokenizer()  # noqa: S311 - seeded sampling, no secret
+    rows = (row for example in stream if (row := to_row(tokenizer, example, PUBLIC_TOKENS, rng)) is not None)
+
+    def loss(net: ReaderNet, number: int) -> Tensor:
+        if number % PUBLIC_EVERY:
+            return torch.zeros(())
+        drawn = [next(rows) for _ in range(PUBLIC_ROWS)]
+        return reader.loss_of(net, drawn, torch.float32, Recipe.answerable_weight)
+
+    return loss
+
+
+def run(arguments: argparse.Namespace) -> int:
+    folder: Path = arguments.out
+    folder.mkdir(parents=True, exist_ok=True)
+    config = ReaderConfig(
+        method="reader",
+        name=arguments.adapter,
+        start=arguments.start,
+        seed=arguments.seed,
+        passes=arguments.passes,
+        replay=arguments.tables,
+        max_tokens=256,
+        batch_size=6,
+        learning_rate=arguments.learning_rate,
+    )
+    with build(load_settings(home=folder / "home", reader=QUOTING, guard_model="")) as assistant:
+        documents = take_in(assistant, arguments.data / "documents")
+        lessons = list(lessons_of(assistant, documents, config.passages, config.seed))
+    torch.manual_seed(config.seed)
+    began = time.monotonic()
+    start = open_start(config.start)
+    net = trainable(start, config.rank)
+    learnt = [lesson for held_out, lesson in lessons if not held_out]
+    sets = {
+        "employees' questions": [lesson for held_out, lesson in lessons if held_out],
+        "tables": held_out_tables(config.passages, config.seed),
+    }
+    before = {name: measure(net, held, config) for name, held in sets.items()}
+    log.info("%d lessons; right part first before: %s", len(learnt), before)
+    data = Data.load(arguments.data / "reading", config.seed)
+    fit(net, learnt, config, folder, _told, beside=public_reading(data, config.seed))
+    after = {name: measure(net, held, config) for name, held in sets.items()}
+    minutes = (time.monotonic() - began) / 60
+    log.info("right part first after: %s; %.0f minutes", after, minutes)
+    counts = {name: sum(bool(lesson.right) for lesson in held) for name, held in sets.items()}
+    first = {name: (counts[name], before[name], after[name]) for name in sets}
+    _publish(net, config, folder, {"minutes": minutes, "lessons": len(learnt), "first": first}, data)
+    return 0
+
+
+def _publish(net: ReaderNet, config: ReaderConfig, folder: Path, told: dict[str, Any], data: Data) -> None:
+    """Score on the reading sets, calibrate "answerable" on them, and write the adapter with its card."""
+    target = folder / config.name
+    publish(net, target, adapter_id=config.name, kind="reader", settings={}, card="")
+    scores = {
+        name: score(torch_run(net_of), open_tokenizer(), data.held_out, SCORED)
+        for name, net_of in ((config.start, trainable(open_start(config.start), config.rank)), (config.name, net))
+    }
+    (folder / "scores.json").write_text(json.dumps(told | {"scores": scores}, indent=2) + "\n", encoding="utf-8")
+    settings = scores[config.name]["half unanswerable"]["settings"]
+    card = practice_card(config, told, scores)
+    sha256 = publish(net, target, adapter_id=config.name, kind="reader", settings=settings, card=card)
+    open_adapter(target, "reader")
+    log.info("%s written, sha256 %s", target, sha256)
+
+
+def _told(step: Step) -> None:
+    if step.done % 25 == 0 or step.done == step.total:
+        left = (step.seconds_left or 0) / 60
+        log.info("batch %d of %d, loss %.3f, %.0f minutes left", step.done, step.total, step.loss or 0.0, left)
+
+
+def add_parser(subparsers: Any) -> None:
+    parser = subparsers.add_parser(
+        "practice", help="let the embedded reader practise on employees' questions", description=__doc__
+    )
+    parser.add_argument("--data", type=Path, required=True, help="folder with documents/ and reading/")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the index, checkpoints and the adapter")
+    parser.add_argument("--start", default="reader-1", help="the adapter to go on from, by id or folder (%(default)s)")
+    parser.add_argument("--adapter", default="reader-2", help="id of the adapter that is written (%(default)s)")
+    parser.add_argument("--passes", type=int, default=1, help="how often each question is learnt from (%(default)s)")
+    parser.add_argument("--tables", type=float, default=0.5, metavar="SHARE", help="questions on tables for each other")
+    parser.add_argument("--learning-rate", type=float, default=3e-4, help="of the low-rank matrices, at its highest")
+    parser.add_argument("--seed", type=int, default=11)
