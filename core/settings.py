@@ -5,17 +5,26 @@
 
 from __future__ import annotations
 
-import os
 import re
-import tempfile
-from pathlib import Path
-from typing import Annotated, Literal
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Final, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from core.errors import SettingsError
+from core.places import holds_none, missing_folder, unreadable_file, unusable_folder, unusable_home
 from core.records import CLASSIFICATIONS, DECISIONS, ROLES, Decision
+
+ADDRESSES: Final = {
+    "public_url": "https://assistant.example.com",
+    "qdrant_url": "http://localhost:6333",
+    "otlp_endpoint": "http://localhost:4318",
+    "oidc_issuer": "https://login.example.com",
+}
+"""Settings that are one address of HTTP, each with an example. MODEL_URL may be several."""
+SHIPPED_SUITES: Final = Path(__file__).parents[1] / "eval" / "suites"
 
 
 def _env(name: str) -> AliasChoices:
@@ -200,6 +209,11 @@ class Settings(BaseSettings):
     def _expand(cls, value: Path | None) -> Path | None:
         return value and value.expanduser().resolve()
 
+    @field_validator("embedder", "retrain_suite", mode="after")
+    @classmethod
+    def _home_of_user(cls, value: str) -> str:
+        return str(Path(value).expanduser()) if value.startswith("~") else value
+
     @field_validator("review_twice", mode="after")
     @classmethod
     def _decisions(cls, value: str) -> str:
@@ -262,7 +276,7 @@ def load_settings(**overrides: object) -> Settings:
     """Read and check the settings, and make the home folder.
 
     Raises:
-        SettingsError: one message that lists every wrong setting and an unusable home folder.
+        SettingsError: one message that lists every wrong setting, and every file or folder that cannot be used.
     """
     try:
         settings = Settings(**overrides)  # type: ignore[arg-type]
@@ -274,7 +288,7 @@ def load_settings(**overrides: object) -> Settings:
         settings = Settings(**(overrides | defaults))  # type: ignore[arg-type]
     else:
         problems = []
-    problems += _conflicts(settings) + _home_problem(settings.home)
+    problems += _conflicts(settings) + _addresses(settings) + _places(settings)
     if problems:
         raise SettingsError(_message(problems))
     return settings
@@ -305,8 +319,6 @@ def _conflicts(settings: Settings) -> list[str]:
         problems.append("MODEL_URL must begin with http:// or https://, as http://localhost:8000/v1")
     if len(set(settings.model_urls)) < len(settings.model_urls):
         problems.append("MODEL_URL names a replica twice: name each once")
-    if settings.otlp_endpoint and not settings.otlp_endpoint.startswith(("http://", "https://")):
-        problems.append("OTEL_EXPORTER_OTLP_ENDPOINT must begin with http:// or https://, as http://localhost:4318")
     oidc = [settings.oidc_issuer, settings.oidc_client_id, settings.oidc_client_secret]
     if any(oidc) and not all(oidc):
         problems.append("ASSISTANT_OIDC_ISSUER, _CLIENT_ID and _CLIENT_SECRET go together")
@@ -324,16 +336,62 @@ def _conflicts(settings: Settings) -> list[str]:
     return problems
 
 
-def _home_problem(home: Path) -> list[str]:
+def _addresses(settings: Settings) -> list[str]:
+    """What is no address of HTTP; a value may hold a password, so it is not repeated."""
+    return [
+        f"{setting_name(name)} must begin with http:// or https://, as {example}"
+        for name, example in ADDRESSES.items()
+        if not _is_address(getattr(settings, name))
+    ]
+
+
+def _is_address(value: str) -> bool:
     try:
-        home.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with tempfile.TemporaryFile(dir=home):
-            pass
-    except OSError as error:
-        return [
-            f"ASSISTANT_HOME={home}: cannot be written ({os.strerror(error.errno or 0)}); name a folder that this user owns"
-        ]
-    return []
+        parts = urlsplit(value)
+        return not value or (parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0)
+    except ValueError:  # a port that is no number, a bracket left open
+        return False
+
+
+def _places(settings: Settings) -> list[str]:
+    """Every file and folder that the settings name and that cannot be used."""
+    packaged = "leave the setting empty for the packaged one"
+    found = {
+        "home": unusable_home(settings.home),
+        "models": settings.models and unusable_folder(settings.models),
+        "embedder": _is_path(settings.embedder) and missing_folder(Path(settings.embedder), holds="a model"),
+        "pseudonym_key": settings.pseudonym_key and _key_problem(settings.pseudonym_key, settings.home),
+        "model_adapters": _not_absolute(settings.model_adapters),
+        "retrain_suite": _suite_problem(settings.retrain_suite, settings.home),
+    }
+    for name in ("glossary", "policy", "retrain_config", "retrain_gate"):
+        file: Path | None = getattr(settings, name)
+        found[name] = file and unreadable_file(file, otherwise=packaged)
+    return [f"{setting_name(name)}={getattr(settings, name)}: {what}" for name, what in found.items() if what]
+
+
+def _is_path(named: str) -> bool:
+    """Whether it is a place on this machine, rather than a name such as sentence-transformers/all-MiniLM-L6-v2."""
+    return named.startswith(("/", "./", "../"))
+
+
+def _key_problem(key: Path, home: Path) -> str:
+    if key.is_relative_to(home):
+        return "lies in the home folder beside the data that it opens; keep it elsewhere"
+    return unreadable_file(key, otherwise=f"make it with `python -m assistant pseudonyms new-key {key}`")
+
+
+def _not_absolute(folder: str) -> str:
+    """The folder is another machine's: all that can be seen from here is how it is written."""
+    whole = not folder or PurePosixPath(folder).is_absolute()
+    return "" if whole else "must begin with /: it is a folder as the model servers see it"
+
+
+def _suite_problem(named: str, home: Path) -> str:
+    places = (Path(named), SHIPPED_SUITES / named, home / "suites" / named)
+    if not named or not holds_none(places, "suite.yaml"):
+        return ""
+    return f"there is no such suite; name a folder that holds suite.yaml, or one of those in {home / 'suites'}"
 
 
 def _message(problems: list[str]) -> str:
