@@ -4,8 +4,8 @@
     python -m assistant ask QUESTION --as PERSON
     python -m assistant users list
 
-Exit codes: 0 done, 1 something was found or failed, 2 wrong input or settings, 3 not allowed, 4 something that we need
-does not answer, 130 interrupted.
+Exit codes: 0 done, 1 something was found or failed, 2 wrong input or settings, 3 not allowed, 4 the database, the Qdrant
+server, the model server or something else that we need is down (the message says what to do), 130 interrupted.
 """
 
 from __future__ import annotations

@@ -99,6 +99,10 @@ class Answerer:
         """Raise ModelUnavailable where the answer model would not answer now."""
         self.model.ready()
 
+    def close(self) -> None:
+        """Wait for the checks under way; nothing is answered afterwards."""
+        self._rails.close()
+
     def answer(self, question: Question) -> Answer:
         """The whole answer; raises as `stream` does."""
         with closing(self.stream(question)) as events:
@@ -228,7 +232,8 @@ class Answerer:
         except BadInput:
             raise  # the caller's filter
         except Exception as error:  # noqa: BLE001 - an index is a server or a native library: it fails in any way
-            log.error("retrieval failed with %s", type(error).__name__)
+            advice = str(error) if isinstance(error, AssistantError) else ""
+            log.error("retrieval failed with %s. %s", type(error).__name__, advice)
             return None
 
     def _history(self, question: Question, trace: Trace) -> list[Message]:

@@ -7,7 +7,8 @@ JSON fields: turn_id, answer, refused, reason, citations, adapter, evidence, tim
 JSON fields of citations: n, document_id, version, title, section, quote, score.
 
 While an assistant serves the same home folder the question goes through it, since it owns the embedded index.
-Exit codes: 0 answered or refused, 2 wrong input or unknown person, 4 something that we need does not answer.
+Exit codes: 0 answered or refused, 2 wrong input, settings or an unknown person, 4 the database, the Qdrant server, the model
+server or something else that we need is down.
 """
 
 from __future__ import annotations

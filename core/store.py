@@ -28,6 +28,8 @@ CONNECTIONS = 32
 """Kept open to a SQLite file, and as many again for a moment: each thread that answers somebody reads and writes."""
 TURN_S = 30.0
 """The longest that a writer waits for its turn among this process's writers."""
+CONNECT_S = 10
+"""The longest that a new connection to a PostgreSQL server takes; without it a server that swallows packets hangs a start for minutes."""
 UNHEALTHY = re.compile("malformed|not a database")
 
 
@@ -42,6 +44,7 @@ class Store:
 
     def __init__(self, url: str) -> None:
         self.engine = _engine(url)
+        self._file = Path(self.engine.url.database or "") if _is_file(url) else None
         self._writers: AbstractContextManager[None] = (
             _Turns() if self.engine.dialect.name == "sqlite" else nullcontext()
         )
@@ -84,6 +87,7 @@ class Store:
         """
         store = cls.__new__(cls)
         store.engine = _engine(url)
+        store._file = None
         store._writers = nullcontext()  # nobody else has it yet
         with _translated(store.engine):
             if sa.inspect(store.engine).get_table_names():
@@ -94,9 +98,14 @@ class Store:
         return store
 
     def ping(self) -> None:
-        """Raise StoreUnavailable where the database does not answer."""
-        with self.read() as connection:
-            connection.execute(sa.text("select 1"))
+        """Raise StoreUnavailable where a turn could not be read or stored now. A locked file says so after ten seconds."""
+        if self._file is not None and not self._file.exists():  # open connections go on with a file that was deleted
+            raise StoreUnavailable(
+                f"The database {self._file} is gone: stop the assistant, then put the file back, or restore a backup with: "
+                "python -m assistant restore FILE"
+            )
+        with self.begin() as connection:
+            connection.execute(sa.text("select version_num from alembic_version"))
 
     def close(self) -> None:
         self.engine.dispose()
@@ -149,13 +158,19 @@ class _Turns:
 
 def _engine(url: str) -> sa.Engine:
     is_sqlite = url.startswith("sqlite")
-    pool: dict[str, Any] = {"pool_size": CONNECTIONS, "max_overflow": CONNECTIONS} if _is_file(url) else {}
+    options: dict[str, Any] = {"pool_size": CONNECTIONS, "max_overflow": CONNECTIONS} if _is_file(url) else {}
+    if url.startswith("postgresql") and "connect_timeout" not in url:
+        options["connect_args"] = {"connect_timeout": CONNECT_S}
     try:
         # Errors reach logs: parameters, which are people's text, must not be in them.
-        engine = sa.create_engine(url, pool_pre_ping=not is_sqlite, hide_parameters=True, **pool)
+        engine = sa.create_engine(url, pool_pre_ping=not is_sqlite, hide_parameters=True, **options)
     except ModuleNotFoundError as error:
+        if not url.startswith("postgresql"):
+            raise SettingsError(
+                "DATABASE_URL must name SQLite or PostgreSQL: postgresql+psycopg://user@host/name"
+            ) from None
         raise MissingExtra(f"DATABASE_URL needs the driver {error.name}: pip install '.[postgres]'") from None
-    except (sa.exc.ArgumentError, NoSuchModuleError) as error:
+    except (sa.exc.ArgumentError, NoSuchModuleError, ValueError) as error:  # ValueError: a port that is no number
         raise SettingsError(f"DATABASE_URL cannot be read: {error}") from None
     event.listen(engine, "before_cursor_execute", _storable, retval=True)
     if engine.dialect.name == "sqlite":

@@ -4,6 +4,9 @@
     python -m retrieval search QUERY --as PERSON
     python -m retrieval evaluate --corpus F.jsonl --queries F.jsonl --qrels F.tsv
 
+Exit codes: 0 done, 1 some files failed, 2 wrong input or settings, 4 the database, the Qdrant server or something else that we
+need is down (the message says what to do), 130 interrupted.
+
 This is a composition root of its own (docs/design/entry-points.md): it may know `guardrails.documents`.
 """
 

@@ -32,7 +32,7 @@ SPARSE = "bm25"
 KEYWORD_FIELDS = ("document_id", "department", "allowed_groups", "denied_groups", "language", "owner", "source")
 INTEGER_FIELDS = ("version", "classification_rank", "answers_from", "answers_until")
 BOOL_FIELDS = ("legal_hold",)
-"""Governed fields of the payload; each gets a payload index."""
+"""Governed fields of the payload; each gets a payload index. Status, review date and sha256: docs/design/payload.md."""
 
 
 POOL = 100

@@ -8,7 +8,8 @@ JSON fields of the last line: summary, files, indexed, failed, seconds.
 Status is one of indexed, unchanged, duplicate, quarantined, failed.
 
 While an assistant serves the same home folder the files go through it, since it owns the embedded index.
-Exit codes: 0 done, 1 some files failed, 2 wrong input, 4 something that we need does not answer, 130 interrupted.
+Exit codes: 0 done, 1 some files failed, 2 wrong input or settings, 4 the database, the Qdrant server or something else that we
+need is down, 130 interrupted. What was reported is stored: run the command again for the rest.
 """
 
 from __future__ import annotations

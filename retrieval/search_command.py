@@ -6,7 +6,8 @@
 JSON fields: rank, document_id, version, title, section, page, score, classification, owner, text.
 
 While an assistant serves the same home folder the search goes through it, since it owns the embedded index.
-Exit codes: 0 done (also when nothing was found), 2 wrong input or unknown person, 4 something does not answer.
+Exit codes: 0 done (also when nothing was found), 2 wrong input, settings or an unknown person, 4 the database, the Qdrant server
+or something else that we need is down.
 """
 
 from __future__ import annotations

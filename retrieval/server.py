@@ -6,7 +6,7 @@ stands in for a server in the contract tests; the same tests run on a real one w
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -44,13 +44,20 @@ from retrieval.index import (
 
 BATCH = 256
 TIMEOUT_S = 10
+FIELD_KINDS = (
+    dict.fromkeys(KEYWORD_FIELDS, models.PayloadSchemaType.KEYWORD)
+    | dict.fromkeys(INTEGER_FIELDS, models.PayloadSchemaType.INTEGER)
+    | dict.fromkeys(BOOL_FIELDS, models.PayloadSchemaType.BOOL)
+)
+"""The payload indexes of a collection."""
 
 
 class ServerIndex:
     """An Index in one collection, which is made with its payload indexes where it does not exist.
 
     Raises:
-        IndexUnavailable: the server does not answer, refuses the key, or the collection holds vectors of another model.
+        IndexUnavailable: the server does not answer, refuses the key, or is no Qdrant server; or the collection holds vectors
+            of another model.
     """
 
     def __init__(self, client: QdrantClient, collection: str, dimension: int, *, model: str = "") -> None:
@@ -62,7 +69,9 @@ class ServerIndex:
         with _server():
             if not client.collection_exists(collection):
                 self._create()
-            self._check_kind()
+            held = client.get_collection(collection)
+            self._check_kind(held.config)
+            self._index_fields(held.payload_schema)
 
     def upsert(self, points: Sequence[Point]) -> None:
         ready = [_server_point(p) for p in stored(points, self._bm25)]
@@ -147,18 +156,16 @@ class ServerIndex:
             sparse_vectors_config={SPARSE: models.SparseVectorParams(modifier=models.Modifier.IDF)},
             metadata={"model": self._model},
         )
+
+    def _index_fields(self, there: Mapping[str, object]) -> None:
+        """Make the payload indexes that the collection lacks: all of a new one, and those that a killed process left out."""
         if _in_process(self._client):
-            return  # the stand-in has no payload indexes and warns about every one
-        for fields, kind in (
-            (KEYWORD_FIELDS, models.PayloadSchemaType.KEYWORD),
-            (INTEGER_FIELDS, models.PayloadSchemaType.INTEGER),
-            (BOOL_FIELDS, models.PayloadSchemaType.BOOL),
-        ):
-            for field in fields:
+            return  # the stand-in has none and warns about every one
+        for field, kind in FIELD_KINDS.items():
+            if field not in there:
                 self._client.create_payload_index(self._collection, field, kind, wait=True)
 
-    def _check_kind(self) -> None:
-        config = self._client.get_collection(self._collection).config
+    def _check_kind(self, config: models.CollectionConfig) -> None:
         vectors = config.params.vectors
         size = vectors[DENSE].size if isinstance(vectors, dict) and DENSE in vectors else 0
         model = str((config.metadata or {}).get("model", ""))
@@ -228,6 +235,10 @@ def _server() -> Iterator[None]:
         cause = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
         raise IndexUnavailable(
             f"The Qdrant server does not answer ({cause}): start it, or correct QDRANT_URL."
+        ) from None
+    except (ValueError, AssertionError) as error:  # what came back is not what the client knows how to read
+        raise IndexUnavailable(
+            f"What answers there is no Qdrant server ({type(error).__name__}): correct QDRANT_URL."
         ) from None
 
 

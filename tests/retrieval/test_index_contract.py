@@ -1,4 +1,5 @@
-"""One set of cases for every index: Qdrant Edge, qdrant-client's stand-in, and a real server where QDRANT_URL is set."""
+"""One set of cases for every index: Qdrant Edge, qdrant-client's in-memory mode, by itself and behind Qdrant's REST addresses, and
+a real server where QDRANT_URL is set."""
 
 from __future__ import annotations
 
@@ -6,27 +7,30 @@ import os
 import random
 import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from qdrant_client import QdrantClient
 
+from assistant.scripted import ScriptedModel, ScriptedServer
 from core.errors import BadInput, IndexUnavailable
-from retrieval.access import EVERYTHING, access_filter, admits
+from core.settings import Settings
+from retrieval.access import EVERYTHING, FILTERABLE, access_filter, admits, document_filter
 from retrieval.edge import EdgeIndex
-from retrieval.index import DENSE_WEIGHT, Hit, Index, SearchMode, fuse
-from retrieval.server import ServerIndex
+from retrieval.index import DENSE_WEIGHT, Hit, Index, Payload, SearchMode, fuse
+from retrieval.server import ServerIndex, open_server
 from tests.conftest import make_person
 from tests.retrieval.points import EMBEDDER, OPEN, TODAY, make_point, random_payload, random_person
+from tests.retrieval.qdrant_stand_in import QdrantStandIn
 
 Opener = Callable[[], Index]
 ANN = access_filter(make_person("ann", clearance="restricted"), today=TODAY)
 
 
 @pytest.fixture(
-    params=["edge", "stand-in", pytest.param("server", marks=pytest.mark.qdrant_server)],
+    params=["edge", "in-memory", "stand-in", pytest.param("server", marks=pytest.mark.qdrant_server)],
 )
 def index(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Index]:
     opened: Index
@@ -35,10 +39,17 @@ def index(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Index]:
         yield opened
         opened.close()
         return
+    if request.param == "stand-in":
+        with QdrantStandIn() as server:
+            yield from on_server(QdrantClient(url=server.url, check_compatibility=False))
+        return
     url = os.environ.get("QDRANT_URL", "")
     if request.param == "server" and not url:
         pytest.skip("QDRANT_URL is not set: no Qdrant server to test against")
-    client = QdrantClient(url=url) if request.param == "server" else QdrantClient(":memory:")
+    yield from on_server(QdrantClient(url=url) if request.param == "server" else QdrantClient(":memory:"))
+
+
+def on_server(client: QdrantClient) -> Iterator[Index]:
     collection = f"test-{uuid.uuid4().hex}"
     opened = ServerIndex(client, collection, EMBEDDER.dimension, model=EMBEDDER.name)
     yield opened
@@ -194,6 +205,49 @@ def test_everything_filter_admits_every_point() -> None:
 def test_server_that_is_down_says_so() -> None:
     with pytest.raises(IndexUnavailable, match="start it, or correct QDRANT_URL"):
         ServerIndex(QdrantClient(url="http://127.0.0.1:9", check_compatibility=False), "passages", 64)
+
+
+def test_server_that_goes_away_is_told_at_each_call_and_found_again_when_it_is_back(home: Path) -> None:
+    with QdrantStandIn() as server:
+        index = open_server(Settings(home=home, qdrant_url=server.url), EMBEDDER.dimension)
+        index.upsert([make_point(TEXTS[0])])
+        server.stop()
+        calls: list[Callable[[], object]] = [
+            index.count,
+            lambda: find(index, "annual leave"),
+            lambda: index.upsert([make_point(TEXTS[1])]),
+            lambda: index.delete_document("hr-leave", 1),
+            lambda: index.passage_ids("hr-leave", 1),
+            lambda: index.term_weights("leave", access=ANN),
+        ]
+        for call in calls:
+            with pytest.raises(IndexUnavailable, match="start it, or correct QDRANT_URL"):
+                call()
+        server.start()
+        assert len(find(index, "annual leave")) == 1
+        index.close()
+
+
+def test_something_else_at_that_address_is_told(home: Path) -> None:
+    with ScriptedServer(ScriptedModel()) as other, pytest.raises(IndexUnavailable, match="correct QDRANT_URL"):
+        open_server(Settings(home=home, qdrant_url=other.url), EMBEDDER.dimension)
+
+
+def test_every_field_that_a_filter_may_ask_has_a_payload_index_also_where_a_killed_process_left_some_out(
+    home: Path,
+) -> None:
+    with QdrantStandIn() as server:
+        settings = Settings(home=home, qdrant_url=server.url)
+        open_server(settings, EMBEDDER.dimension).close()
+        made = dict(server.indexes["passages"])
+        del server.indexes["passages"]["classification_rank"], server.indexes["passages"]["answers_until"]
+        open_server(settings, EMBEDDER.dimension).close()
+        assert server.indexes["passages"] == made
+    assert {field.name for field in fields(Payload)} == made.keys(), "whatever a point carries can be filtered by"
+    narrowed = access_filter(make_person("ann"), today=TODAY, filters=dict.fromkeys(FILTERABLE, "internal"))
+    upkeep = document_filter("hr-leave", 1)
+    asked = {c.field for one in (narrowed, upkeep) for c in (*one.must, *one.must_not)}
+    assert asked <= made.keys()
 
 
 def test_fused_score_is_one_where_both_sides_put_a_passage_first_and_falls_with_each() -> None:
