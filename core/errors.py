@@ -16,6 +16,7 @@
         ├── StoreUnavailable                    database down, locked, read-only, disk full
         ├── IndexUnavailable                    Qdrant down, or the embedded index is open elsewhere
         ├── ModelUnavailable                    the served model does not answer
+        ├── GuardUnavailable                    a guard gives no verdict, so that every question is refused
         └── MissingExtra                        an optional package is not installed: the line to type
 
 A message says what is wrong and what to do; it never carries people's text.
@@ -101,6 +102,10 @@ class IndexUnavailable(Unavailable):
 
 
 class ModelUnavailable(Unavailable):
+    pass
+
+
+class GuardUnavailable(Unavailable):
     pass
 
 

@@ -1,8 +1,11 @@
-"""GET /health (the process answers), GET /ready (store, index and model answer) and GET /metrics (Prometheus)."""
+"""GET /health (the process answers), GET /ready (store, index, model and guards work) and GET /metrics (Prometheus)."""
 
 from __future__ import annotations
 
+import logging
+import threading
 import time
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from fastapi import APIRouter
@@ -12,10 +15,23 @@ from starlette.responses import JSONResponse, Response
 
 from assistant.web.metrics import Metrics
 from assistant.web.sessions import current_caller, identity
-from core.errors import AssistantError, NotAllowed
+from core.errors import AssistantError, GuardUnavailable, NotAllowed
+from guardrails.rails import Guards, failing_rails
 
 if TYPE_CHECKING:
     from assistant.bootstrap import Assistant
+
+log = logging.getLogger(__name__)
+
+SHARED_S = 1.0
+"""What was seen is told again for this long."""
+PROBLEMS: Mapping[str, str] = {
+    "store": "The database cannot be read and written: its server must run, its file be in its place and unlocked, its disk have room.",
+    "index": "Nothing can be found: the Qdrant server must run, or the folder of the embedded index be whole.",
+    "model": "Nothing can be answered: the model server must run and hold the model.",
+    "guards": "Every question is refused: a check fails or is too slow on a plain text.",
+}
+"""What an operator has to see to, for each part; the log says more."""
 
 
 def health_routes(assistant: Assistant, metrics: Metrics) -> APIRouter:
@@ -26,13 +42,12 @@ def health_routes(assistant: Assistant, metrics: Metrics) -> APIRouter:
     def health() -> dict[str, object]:
         return {"status": "ok", "uptime_seconds": round(time.monotonic() - started, 1)}
 
+    readiness = Readiness(assistant)
+
     @router.get("/ready")
     def ready() -> Response:
-        parts = {"store": _state(assistant.store.ping), "index": _state(assistant.index.count)}
-        parts["model"] = _state(assistant.answerer.ready)
-        good = all(state == "ok" for state in parts.values())
-        body = {"status": "ready" if good else "not_ready", **parts}
-        return JSONResponse(body, 200 if good else 503)
+        body = readiness.look()
+        return JSONResponse(body, 200 if body["status"] == "ready" else 503)
 
     @router.get("/metrics")
     def exposition(request: Request) -> Response:
@@ -45,11 +60,55 @@ def health_routes(assistant: Assistant, metrics: Metrics) -> APIRouter:
     return router
 
 
-def _state(check: object) -> str:
-    """ok, or the error's code: an address that anybody may ask names no host and no path."""
-    assert callable(check)
+class Readiness:
+    """What `/ready` says. Who asks at the same time, or a moment later, shares one look: anybody may ask, and a look costs."""
+
+    def __init__(self, assistant: Assistant) -> None:
+        self._checks: Mapping[str, Callable[[], object]] = {
+            "store": assistant.store.ping,
+            "index": assistant.index.count,
+            "model": assistant.answerer.ready,
+            "guards": lambda: _guards(assistant.guards),
+        }
+        self._lock = threading.Lock()
+        self._seen: dict[str, object] = {}
+        self._until = 0.0
+        self._told: dict[str, str] = {}
+
+    def look(self) -> dict[str, object]:
+        """`status`, each part as `ok` or the error's code, and `problems`: for each part that is down, what to see to.
+
+        No host and no path is named here; the log names them, once for each change.
+        """
+        with self._lock:
+            if time.monotonic() >= self._until:
+                found = {part: _error(check) for part, check in self._checks.items()}
+                self._tell({part: str(error) for part, error in found.items() if error})
+                states = {part: error.code if error else "ok" for part, error in found.items()}
+                problems = {part: PROBLEMS[part] for part, error in found.items() if error}
+                status = "not_ready" if problems else "ready"
+                self._seen = {"status": status, **states} | ({"problems": problems} if problems else {})
+                self._until = time.monotonic() + SHARED_S
+            return self._seen
+
+    def _tell(self, down: dict[str, str]) -> None:
+        for part, what in down.items():
+            if self._told.get(part) != what:
+                log.warning("not ready, %s: %s", part, what)
+        for part in self._told.keys() - down.keys():
+            log.info("ready again: %s", part)
+        self._told = down
+
+
+def _error(check: Callable[[], object]) -> AssistantError | None:
     try:
         check()
     except AssistantError as error:
-        return error.code
-    return "ok"
+        return error
+    return None
+
+
+def _guards(guards: Guards) -> None:
+    """Every guard must give a verdict on a plain text: one that fails refuses every question."""
+    if failing := failing_rails(guards):
+        raise GuardUnavailable(f"{', '.join(failing)} fails on a plain text, or takes longer than its budget_ms.")

@@ -170,16 +170,6 @@ def test_a_person_exports_and_deletes_their_own_conversations_and_no_others(own_
         assert {"conversation.export", "conversation.delete", "person.erase_chats"} <= actions
 
 
-def test_ready_names_the_part_that_does_not_answer(own_site: SiteMaker) -> None:
-    with own_site() as site, site.client() as client:
-        assert client.get("/health").json()["status"] == "ok"
-        ready = client.get("/ready")
-        assert (ready.status_code, ready.json()) == (
-            200,
-            {"status": "ready", "store": "ok", "index": "ok", "model": "ok"},
-        )
-
-
 def test_a_database_that_is_gone_is_told_in_words_on_page_and_api(own_site: SiteMaker) -> None:
     with own_site() as site, site.signed_in("emma.employee") as client:
         database = site.assistant.settings.home / "assistant.db"
