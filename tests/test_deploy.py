@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 
@@ -40,6 +41,20 @@ def test_image_installs_extras_that_exist_as_nobody_with_rights() -> None:
     (extras,) = [line.split("=", 1)[1] for line in DOCKERFILE.splitlines() if line.startswith("ARG EXTRAS=")]
     assert set(extras.split(",")) <= set(PROJECT["project"]["optional-dependencies"])
     assert "\nUSER 10001\n" in DOCKERFILE
+
+
+def test_every_extra_installs_something_of_its_own_and_what_is_pinned() -> None:
+    def name(requirement: str) -> str:
+        return re.split(r"[\[<>=;! ]", requirement, maxsplit=1)[0].lower()
+
+    base = {name(one) for one in PROJECT["project"]["dependencies"]}
+    pinned = {name(line) for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()}
+    extras = PROJECT["project"]["optional-dependencies"]
+    assert {"gpu", "vllm", "postgres", "ocr", "otel"} <= extras.keys()
+    for extra in set(extras) - {"vllm"}:  # which has an environment of its own: scripts/vllm_env.sh
+        own = {name(one) for one in extras[extra]} - base - {PROJECT["project"]["name"]}
+        assert own, f"{extra} installs nothing"
+        assert own <= pinned, extra
 
 
 def test_compose_has_no_password_of_its_own() -> None:
