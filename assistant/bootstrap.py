@@ -173,6 +173,7 @@ def build(
         router = Router(rollouts, model, shadows)
         router.warm()
         answerer = Answerer(settings, turns, retriever=retriever, guards=guards, model=model, router=router)
+        stack.callback(answerer.close)
         return Assistant(
             settings=settings,
             store=store,

@@ -63,6 +63,10 @@ class PassageCheck:
                 kept.append(passage if checked.text is None else replace(passage, text=checked.text))
         return tuple(kept), ""
 
+    def close(self) -> None:
+        """End the threads, after the checks under way, which their budgets bound."""
+        self._pool.shutdown(cancel_futures=True)
+
     def _all_checked(self, passages: Sequence[Passage], trace: Trace) -> list[_Checked]:
         """What is known of each passage; those that are new are checked side by side."""
         keys = [(p.passage_id, p.title, p.section) for p in passages]
@@ -118,3 +122,6 @@ class Rails:
     def __init__(self, guards: Guards) -> None:
         self.guards = guards
         self.check_passages = PassageCheck(guards.passage, guards.planted)
+
+    def close(self) -> None:
+        self.check_passages.close()

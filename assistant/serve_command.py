@@ -6,6 +6,10 @@
 
 The first start takes the documents in and prints generated passwords once; later starts take seconds and keep
 everything. Files that carry no governance metadata are quarantined, unless --govern says what holds for them.
+
+Ctrl-C or SIGTERM stops it: no new questions, open answers have five seconds, a second Ctrl-C cuts them off at once.
+Exit codes: 0 stopped, 2 wrong input or settings, or the home folder or the port is in use, 4 the database, the Qdrant server
+or something else that we need is down; the message says what to do.
 """
 
 from __future__ import annotations
@@ -27,6 +31,7 @@ from types import FrameType
 from typing import TYPE_CHECKING
 
 from assistant.console import actor
+from assistant.stopping import leave, run_until_stopped, stop_by_signal
 from core.errors import BadInput, Conflict, SettingsError
 from core.records import CLASSIFICATIONS, ROLES, Principal
 from core.serving import Serving, announced, serving
@@ -62,12 +67,14 @@ def run(args: argparse.Namespace) -> int:
         logging.getLogger(noisy).setLevel(logging.WARNING)
     if args.docs and not args.docs.exists():
         raise BadInput(f"{args.docs}: there is no such folder.")
-    signal.signal(signal.SIGTERM, _stop)
+    signal.signal(signal.SIGTERM, _interrupt)
     try:
         with _owned(settings.home, settings), closing(listening(settings)) as door:
             _serve(args, settings, door)
     except KeyboardInterrupt:
-        _say("Stopped.")
+        pass  # while starting; what was stored is kept
+    _say("Stopped.")
+    leave(0)
     return 0
 
 
@@ -99,13 +106,15 @@ def _run_server(assistant: Assistant, door: socket.socket, accounts: str) -> Non
         proxy_headers=bool(settings.public_url),
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
+    server = uvicorn.Server(config)
+    stop_by_signal(server)
     assistant.audit.append(actor(), "serve.start", here.url, settings=changed(settings))
     if assistant.reconciler:
         assistant.reconciler.start()
     with announced(settings.home, here), _judging(assistant):
         _say(f"\n{accounts}\n{settings.organisation}: {settings.public_url or here.url}\nStop with Ctrl-C.")
         try:
-            uvicorn.Server(config).run(sockets=[door])
+            run_until_stopped(server, door)
         finally:
             assistant.audit.append(actor(), "serve.stop", here.url)
 
@@ -235,7 +244,7 @@ def changed(settings: Settings) -> dict[str, str]:
     return {name: text for name, text in shown(settings).items() if getattr(settings, name) != getattr(plain, name)}
 
 
-def _stop(_signal: int, _frame: FrameType | None) -> None:
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 

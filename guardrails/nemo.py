@@ -25,6 +25,7 @@ from guardrails.guard import Guard
 NemoStage = Literal["input", "passage", "output"]
 
 FOLDER = Path(__file__).with_name("rails")
+STOP_S = 5.0
 _FLOWS: Mapping[NemoStage, str] = {"input": "input", "passage": "retrieval", "output": "output"}
 """Our stage to the list of flows in config.yml."""
 
@@ -140,12 +141,26 @@ class _Loop:
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
-        threading.Thread(target=self._loop.run_forever, name="nemo-guardrails", daemon=True).start()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="nemo-guardrails", daemon=True)
+        self._thread.start()
 
     def run(self, work: Coroutine[Any, Any, None]) -> None:
         asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+    def stop(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(STOP_S)
+        if not self._thread.is_alive():
+            self._loop.close()
 
 
 @lru_cache(maxsize=1)
 def _loop() -> _Loop:
     return _Loop()
+
+
+def stop_nemo() -> None:
+    """End the thread that NeMo runs in, where there is one. For a process that ends: a check under way never returns."""
+    if _loop.cache_info().currsize:
+        _loop().stop()
+        _loop.cache_clear()

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import IO, TypeVar
 
 log = logging.getLogger(__name__)
 
@@ -23,11 +23,13 @@ def prepare_once(name: str, folder: Path, command: Sequence[str], read: Callable
     known = read(folder)
     if known is not None:
         return known
-    with _alone(folder):
-        return read(folder) or _prepare(name, folder, command, read)
+    with _alone(folder) as lock:
+        return read(folder) or _prepare(name, folder, command, read, lock=lock)
 
 
-def _prepare(name: str, folder: Path, command: Sequence[str], read: Callable[[Path], T | None]) -> T | None:
+def _prepare(
+    name: str, folder: Path, command: Sequence[str], read: Callable[[Path], T | None], *, lock: IO[str]
+) -> T | None:
     log.info("preparing %s for this processor, once", name)
     started = time.perf_counter()
     with (folder / "prepare.log").open("wb") as output:
@@ -40,6 +42,8 @@ def _prepare(name: str, folder: Path, command: Sequence[str], read: Callable[[Pa
                 timeout=TIMEOUT_S,
                 cwd=Path(__file__).parents[1],
                 check=False,
+                # It holds the lock, too: where we are stopped or killed meanwhile, the next start waits for its result.
+                pass_fds=(lock.fileno(),),
             )
         except subprocess.TimeoutExpired:
             return None
@@ -48,9 +52,9 @@ def _prepare(name: str, folder: Path, command: Sequence[str], read: Callable[[Pa
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
+def _alone(folder: Path) -> Iterator[IO[str]]:
     """One process prepares; another that starts meanwhile waits for it."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+        yield lock

@@ -11,8 +11,9 @@ What OpenAI's form has no place for (citations, turn id, evidence) is in the fie
 from __future__ import annotations
 
 import json
+import threading
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Generator, Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -127,11 +128,11 @@ def chat_routes(assistant: Assistant) -> APIRouter:
         if not asked.stream:
             answer = await run_in_threadpool(assistant.answerer.answer, question)
             return JSONResponse(completion(answer))
-        events = iter(assistant.answerer.stream(question))
+        events = Events(assistant.answerer.stream(question))
         # What goes wrong before the first event still gets a status of its own.
-        first = await anyio.to_thread.run_sync(next, events)
+        first = await anyio.to_thread.run_sync(events.next)
         usage = asked.stream_options is not None and asked.stream_options.include_usage
-        body = _sent(_with_first(first, events), request, assistant.settings, usage=usage)
+        body = _sent(first, events, request, assistant.settings, usage=usage)
         return StreamingResponse(
             body, media_type="text/event-stream", headers={"cache-control": "no-cache", "x-accel-buffering": "no"}
         )
@@ -200,12 +201,35 @@ class Chunks:
         return _head(self._id, "chat.completion.chunk", self._created) | {"choices": [choice]}
 
 
-async def _sent(events: Iterator[Event], request: Request, settings: Settings, *, usage: bool) -> AsyncIterator[bytes]:
+class Events:
+    """The events of one answer, for a server's threads: `close` waits for the `next` that another of them is in.
+
+    A server that stops cuts a request off while its thread waits for the model; the turn is stored as stopped all the same.
+    """
+
+    def __init__(self, events: Generator[Event]) -> None:
+        self._events = events
+        self._lock = threading.Lock()
+
+    def next(self) -> Event | None:
+        """The next event, None after the last."""
+        with self._lock:
+            return next(self._events, None)
+
+    def close(self) -> None:
+        with self._lock:
+            self._events.close()
+
+
+async def _sent(
+    first: Event | None, events: Events, request: Request, settings: Settings, *, usage: bool
+) -> AsyncIterator[bytes]:
     """The stream as server-sent events. A client that goes away stops the answer, and its turn says so."""
-    chunks = Chunks()
+    chunks, event = Chunks(), first
     try:
-        while (event := await anyio.to_thread.run_sync(_next, events)) is not None:
+        while event is not None:
             yield _line(chunks.of(event))
+            event = await anyio.to_thread.run_sync(events.next)
         if usage:
             yield _line(chunks.usage())
     except AssistantError as error:
@@ -215,26 +239,8 @@ async def _sent(events: Iterator[Event], request: Request, settings: Settings, *
         yield _line({"error": error_body("assistant_error", "The answer broke off; ask again.")})
     finally:
         with CancelScope(shield=True):
-            await anyio.to_thread.run_sync(_close, events)
+            await anyio.to_thread.run_sync(events.close)
     yield b"data: [DONE]\n\n"
-
-
-def _with_first(first: Event, rest: Iterator[Event]) -> Iterator[Event]:
-    try:
-        yield first
-        yield from rest
-    finally:
-        _close(rest)
-
-
-def _next(events: Iterator[Event]) -> Event | None:
-    return next(events, None)
-
-
-def _close(events: Iterator[Event]) -> None:
-    close = getattr(events, "close", None)
-    if close is not None:
-        close()
 
 
 def _line(data: Mapping[str, object]) -> bytes:
