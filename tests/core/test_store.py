@@ -93,8 +93,11 @@ def test_an_unreadable_url_and_a_missing_driver_name_the_setting() -> None:
         Store("not a url")
     with pytest.raises(SettingsError, match="DATABASE_URL"):
         Store("nosuchdatabase://host/name")
+    for url in ("mysql+pymysql://host/name", "postgresql+psycopg://u@host:abc/name"):
+        with pytest.raises(SettingsError, match="DATABASE_URL"):
+            Store(url)
     with pytest.raises(MissingExtra, match="pip install"):
-        Store("mysql+pymysql://host/name")
+        Store("postgresql+pg8000://host/name")
 
 
 def test_a_server_that_is_down_is_named_without_its_password() -> None:
