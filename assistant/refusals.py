@@ -27,6 +27,11 @@ _TEXTS: Mapping[str, Mapping[Language, str]] = {
         "es": "Una parte de este texto parece una instrucción para cambiar mi funcionamiento, y no sigo esas instrucciones. Pregúnteme directamente lo que quiera saber de los documentos de {organisation}, sin instrucciones citadas ni codificadas. Si era una pregunta normal, {contact} puede ayudarle.",
         "de": "Ein Teil davon liest sich wie eine Anweisung, die meine Arbeitsweise ändern soll, und solchen folge ich nicht. Fragen Sie direkt, was Sie aus den Dokumenten von {organisation} wissen möchten, ohne zitierte oder kodierte Anweisungen. Wenn es eine normale Frage war, hilft {contact}.",
     },
+    "self_check": {
+        "en": "The model that checks questions took this for something that I must not help with, such as harm, abuse or an attempt to change how I work. If it is an ordinary question, ask it in other words, for example “How do I report harassment?”; if that does not help, {contact} can.",
+        "es": "El modelo que revisa las preguntas ha tomado esta por algo en lo que no debo ayudar, como un daño, un insulto o un intento de cambiar mi funcionamiento. Si es una pregunta normal, hágala con otras palabras, por ejemplo: «¿Cómo denuncio un caso de acoso?»; si no funciona, {contact} puede ayudarle.",
+        "de": "Das Modell, das Fragen prüft, hielt dies für etwas, wobei ich nicht helfen darf, etwa einen Schaden, eine Beleidigung oder den Versuch, meine Arbeitsweise zu ändern. Wenn es eine normale Frage ist, stellen Sie sie mit anderen Worten, zum Beispiel: „Wie melde ich eine Belästigung?“; sonst hilft {contact}.",
+    },
     "personal_data": {
         "en": "This holds personal or secret data that I must not process, such as an account number or a password. Remove them and ask again; the rule itself I can explain without them. For a personal case, write to {contact}.",
         "es": "Esto contiene datos personales o secretos que no debo procesar, como un número de cuenta o una contraseña. Quítelos y pregunte de nuevo; la norma se la puedo explicar sin ellos. Para un caso personal, escriba a {contact}.",

@@ -24,8 +24,10 @@ def reason_of(verdict: Verdict) -> str:
     """The stable code that a Turn carries for a guard's no."""
     if verdict.rule == GUARD_ERROR:
         return GUARD_ERROR
-    if verdict.guard == "topics":
+    if verdict.guard in ("topics", "self_check_topic"):
         return f"{TOPIC}{verdict.rule}"
+    if verdict.guard == "self_check_input":
+        return "self_check"
     for stem, reason in (("injection", "injection"), ("personal_data", "personal_data"), ("grounding", "ungrounded")):
         if verdict.guard.startswith(stem):
             return reason

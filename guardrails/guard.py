@@ -95,13 +95,14 @@ class Budgeted:
 
     Args:
         budget_ms: milliseconds from the call to the verdict.
+        at_once: checks that may run at once; one that only waits for a server may have more.
     """
 
-    def __init__(self, guard: Guard, budget_ms: int) -> None:
+    def __init__(self, guard: Guard, budget_ms: int, *, at_once: int = HANGING) -> None:
         self.guard = guard
         self.name = guard.name
         self._seconds = budget_ms / 1000
-        self._free = threading.BoundedSemaphore(HANGING)
+        self._free = threading.BoundedSemaphore(at_once)
 
     def check(self, text: str, passages: Sequence[Passage] = ()) -> Verdict:
         """The guard's own verdict, or its own error.

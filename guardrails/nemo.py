@@ -81,7 +81,7 @@ class NemoRail:
         self.name = guards[0].name if len(guards) == 1 else f"nemo_{stage}"
         self._stage = stage
         self._guards = {guard.name: guard for guard in guards}
-        self._rails = _build(stage, tuple(self._guards))
+        self._rails = build(stage, tuple(self._guards))
 
     def check(self, text: str, passages: Sequence[Passage] = ()) -> Verdict:
         """The verdict of the check that stopped the text; otherwise the surest mask, or that of one check alone.
@@ -90,7 +90,7 @@ class NemoRail:
             RuntimeError: NeMo did not run every check and stopped for no reason of ours. And whatever a check raises.
         """
         run = _Run(self._guards, passages)
-        _loop().run(self._generate(text, run))
+        loop().run(self._generate(text, run))
         if run.error is not None:
             raise run.error
         stopped = next((v for v in run.verdicts if not v.allowed), None)
@@ -112,11 +112,17 @@ class NemoRail:
         said = [{"role": "user", "content": "" if on == "output" else text}]
         said += [{"role": "assistant", "content": text}] if on == "output" else []
         chosen = {"input": on == "input", "output": on == "output", "retrieval": False, "dialog": False}
-        await self._rails.generate_async(messages=said, options={"rails": chosen})
+        await generate(self._rails, said, chosen)
 
 
-def _build(stage: NemoStage, names: Sequence[str]) -> Any:
-    """LLMRails with the flows of these checks alone, in the order of config.yml."""
+async def generate(rails: Any, said: Sequence[Mapping[str, str]], chosen: Mapping[str, bool]) -> None:
+    """Run the chosen kinds of rails on a conversation."""
+    # With a state of the caller's, even an empty one, NeMo does not keep every conversation it has seen for the next one.
+    await rails.generate_async(messages=list(said), options={"rails": dict(chosen)}, state={})
+
+
+def build(stage: NemoStage, names: Sequence[str], *, model: Any = None) -> Any:
+    """LLMRails with the flows of these checks alone, in the order of config.yml; `model` answers those that ask one."""
     # NeMo logs every event with its text at INFO, and people's text is never logged.
     logging.getLogger("nemoguardrails").setLevel(logging.CRITICAL + 1)
     with warnings.catch_warnings():
@@ -125,15 +131,21 @@ def _build(stage: NemoStage, names: Sequence[str]) -> Any:
 
         config = RailsConfig.from_path(str(FOLDER))
     listed = getattr(config.rails, _FLOWS[stage]).flows
-    flows = [flow for flow in listed if flow.replace(" ", "_") in names]
-    if missing := {name.replace("_", " ") for name in names} - set(flows):
+    flows = [flow for flow in listed if _check_of(flow) in names]
+    if missing := {name.replace("_", " ") for name in names} - {_check_of(flow).replace("_", " ") for flow in flows}:
         raise ValueError(f"guardrails/rails/config.yml has no {_FLOWS[stage]} flow for: {', '.join(sorted(missing))}")
     config.rails.input.flows = flows if stage != "output" else []
     config.rails.output.flows = flows if stage == "output" else []
     config.rails.retrieval.flows = []
-    rails = LLMRails(config)
+    rails = LLMRails(config, llm=model)
     rails.register_action(_check_rail, "check_rail")
     return rails
+
+
+def _check_of(flow: str) -> str:
+    """The check that a flow runs, `self_check_topic` for `self check input $variant=topic`."""
+    name, _, variant = flow.partition(" $variant=")
+    return f"self_check_{variant}" if variant else name.replace(" ", "_")
 
 
 class _Loop:
@@ -155,7 +167,8 @@ class _Loop:
 
 
 @lru_cache(maxsize=1)
-def _loop() -> _Loop:
+def loop() -> _Loop:
+    """The process's one."""
     return _Loop()
 
 

@@ -32,12 +32,15 @@ RailName = Literal[
     "injection_classifier",
     "topics",
     "personal_data_question",
+    "self_check_input",
+    "self_check_topic",
     "injection_passage",
     "injection_passage_classifier",
     "prompt_leak",
     "grounding",
     "markup",
     "personal_data_answer",
+    "self_check_output",
 ]
 PACKAGED = Path(__file__).with_name("policy.yaml")
 BUILT_IN_TOPICS = ("harmful", "self_harm", "legal_advice", "medical_advice", "named_salary", "off_topic")
@@ -96,6 +99,12 @@ class NemoPolicy(_Strict):
     output: bool = False
 
 
+class JudgedPolicy(_Strict):
+    """What the rails that a served model judges are told of the company."""
+
+    scope: str = Field(min_length=10, max_length=2000)
+
+
 class EntityPolicy(_Strict):
     threshold: float = Field(ge=0, le=1)
     question: Literal["allow", "mask", "pseudonymise", "block"]
@@ -135,6 +144,7 @@ class Policy(_Strict):
     topics: Mapping[str, TopicPolicy]
     rails: Mapping[RailName, RailPolicy]
     nemo: NemoPolicy = NemoPolicy()
+    judged: JudgedPolicy
     personal_data: PersonalDataSection
 
     @property
@@ -182,7 +192,7 @@ def read_policy(text: str, name: str = "policy") -> Policy:
         raise SettingsError(f"{name}: {where}this is no YAML: {getattr(error, 'problem', '')}") from None
     lines, problems = _lines(node)
     if not isinstance(given, dict):
-        raise SettingsError(f"{name}: line 1: a policy is a mapping with topics, rails, nemo and personal_data")
+        raise SettingsError(f"{name}: line 1: a policy is a mapping with topics, rails, nemo, judged and personal_data")
     problems += _own_topics(given.get("topics"), lines)
     try:
         policy = Policy.model_validate(_over(_packaged_data(), given))

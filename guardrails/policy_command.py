@@ -48,3 +48,4 @@ def lines(policy: Policy) -> Iterator[tuple[str, str, str]]:
         yield "entity", name, f"from {e.threshold}: question {e.question}, answer {e.answer}, documents {e.documents}"
     for stage, on in policy.nemo.model_dump().items():
         yield "nemo", stage, "NeMo runs it" if on else "called directly"
+    yield "judged", "scope", policy.judged.scope

@@ -15,6 +15,7 @@ from guardrails.classifier import OPERATING_POINT, InjectionClassifier, Judge, P
 from guardrails.grounding import THRESHOLD, Grounding, Support
 from guardrails.guard import Budgeted, Guard, run_guard
 from guardrails.injection import Injection
+from guardrails.judged import AT_ONCE, JUDGED, JudgedName, JudgedRail, require_served
 from guardrails.leaks import Markup, PromptLeak
 from guardrails.nemo import NemoRail, NemoStage
 from guardrails.ner import KINDS
@@ -107,18 +108,16 @@ def build_guards(
         namer: gives pseudonyms where the policy says pseudonymise.
 
     Raises:
-        SettingsError: the policy names an entity that no recogniser finds, or wants pseudonyms and there is no key.
+        SettingsError: the policy names an entity that no recogniser finds, wants pseudonyms and there is no key, or runs a rail that
+            a served model judges and there is none.
     """
     policy = policy or load_policy()
-    if policy.pseudonymises and namer is None:
-        raise SettingsError(
-            "The policy says pseudonymise, and there is no key: set ASSISTANT_PSEUDONYM_KEY to a file outside the home folder; "
-            "`python -m assistant pseudonyms new-key FILE` makes it."
-        )
+    _require_key(policy, namer)
     domains = frozenset(own_domains(settings))
     found = policy.personal_data
-    personal = PersonalGuards(policy, domains, _of_questions(found), _of_answers(found), namer)
-    least_covered = policy.rail("grounding").threshold
+    answered = Recognisers(chat_thresholds(found), found.allow)
+    personal = PersonalGuards(policy, domains, _of_questions(found), answered, namer)
+    judged = _judged(policy, settings)
     return Guards(
         input=_running(
             policy,
@@ -127,16 +126,18 @@ def build_guards(
             injection_classifier=InjectionClassifier(judge, _least(policy, "injection_classifier")) if judge else None,
             topics=Topics(policy.topics),
             personal_data_question=personal.question(),
-        ),
+        )
+        + tuple(rail for rail in judged if rail.name != "self_check_output"),
         passage=_passage_rails(policy, judge),
         output=_running(
             policy,
             "output",
             prompt_leak=PromptLeak(template_text),
-            grounding=Grounding(THRESHOLD if least_covered is None else least_covered, support),
+            grounding=_grounding(policy, support),
             markup=Markup(sorted(domains)),
             personal_data_answer=personal.answer(),
-        ),
+        )
+        + tuple(rail for rail in judged if rail.name == "self_check_output"),
         topics=policy.topics,
         policy_sha256=policy.sha256,
         planted=planted,
@@ -144,8 +145,17 @@ def build_guards(
     )
 
 
-def _of_answers(found: PersonalDataSection) -> Recognisers:
-    return Recognisers(chat_thresholds(found), found.allow)
+def _require_key(policy: Policy, namer: Namer | None) -> None:
+    if policy.pseudonymises and namer is None:
+        raise SettingsError(
+            "The policy says pseudonymise, and there is no key: set ASSISTANT_PSEUDONYM_KEY to a file outside the home folder; "
+            "`python -m assistant pseudonyms new-key FILE` makes it."
+        )
+
+
+def _grounding(policy: Policy, support: Support | None) -> Grounding:
+    least_covered = policy.rail("grounding").threshold
+    return Grounding(THRESHOLD if least_covered is None else least_covered, support)
 
 
 def _of_questions(found: PersonalDataSection) -> Recognisers:
@@ -167,6 +177,18 @@ def _passage_rails(policy: Policy, judge: Judge | None) -> tuple[Guard, ...]:
         injection_passage=Injection("passage"),
         injection_passage_classifier=classifier,
     )
+
+
+def _judged(policy: Policy, settings: Settings) -> tuple[Budgeted, ...]:
+    """The rails that a served model judges. They come last in their stage: they cost most, and get a text that is masked."""
+    names: list[JudgedName] = [name for name in JUDGED if policy.rail(name).run]
+    require_served(names, settings)
+    rails = []
+    for name in names:
+        budget_ms = policy.rail(name).budget_ms
+        rail = JudgedRail(name, settings, budget_ms=budget_ms, scope=policy.judged.scope)
+        rails.append(Budgeted(rail, budget_ms, at_once=AT_ONCE))
+    return tuple(rails)
 
 
 def _least(policy: Policy, rail: RailName) -> float:

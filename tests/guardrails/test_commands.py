@@ -164,7 +164,7 @@ def test_policy_command_prints_the_packaged_policy_and_names_mistakes(
     assert main(["policy", "--json"]) == 0
     printed = rows(capsys)
     assert list(printed[0]) == ["kind", "name", "value"]
-    assert {r["kind"] for r in printed} == {"topic", "rail", "entity", "nemo"}
+    assert {r["kind"] for r in printed} == {"topic", "rail", "entity", "nemo", "judged"}
     own = tmp_path / "own.yaml"
     own.write_text("rails:\n  groundin: {run: true}\n")
     assert main(["policy", "--file", str(own)]) == 2

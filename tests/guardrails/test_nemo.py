@@ -78,6 +78,12 @@ def test_check_that_raises_inside_nemo_refuses_and_its_text_is_not_logged(caplog
     assert "secret" not in caplog.text
 
 
+def test_nemo_keeps_no_text_that_passed_it(question_rail: NemoRail) -> None:
+    for text in QUESTIONS:
+        question_rail.check(text)
+    assert question_rail._rails.events_history_cache == {}
+
+
 def test_guard_without_a_flow_is_an_error_when_built() -> None:
     with pytest.raises(ValueError, match="no input flow for: markup"):
         NemoRail("input", [Markup()])

@@ -11,6 +11,7 @@ from core.records import Classification, Role
 from core.settings import Settings
 from guardrails.entities import ENTITIES
 from guardrails.guard import run_guard
+from guardrails.judged import JUDGED
 from guardrails.pii import Recognisers
 from guardrails.policy import BUILT_IN_TOPICS, Policy, load_policy, read_policy
 from guardrails.rails import build_guards
@@ -23,7 +24,7 @@ def test_packaged_policy_handles_every_entity_and_topic_that_there_is() -> None:
     policy = load_policy()
     assert set(policy.personal_data.entities) == set(ENTITIES)
     assert set(policy.topics) == set(BUILT_IN_TOPICS)
-    assert all(rail.run for rail in policy.rails.values())
+    assert {name for name, rail in policy.rails.items() if not rail.run} == set(JUDGED)  # they need a served model
 
 
 def test_company_file_changes_what_it_names_and_leaves_the_rest(tmp_path: Path) -> None:

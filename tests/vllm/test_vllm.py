@@ -11,7 +11,7 @@ import pytest
 
 from assistant.answerer import Sentence, Started
 from assistant.served import ServedModel
-from core.errors import ModelUnavailable
+from core.errors import ModelUnavailable, SettingsError
 from core.notices import LEFT_OUT
 from core.settings import Settings
 from guardrails.rails import failing_rails
@@ -48,6 +48,24 @@ def test_a_real_server_answers_and_what_nothing_bears_out_is_withheld(vllm: Vllm
     stored = desk.turn(answer)
     assert (stored.adapter, stored.model, stored.status) == ("tiny", "tiny", "answered")
     assert (stored.counts["withheld_ungrounded"], stored.counts["attached_markers"]) == (1, 1)
+
+
+def test_a_model_too_small_to_judge_says_nonsense_and_the_question_is_refused(
+    vllm: Vllm, make_desk: MakeDesk, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    own = tmp_path / "judged.yaml"
+    own.write_text("rails:\n  self_check_input: {run: true, budget_ms: 60000}\n")
+    desk = make_desk(model_url=vllm.url, model="tiny", retrieve_limit=3, policy=own)
+    answer = desk.ask(ASKED)
+    assert (answer.status, answer.reason) == ("failed", "guard_error")
+    assert (
+        "guard self_check_input failed with NoVerdict" in caplog.text
+    )  # the server took the question, and answered it
+    assert desk.turn(answer).counts["rail_error:self_check_input"] == 1
+    topic = "rails:\n  self_check_topic: {run: true, budget_ms: 60000}\n"
+    saved = desk.assistant.policies.save(topic, actor="ada.admin", why="A model judges")
+    with pytest.raises(SettingsError, match="self_check_topic would refuse everything"):
+        desk.assistant.apply_policy(saved.number, actor="ada.admin", why=saved.why)
 
 
 def test_the_openai_client_gets_vllms_answer_through_our_api(vllm: Vllm, home: Path) -> None:
