@@ -36,6 +36,7 @@ from core.settings import Settings
 from core.store import Store
 from core.turns import Turns
 from guardrails.documents import DocumentScan
+from guardrails.names_model import names_of
 from guardrails.policy import Policy
 from guardrails.policy_book import PolicyBook
 from guardrails.pseudonyms import open_pseudonyms
@@ -161,7 +162,7 @@ def build(
         reranker = _reranker(settings)
         retriever = Retriever(index, embedder, catalogue, reranker, glossary=open_glossary(settings.glossary))
         policies = PolicyBook(settings.home / "policies", settings.policy, audit)
-        scan = DocumentScan(policy := policies.in_force().policy)
+        scan = DocumentScan(policy := policies.in_force().policy, names_of(settings))
         ingest = _ingest(settings, catalogue, index, embedder, people=people, scan=scan)
         adopt(store)
         rails = _rails(settings, store, audit=audit, reranker=reranker)

@@ -104,6 +104,10 @@ class Settings(BaseSettings):
         None,
         description="File of a company's own guard policy, read over the packaged one; python -m guardrails policy checks it.",
     )
+    names_model: Path | None = Field(
+        None,
+        description="Folder of a large public model of names, a Hugging Face token-classification model or a spaCy pipeline, for chat, documents and redaction; empty means the packaged network. Nothing is downloaded.",
+    )
     pseudonym_key: Path | None = Field(
         None,
         description="File of the key behind pseudonyms, outside the home folder; python -m assistant pseudonyms new-key makes it. Needed where the policy says pseudonymise.",
@@ -203,7 +207,15 @@ class Settings(BaseSettings):
     )
 
     @field_validator(
-        "home", "models", "glossary", "policy", "pseudonym_key", "retrain_config", "retrain_gate", mode="after"
+        "home",
+        "models",
+        "glossary",
+        "policy",
+        "names_model",
+        "pseudonym_key",
+        "retrain_config",
+        "retrain_gate",
+        mode="after",
     )
     @classmethod
     def _expand(cls, value: Path | None) -> Path | None:

@@ -29,6 +29,7 @@ from core.errors import BadInput
 from core.records import Passage, Verdict
 from core.settings import load_settings
 from guardrails.guard import Guard, run_guard
+from guardrails.names_model import names_of
 from guardrails.pii import Recognisers
 from guardrails.policy import load_policy
 from guardrails.pseudonyms import Naming
@@ -65,9 +66,10 @@ def run(args: argparse.Namespace) -> int:
     """Run the command; returns its exit code."""
     policy = load_policy(args.policy)
     judge = args.open_judge() if args.stage != "output" else None
-    guards = build_guards(load_settings(), NO_TEMPLATE, policy=policy, judge=judge, namer=Naming(token_bytes(32)))
+    settings = load_settings()
+    guards = build_guards(settings, NO_TEMPLATE, policy=policy, judge=judge, namer=Naming(token_bytes(32)))
     stages = {"input": guards.input, "passage": guards.passage, "output": guards.output}
-    finder = Recognisers(policy.thresholds(), policy.personal_data.allow)
+    finder = Recognisers(policy.thresholds(), policy.personal_data.allow, names=names_of(settings))
     for row in read_rows(args.file, {"text": str}):
         passages = _passages(row, args.stage)
         checked = check(_grounded(stages[args.stage], passages, args.stage), row["text"], passages)

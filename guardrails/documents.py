@@ -11,21 +11,28 @@ where the policy counts one of those, and only there.
 from __future__ import annotations
 
 import threading
+from typing import Literal
 
 from core.audit import Audit
 from core.settings import Settings
 from guardrails.entities import NAMES
-from guardrails.ner import KINDS
+from guardrails.names_model import names_of
+from guardrails.ner import KINDS, Names
 from guardrails.pii import Recognisers
 from guardrails.policy import Policy
 from guardrails.policy_book import PolicyBook
 
 
 class DocumentScan:
-    """Counts the personal data of a text by the policy that holds now. Safe in threads; the recognisers are built for the first text."""
+    """Counts the personal data of a text by the policy that holds now. Safe in threads; the recognisers are built for the first text.
 
-    def __init__(self, policy: Policy) -> None:
+    Args:
+        names: the recogniser of names (`names_of`), for a policy that counts them.
+    """
+
+    def __init__(self, policy: Policy, names: Names | Literal["packaged"] = "packaged") -> None:
         self._policy = policy
+        self._names = names
         self._recognisers: Recognisers | None = None
         self._lock = threading.Lock()
 
@@ -42,7 +49,7 @@ class DocumentScan:
         """
         with self._lock:
             if self._recognisers is None:
-                self._recognisers = _recognisers(self._policy)
+                self._recognisers = _recognisers(self._policy, self._names)
             recognisers = self._recognisers
         return recognisers.count(text)
 
@@ -51,12 +58,13 @@ def open_scan(settings: Settings, audit: Audit) -> DocumentScan:
     """The scan by the policy in force in this home.
 
     Raises:
-        SettingsError: the policy is not sound.
+        SettingsError: the policy is not sound, or ASSISTANT_NAMES_MODEL cannot be read.
     """
-    return DocumentScan(PolicyBook(settings.home / "policies", settings.policy, audit).in_force().policy)
+    policy = PolicyBook(settings.home / "policies", settings.policy, audit).in_force().policy
+    return DocumentScan(policy, names_of(settings))
 
 
-def _recognisers(policy: Policy) -> Recognisers:
+def _recognisers(policy: Policy, names: Names | Literal["packaged"]) -> Recognisers:
     counted = policy.thresholds(documents=True)
     named = bool(counted.keys() & NAMES & set(KINDS))
-    return Recognisers(counted, policy.personal_data.allow, names="packaged" if named else None)
+    return Recognisers(counted, policy.personal_data.allow, names=names if named else None)

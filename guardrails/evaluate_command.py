@@ -36,6 +36,7 @@ from guardrails.check_command import NO_TEMPLATE, check, read_rows
 from guardrails.classifier import Judge
 from guardrails.injection import Injection
 from guardrails.measures import keywords_found, percentile, rate
+from guardrails.names_model import names_of
 from guardrails.pii import Recognisers
 from guardrails.policy import Policy, load_policy
 from guardrails.pseudonyms import Naming
@@ -86,7 +87,8 @@ def run(args: argparse.Namespace) -> int:
     policy = load_policy(args.policy)
     if args.what == "pii":
         rows = list(read_rows(args.file, {"full_text": str, "spans": list}))
-        lines = personal_data_lines(rows, Recognisers(policy.thresholds(), policy.personal_data.allow))
+        names = names_of(load_settings())
+        lines = personal_data_lines(rows, Recognisers(policy.thresholds(), policy.personal_data.allow, names=names))
     else:
         rows = list(read_rows(args.file, {"text": str}))
         lines = injection_lines(rows, policy, args.stage, args.open_judge())

@@ -7,19 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from presidio_analyzer import EntityRecognizer, RecognizerResult
 from presidio_analyzer.nlp_engine import NlpArtifacts, NlpEngine
 
-from guardrails.ner import KINDS, Found
-
-
-class Names(Protocol):
-    """What finds names: `guardrails.ner.NameModel`."""
-
-    def find(self, text: str) -> Sequence[Found]:
-        """The entities of a text in order, none overlapping."""
+from guardrails.ner import KINDS, Found, Names
 
 
 class Words(NlpEngine):

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from zipfile import BadZipFile
 
 import numpy as np
@@ -79,6 +79,18 @@ class Found:
 def tokens(text: str) -> list[tuple[str, int]]:
     """Words, runs of digits, single signs and line ends, each with its place."""
     return [(m.group(), m.start()) for m in _TOKEN.finditer(text)]
+
+
+class Names(Protocol):
+    """What finds names: the packaged network, or a model of a company's choice (guardrails/names_model.py)."""
+
+    def find(self, text: str) -> Sequence[Found]:
+        """The entities of a text in order."""
+        ...
+
+    def __hash__(self) -> int:
+        """The process keeps one engine for each."""
+        ...
 
 
 class NameModel:

@@ -29,7 +29,7 @@ from typing import Any, Literal
 from core.errors import SettingsError
 from core.records import CLASSIFICATIONS, Action, Entity, Passage, Role, Verdict, clearance_rank
 from guardrails.entities import ENTITIES, NAMES, SECRETS
-from guardrails.ner import KINDS, NameModel, open_names
+from guardrails.ner import KINDS, Names, open_names
 from guardrails.policy import Handling, PersonalDataSection, load_policy
 from guardrails.pseudonyms import Namer
 
@@ -71,7 +71,7 @@ class Recognisers:
         thresholds: entity to the lowest score that counts; entities not named are not looked for. Without any, those that
             the packaged policy counts in documents.
         allow: texts (product and policy names, published numbers) that are never personal data, whatever their case.
-        names: the trained recogniser of names and places; None leaves them to patterns and lists, at a tenth of the time.
+        names: the recogniser of names and places (`guardrails.names_model.names_of` gives the settings'); None leaves them to patterns and lists, at a tenth of the time.
 
     Raises:
         SettingsError: an entity that no recogniser finds, or the trained recogniser cannot be read.
@@ -82,7 +82,7 @@ class Recognisers:
         thresholds: Mapping[str, float] | None = None,
         allow: Sequence[str] = (),
         *,
-        names: NameModel | Literal["packaged"] | None = "packaged",
+        names: Names | Literal["packaged"] | None = "packaged",
     ) -> None:
         self._thresholds = load_policy().thresholds(documents=True) if thresholds is None else dict(thresholds)
         with _building:
@@ -221,7 +221,7 @@ _building = threading.Lock()
 
 
 @lru_cache(maxsize=4)
-def _engine(names: NameModel | Literal["packaged"] | None) -> Any:
+def _engine(names: Names | Literal["packaged"] | None) -> Any:
     """The process's one AnalyzerEngine with these names. It keeps nothing of a text between calls, so threads may share it."""
     # Its messages may quote what was analysed ("Failed to validate text ..."), and people's text is never logged.
     logging.getLogger("presidio-analyzer").disabled = True

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
-from typing import Protocol
+from typing import Literal, Protocol
 from urllib.parse import urlsplit
 
 from core.errors import SettingsError
@@ -17,8 +17,9 @@ from guardrails.guard import Budgeted, Guard, run_guard
 from guardrails.injection import Injection
 from guardrails.judged import AT_ONCE, JUDGED, JudgedName, JudgedRail, require_served
 from guardrails.leaks import Markup, PromptLeak
+from guardrails.names_model import names_of
 from guardrails.nemo import NemoRail, NemoStage
-from guardrails.ner import KINDS
+from guardrails.ner import KINDS, Names
 from guardrails.pii import PersonalData, PersonalDataPolicy, Recognisers, chat_thresholds
 from guardrails.policy import PersonalDataSection, Policy, RailName, TopicPolicy, load_policy
 from guardrails.pseudonyms import Namer
@@ -99,7 +100,7 @@ def build_guards(
     """The rails that the policy switches on, each with its budget.
 
     Args:
-        settings: the support contact's domain and the public address count as the organisation's own.
+        settings: the support contact's domain and the public address count as the organisation's own; names_model finds names.
         template_text: the prompt template, which answers must not repeat.
         policy: the packaged one where none is given.
         judge: the trained judgement of questions and passages; without it the rules stand alone.
@@ -109,14 +110,15 @@ def build_guards(
 
     Raises:
         SettingsError: the policy names an entity that no recogniser finds, wants pseudonyms and there is no key, or runs a rail that
-            a served model judges and there is none.
+            a served model judges and there is none; or the model of names cannot be read.
     """
     policy = policy or load_policy()
     _require_key(policy, namer)
     domains = frozenset(own_domains(settings))
     found = policy.personal_data
-    answered = Recognisers(chat_thresholds(found), found.allow)
-    personal = PersonalGuards(policy, domains, _of_questions(found), answered, namer)
+    names = names_of(settings)
+    answered = Recognisers(chat_thresholds(found), found.allow, names=names)
+    personal = PersonalGuards(policy, domains, _of_questions(found, names), answered, namer)
     judged = _judged(policy, settings)
     return Guards(
         input=_running(
@@ -158,14 +160,14 @@ def _grounding(policy: Policy, support: Support | None) -> Grounding:
     return Grounding(THRESHOLD if least_covered is None else least_covered, support)
 
 
-def _of_questions(found: PersonalDataSection) -> Recognisers:
+def _of_questions(found: PersonalDataSection, names: Names | Literal["packaged"]) -> Recognisers:
     """As those of answers, but the network of names reads questions only where the policy does something with what it finds.
 
     It is most of the rail's time, and what a policy allows in questions is found for nothing. Patterns look for all the same
     kinds, because the kinds decide among themselves what a number is.
     """
     handled = {name for name, entity in found.entities.items() if entity.question != "allow"}
-    return Recognisers(chat_thresholds(found), found.allow, names="packaged" if handled & set(KINDS) else None)
+    return Recognisers(chat_thresholds(found), found.allow, names=names if handled & set(KINDS) else None)
 
 
 def _passage_rails(policy: Policy, judge: Judge | None) -> tuple[Guard, ...]:

@@ -15,6 +15,7 @@ from datetime import date
 
 from assistant.console import Opened
 from core.records import Document, Principal
+from guardrails.names_model import names_of
 from guardrails.pii import PersonalData, PersonalDataPolicy, Recognisers, chat_thresholds
 from guardrails.policy_book import PolicyBook
 from guardrails.rails import own_domains
@@ -84,4 +85,6 @@ def _guard(here: Opened) -> PersonalData:
         PolicyBook(here.settings.home / "policies", here.settings.policy, here.audit).in_force().policy.personal_data
     )
     handling = PersonalDataPolicy(section, frozenset(own_domains(here.settings)))
-    return PersonalData("answer", handling, Recognisers(chat_thresholds(section), section.allow))
+    return PersonalData(
+        "answer", handling, Recognisers(chat_thresholds(section), section.allow, names=names_of(here.settings))
+    )

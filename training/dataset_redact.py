@@ -13,6 +13,7 @@ from dataclasses import replace
 from core.records import Entity
 from core.settings import Settings
 from guardrails.decode import views
+from guardrails.names_model import names_of
 from guardrails.normalise import remove_invisible
 from guardrails.pii import PersonalData, PersonalDataPolicy, Recognisers, chat_thresholds, mask
 from guardrails.policy import Policy
@@ -31,8 +32,9 @@ class Redaction:
         section = policy.personal_data
         thresholds = chat_thresholds(section)
         handling = PersonalDataPolicy(section, frozenset(own_domains(settings)))
-        self._people = Recognisers(thresholds | {"PERSON": PERSON}, section.allow).find
-        answers = PersonalData("answer", handling, Recognisers(thresholds, section.allow))
+        names = names_of(settings)
+        self._people = Recognisers(thresholds | {"PERSON": PERSON}, section.allow, names=names).find
+        answers = PersonalData("answer", handling, Recognisers(thresholds, section.allow, names=names))
         self._documents: Find = lambda text: answers.check(text).entities
 
     def row(self, row: DatasetRow) -> DatasetRow | str:
