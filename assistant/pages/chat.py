@@ -17,7 +17,7 @@ EVENTS = ("again", "halt", "open", "fresh", "rename", "remove", "feedback")
 
 
 NOTICE = (
-    '<p id="ea-notice">AI answers may be wrong - check the sources.'
+    '<p id="ea-notice">AI answers may be wrong: check the sources.'
     '<span class="ea-keys"> Enter sends · Shift+Enter new line · Esc stops · / focuses</span></p>'
 )
 
@@ -46,7 +46,7 @@ class Side:
 class Centre:
     """Transcript, the exchange being written, and the composer."""
 
-    def __init__(self, assistant: Assistant) -> None:
+    def __init__(self) -> None:
         with gr.Column(elem_id="ea-main", scale=1, min_width=0):
             self.top = gr.HTML(elem_id="ea-top", **PLAIN)
             with gr.Column(elem_id="ea-scroll"):
@@ -61,7 +61,6 @@ class Centre:
                         container=False,
                         lines=1,
                         max_lines=8,
-                        max_length=assistant.settings.max_question_chars,
                         elem_id="ea-question",
                         autofocus=True,
                     )
@@ -73,7 +72,7 @@ class Centre:
 def build_chat(assistant: Assistant, page: gr.Blocks) -> None:
     """Lay out the chat page inside `page`, which is being built."""
     with gr.Row(elem_id="ea-shell", elem_classes="ea-chat"):
-        side, centre = Side(assistant), Centre(assistant)
+        side, centre = Side(assistant), Centre()
         gr.HTML(shell.drawer(), elem_id="ea-drawer", **PLAIN)
     gr.HTML(shell.dialogs(), elem_id="ea-dialogs", **PLAIN)
     announce = gr.HTML(

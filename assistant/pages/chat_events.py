@@ -129,8 +129,10 @@ class ChatEvents:
             if replaces:
                 text = text.strip() or _last(before, replaces).question
                 before = before[:-1]
-            if text.strip():
-                yield from self._write(_question(text, person, chat_id, replaces, before), chat_id, before)
+            if unfit := _unfit(text, self._assistant.settings.max_question_chars):
+                yield View(box=text, live=render.unsent(unfit), announce=unfit).values()
+                return
+            yield from self._write(_question(text, person, chat_id, replaces, before), chat_id, before)
         except AssistantError as error:
             yield View(box=text, live=render.problem(text, str(error)), announce="This did not work.").values()
         except Exception as error:  # noqa: BLE001 - the request's boundary
@@ -243,8 +245,17 @@ class ChatEvents:
     def _top(self, person: Principal, chat_id: str) -> str:
         if chat_id == TEMPORARY:
             return shell.top("Temporary chat", note="Not kept: it leaves no history and cannot be reported.")
-        title = self._assistant.turns.conversation(chat_id, person.person_id).title if chat_id else ""
+        title = shell.titled(self._assistant.turns.conversation(chat_id, person.person_id)) if chat_id else ""
         return shell.top(title)
+
+
+def _unfit(text: str, limit: int) -> str:
+    """Why the text is not sent, "" where it is: it stays in the box, so that whoever typed it can go on from there."""
+    if not any(c.isprintable() and not c.isspace() for c in text):
+        return "Type a question first."
+    if len(text) > limit:
+        return f"Your text has {len(text):,} characters, and a question may have {limit:,}: shorten it, then send it again."
+    return ""
 
 
 def _question(text: str, person: Principal, chat_id: str, replaces: str, before: list[render.Shown]) -> Question:

@@ -170,6 +170,14 @@ def problem(question: str, message: str, action: str = "") -> str:
     )
 
 
+def unsent(message: str) -> str:
+    """Why nothing was asked; the text is still in the box."""
+    return (
+        '<section class="ea-exchange"><article class="ea-answer ea-failed" role="alert">'
+        f"{_notice('alert', 'Not sent', esc(message))}</article></section>"
+    )
+
+
 def _asked(question: str, editable_turn: str) -> str:
     edit = (
         f'<button type="button" class="ea-tool" data-act="edit" data-turn="{esc(editable_turn)}" '
@@ -177,7 +185,8 @@ def _asked(question: str, editable_turn: str) -> str:
         if editable_turn
         else ""
     )
-    return f'<div class="ea-asked">{edit}<div class="ea-bubble" dir="auto">{esc(question)}</div></div>'
+    unkept = "" if question.strip() else " ea-unkept"
+    return f'<div class="ea-asked">{edit}<div class="ea-bubble{unkept}" dir="auto">{esc(question)}</div></div>'
 
 
 _KIND: Mapping[TurnStatus, tuple[IconName, str]] = {

@@ -94,13 +94,18 @@ def conversations(found: Sequence[Conversation], current: str, *, searched: bool
 
 
 def _conversation(one: Conversation, current: str) -> str:
-    uid, title = esc(one.conversation_id), esc(one.title)
+    uid, title = esc(one.conversation_id), esc(titled(one))
     here = ' aria-current="true"' if one.conversation_id == current else ""
     return (
         f'<li class="ea-conversation"{here}><a href="/?c={uid}" data-act="open" data-id="{uid}" title="{title}">{title}</a>'
         f'<button type="button" class="ea-tool" data-act="more" data-id="{uid}" data-title="{title}" '
         f'aria-haspopup="menu" aria-label="More about {title}">{icon("more")}</button></li>'
     )
+
+
+def titled(one: Conversation) -> str:
+    """What a conversation is called; one that began with a text that is not kept has no words of its own."""
+    return one.title.strip() or "Untitled"
 
 
 def _age(at: datetime, today: date) -> str:

@@ -147,6 +147,59 @@ def test_hostile_documents_and_questions_stay_text(people: People) -> None:
     assert page.evaluate("window.hacked") is None
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "Type a question first."),
+        (" \n\t ", "Type a question first."),
+        ("\u200b\u200e\ufeff", "Type a question first."),
+        ("How long is probation? " * 4500, "Your text has 103,500 characters, and a question may have 4,000"),
+    ],
+    ids=["empty", "blank", "zero-width", "100 kB"],
+)
+def test_what_cannot_be_asked_stays_in_the_box_and_the_next_question_is_answered(
+    people: People, text: str, said: str
+) -> None:
+    page = people.open("ben.okafor")
+    box = page.locator("#ea-question textarea")
+    box.fill(text)
+    box.press("Enter")
+    expect(page.locator("#ea-live [role=alert]")).to_contain_text(said)
+    expect(page.locator("#ea-announce")).to_contain_text(said)
+    expect(box).to_have_value(text)
+    expect(page.locator("#ea-transcript .ea-exchange")).to_have_count(0)
+    ask(page, CARRY_OVER)
+    assert "5 days" in answer(page)
+    expect(page.locator("#ea-live [role=alert]")).to_have_count(0)
+
+
+def test_control_and_invisible_characters_change_neither_the_answer_nor_the_page(people: People) -> None:
+    page = people.open("ben.okafor")
+    ask(page, "How long is probation?")
+    plain = page.locator("#ea-transcript .ea-text").inner_text()
+    page.click("#ea-new")
+    expect(page.locator(".ea-welcome")).to_be_visible()
+    page.fill("#ea-question textarea", "How\u200b long\u200c is\u2060 probation\x07\u202e?")
+    page.press("#ea-question textarea", "Enter")
+    expect(page.locator("#ea-transcript .ea-footer")).to_have_count(1)
+    assert page.locator("#ea-transcript .ea-text").inner_text() == plain
+    page.fill("#ea-question textarea", "كم يومًا من الإجازة السنوية؟")
+    page.press("#ea-question textarea", "Enter")
+    bubble = page.locator("#ea-transcript .ea-bubble").last
+    expect(bubble).to_have_text("كم يومًا من الإجازة السنوية؟")
+    assert bubble.evaluate("e => getComputedStyle(e).direction") == "rtl"
+    expect(page.locator("#ea-transcript .ea-footer")).to_have_count(2)
+    assert page.locator(".ea-exchange", has_text="Traceback").count() == 0
+
+
+def test_a_text_that_is_not_kept_still_has_a_place_in_the_history(people: People) -> None:
+    page = people.open("farid.nasser")
+    page.fill("#ea-question textarea", "???")
+    page.press("#ea-question textarea", "Enter")
+    expect(page.locator("#ea-transcript .ea-notice")).to_contain_text("I see no question in this")
+    expect(page.locator(".ea-conversation a").first).to_have_text("Untitled")
+
+
 def test_an_answer_appears_sentence_by_sentence_and_escape_stops_it(slow_people: People) -> None:
     page = slow_people.open("ben.okafor")
     ask(page, "When do the gates of the loading dock close?", wait=False)
