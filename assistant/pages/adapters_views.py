@@ -26,7 +26,8 @@ def listing_html(
             "<code>python -m assistant adapters register FOLDER --as YOU --reason WHY</code>.</p>"
         )
     items = "".join(_row(one, reports.get(one.adapter_id), standing) for one in reversed(adapters))
-    return f'<p class="ea-count" role="status">{len(adapters)} adapters</p><ul class="ea-docs ad-list">{items}</ul>'
+    count = f"{len(adapters)} adapter{'' if len(adapters) == 1 else 's'}"
+    return f'<p class="ea-count" role="status">{count}</p><ul class="ea-docs ad-list">{items}</ul>'
 
 
 def _row(one: AdapterRecord, report: GateReport | None, standing: Standing) -> str:

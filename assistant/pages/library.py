@@ -114,7 +114,8 @@ def listing_html(rows: Sequence[Listed], *, total: int, person: Principal) -> st
     if not rows:
         text = "No document matches these filters." if total else "There are no documents here yet."
         return f'<p class="ea-none">{text}</p>'
-    count = f"{len(rows)} of {total} documents" if len(rows) != total else f"{total} documents"
+    documents = "document" if total == 1 else "documents"
+    count = f"{len(rows)} of {total} {documents}" if len(rows) != total else f"{total} {documents}"
     items = "".join(
         _row(one, manage=may_manage(one.document, person), reads=one.document.readable_by(person)) for one in rows
     )
@@ -130,8 +131,9 @@ def _row(one: Listed, *, manage: bool, reads: bool) -> str:
     )
     if not reads:
         name = f'<span class="ea-doc-title">{esc(d.title)}</span>'
-    until = f" to {day(d.expires)}" if d.expires else ""
-    dates = f"{day(d.effective)}{until}" if d.version else esc(d.reason)
+    dates = f"{day(d.effective)} to {day(d.expires)}" if d.expires else f"from {day(d.effective)}"
+    if not d.version:
+        dates = esc(f"{d.reason[:1].upper()}{d.reason[1:]}.")
     facts = " · ".join(
         part
         for part in (esc(d.department), f"version {d.version}" if d.version else "", esc(d.language), dates)

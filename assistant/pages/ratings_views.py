@@ -26,11 +26,11 @@ def batches_html(batches: Sequence[Batch], *, admin: bool) -> str:
     """Every batch, with how far this rater is; an administrator's list opens the figures too."""
     if not batches:
         how = (
-            '<p>Make one with <code>python -m eval ratings create RUN RUN --as YOU --name "what is compared"</code>.</p>'
+            '<p>Make a batch with <code>python -m eval ratings create RUN RUN --as YOU --name "what is compared"</code>.</p>'
             if admin
             else "<p>An administrator makes a batch when answers are to be compared.</p>"
         )
-        return f'<div class="rv-empty"><strong>Nothing is to be rated.</strong>{how}</div>'
+        return f'<div class="rv-empty"><strong>There is nothing to rate yet.</strong>{how}</div>'
     return (
         '<p class="ea-lead">You are shown answers without whose they are. Judge what the answer says against its sources, '
         "not against what you would have written.</p>"
@@ -179,11 +179,11 @@ def results_html(found: Figures) -> str:
             f"<td class='ea-num'>{one.low:.2f} to {one.high:.2f}</td><td class='ea-num'>{one.n}</td></tr>"
             for one in found.scores
         )
-        parts.append("<h3>Scores</h3>" + table_html(("Run", "Criterion", "Mean", "95 %", "n"), rows))
+        parts.append("<h3>Scores</h3>" + table_html(("Run", "Criterion", "Mean", "95%", "n"), rows))
     parts += [_agreement(one, found.cases) for one in found.agreement]
     people = "".join(f"<tr><td>{esc(who)}</td>{_rate(rate)}</tr>" for who, rate in found.accuracy.items())
     if people:
-        parts.append("<h3>Calibration</h3>" + table_html(("Rater", "As agreed", "95 %", "n"), people))
+        parts.append("<h3>Calibration</h3>" + table_html(("Rater", "As agreed", "95%", "n"), people))
     return f'<section class="rt-results">{"".join(parts)}</section>'
 
 
@@ -205,7 +205,7 @@ def _preferred(found: Figures, names: dict[str, str]) -> str:
 
 def _agreement(one: AgreementOf, cases: Mapping[str, str]) -> str:
     rows = "".join(f"<tr><td>{esc(' and '.join(pair))}</td>{_coefficient(k)}</tr>" for pair, k in one.pairs.items())
-    kappas = table_html(("Raters", "Cohen's kappa", "95 %", "n"), rows) if rows else ""
+    kappas = table_html(("Raters", "Cohen's kappa", "95%", "n"), rows) if rows else ""
     listed = "".join(
         f"<li><code>{esc(cases.get(item.item, item.item))}</code> {esc(', '.join(f'{who}: {value}' for who, value in item.values.items()))}</li>"
         for item in one.disagreements[:SHOWN]

@@ -20,25 +20,24 @@ def figures(found: Agreement, gold: Sequence[GoldItem], closed: Sequence[Item], 
         f"<tr><td>{esc(one.first)}</td><td>{esc(one.second)}</td>{_coefficient(one.kappa)}</tr>" for one in found.pairs
     )
     people = "".join(f"<tr><td>{esc(who)}</td>{_rate(rate)}</tr>" for who, rate in found.accuracy.items())
-    waiting = f"{found.waiting} item{'' if found.waiting == 1 else 's'} wait for a third person."
+    none = "No two reviewers have decided the same item yet."
     return (
         "<h3>Agreement</h3>"
-        f"<p>Two reviewers said the same on {_share(found.agreed)}. {waiting} "
-        f"Krippendorff's alpha over all decisions: {_value(found.alpha)}.</p>"
-        + _table(
-            "Reviewer",
-            "Reviewer",
-            "Cohen's kappa",
-            "95 %",
-            "n",
-            rows=pairs,
-            none="No two reviewers have decided an item in common yet.",
-        )
+        + (_agreed(found) if found.agreed.n or found.waiting else "")
+        + _table("Reviewer", "Reviewer", "Cohen's kappa", "95%", "n", rows=pairs, none=none)
         + "<h3>Gold items</h3><p class='ea-muted'>A gold item looks like any other in the queue. What reviewers decide on it is compared "
         "with what it was settled to, and goes nowhere else.</p>"
-        + _table("Reviewer", "Right", "95 %", "n", rows=people, none="Nobody has met a gold item yet.")
+        + _table("Reviewer", "Right", "95%", "n", rows=people, none="Nobody has met a gold item yet.")
         + _gold(gold)
         + _candidates(closed, questions, {one.made_from for one in gold})
+    )
+
+
+def _agreed(found: Agreement) -> str:
+    waiting = f"{found.waiting} item waits" if found.waiting == 1 else f"{found.waiting} items wait"
+    return (
+        f"<p>Two reviewers said the same on {_share(found.agreed)}. {waiting} for a third person. "
+        f"Krippendorff's alpha over all decisions: {_value(found.alpha)}.</p>"
     )
 
 

@@ -89,7 +89,7 @@ def live_html(standing: Standing, found: Results, judged: Sequence[Judgement]) -
     beside = "".join(map(_beside, found.beside))
     title = "Live results" if row.mode == "none" else "Live results of each arm"
     note = (
-        "Counts only, with 95 % intervals. Whether a difference is more than chance is judged by "
+        "Counts only, with 95% intervals. Whether a difference is more than chance is judged by "
         "<code>python -m eval canary</code> and <code>python -m eval experiment analyse</code>."
     )
     return (

@@ -17,18 +17,22 @@ from assistant.pages.render import esc
 from assistant.pages.running import Running
 from assistant.web.sessions import require
 from core.errors import AssistantError
+from retrieval.planning import DRAFT
 
 if TYPE_CHECKING:
     from assistant.bootstrap import Assistant
 
-State = Literal["waiting", "working", "indexed", "unchanged", "duplicate", "quarantined", "failed", "cancelled"]
+State = Literal[
+    "waiting", "working", "indexed", "draft", "unchanged", "duplicate", "quarantined", "failed", "cancelled"
+]
 SAID: dict[State, str] = {
     "waiting": "waiting",
     "working": "reading and indexing …",
     "indexed": "added",
+    "draft": "added as a draft, which answers once somebody approves it",
     "unchanged": "unchanged since last time",
     "duplicate": "says the same as a document that is already there",
-    "quarantined": "needs metadata: see “Needs attention”",
+    "quarantined": "waits under “Needs attention”",
     "failed": "failed",
     "cancelled": "cancelled",
 }
@@ -59,7 +63,7 @@ def build_upload(assistant: Assistant, page: gr.Blocks, bridge: gr.HTML) -> Uplo
         "New documents are drafts: they answer once somebody approves them.</p>",
         **PLAIN,
     )
-    files = gr.File(label="Drop files here, or click to choose", file_count="multiple", elem_id="ea-files", height=150)
+    files = gr.File(label="Files", file_count="multiple", elem_id="ea-files", height=150)
     with gr.Accordion("Metadata for these files", open=True, elem_id="ea-upload-fields"):
         form = fields.governance_fields("ea-upload", with_title=False)
     with gr.Row(elem_classes="ea-actions"):
@@ -130,6 +134,8 @@ class UploadEvents:
             return replace(row, state="failed", note=UNFORESEEN)
         finally:
             file.unlink(missing_ok=True)
+        if result.status == "quarantined" and result.reason.startswith(DRAFT):
+            return replace(row, state="draft", note=result.reason.removeprefix(DRAFT).removeprefix("; "))
         note = result.reason or (f"{result.chunks} passages" if result.status == "indexed" else "")
         return replace(row, state=result.status, note=note)
 
@@ -150,4 +156,4 @@ def _progress(rows: Sequence[Row], run_id: str) -> str:
 
 
 def _size(count: int) -> str:
-    return f"{count / 1_000_000:.1f} MB" if count >= 1_000_000 else f"{max(1, round(count / 1000))} kB"
+    return f"{count / 1_000_000:.1f} MB" if count >= 1_000_000 else f"{-(-count // 1000)} kB"

@@ -27,7 +27,7 @@ def usage_html(found: Usage) -> str:
             _rate_tile("Refused by a guard", found.refused),
             _rate_tile("Failed", found.failed),
             _rate_tile("Flagged", found.flagged),
-            _tile("Time to the whole answer", _seconds(found.ms_p50), f"95 % within {_seconds(found.ms_p95)}"),
+            _tile("Time to the whole answer", _seconds(found.ms_p50), f"95% within {_seconds(found.ms_p95)}"),
         )
     )
     return (

@@ -57,6 +57,7 @@ def _clumsy(words: str) -> bool:
     return (
         not 2 <= len(words.split()) <= 7
         or words.isupper()
+        or re.match(r"how to( \w+)?$", words, re.IGNORECASE) is not None  # does not say of what
         or any(c in ":;?!()“”<>[]{}/=" or c.isdigit() for c in words)
     )
 

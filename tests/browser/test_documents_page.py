@@ -70,6 +70,42 @@ def test_a_corrupt_file_beside_a_good_one_and_the_good_one_answers_once_approved
     assert "17 weeks" not in answer(ben)
 
 
+def test_files_that_cannot_be_read_say_why_and_stop_none_of_the_others(people: People) -> None:
+    page = people.open("farid.nasser", "/library")
+    page.get_by_role("tab", name="Upload").click()
+    files = {
+        "torn.pdf": b"%PDF-1.4\n" + bytes(range(256)) * 20,
+        "hollow.md": b"",
+        "tool.exe": b"MZ" + bytes(300),
+        "no-suffix": b"plain words",
+        "turned\u202egpj.md": b"# Turned\n\nA name that reads backwards.\n",
+        "../../../climbing.md": b"# Climbing wall\n\n## Hours\n\nThe climbing wall opens at 17:45.\n",
+    }
+    page.set_input_files(
+        "#ea-files input[type=file]",
+        [FilePayload(name=name, mimeType="application/octet-stream", buffer=data) for name, data in files.items()],
+    )
+    page.fill("#ea-upload-department input", "Facilities")
+    page.keyboard.press("Enter")
+    expect(page.locator("#ea-files")).to_contain_text("climbing")
+    page.click("#ea-upload-add")
+    expect(page.locator(".ea-upload p")).to_contain_text("6 of 6 files done")
+    for name, said in (
+        ("torn.pdf", "open it, save it again"),
+        ("hollow.md", "The file is empty"),
+        ("tool.exe", "The format .exe cannot be read; use .md"),
+        ("no-suffix", "cannot be read; use .md"),
+        ("turned", "plain name"),
+        ("climbing.md", "added as a draft"),
+    ):
+        expect(page.locator(".ea-file", has_text=name)).to_contain_text(said)
+    assert "Traceback" not in page.content()
+    _manage(page, "Climbing wall")
+    expect(page.locator("#ea-manage")).to_contain_text("uploads/climbing.md")
+    left = [file for file in (people.server.home / "uploads").rglob("*") if file.is_file() and file.stat().st_size]
+    assert left == [], "what was uploaded lies about"
+
+
 def test_a_file_without_governance_waits_in_quarantine_until_somebody_gives_it_metadata(people: People) -> None:
     page = people.open("grace.lin", "/library")
     page.get_by_role("tab", name=re.compile("Needs attention")).click()

@@ -77,6 +77,10 @@ def test_text_has_contrast_and_controls_have_names(people: People, scheme: str) 
     page.wait_for_selector(".ea-doc")
     assert page.evaluate(CONTRAST) == []
     assert page.evaluate(UNNAMED) == []
+    page.goto(f"{people.server.url}/guards")
+    page.get_by_role("tab", name="Policy").click()
+    page.wait_for_selector(".cm-line span")
+    assert page.evaluate(CONTRAST) == []
 
 
 def test_the_colour_mode_that_was_chosen_stays(people: People) -> None:
