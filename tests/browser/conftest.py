@@ -8,7 +8,8 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -67,19 +68,28 @@ def start(home: Path, documents: Path, **settings: str) -> Iterator[Server]:
     command = [sys.executable, "-m", "assistant"]
     made = subprocess.run([*command, "demo", "--json"], env=environment, capture_output=True, text=True, check=True)
     passwords = {row["person_id"]: row["password"] for row in map(json.loads, made.stdout.splitlines())}
+    with serving(home, ("--docs", str(documents)), environment, port) as url:
+        yield Server(url, passwords, home)
+
+
+@contextmanager
+def serving(
+    home: Path, source: Sequence[str], environment: Mapping[str, str], port: int, *, patience_s: int = START_SECONDS
+) -> Iterator[str]:
+    """`python -m assistant serve` with these documents, from when it is ready; what it prints goes to serve.log."""
     log = home / "serve.log"
     with log.open("w") as out:
         process = subprocess.Popen(
-            [*command, "serve", "--docs", str(documents)], env=environment, stdout=out, stderr=out
+            [sys.executable, "-m", "assistant", "serve", *source], env=environment, stdout=out, stderr=out
         )
     url = f"http://127.0.0.1:{port}"
     try:
-        until = time.monotonic() + START_SECONDS
+        until = time.monotonic() + patience_s
         while not _ready(url):
             assert process.poll() is None, log.read_text()
             assert time.monotonic() < until, log.read_text()
             time.sleep(0.5)
-        yield Server(url, passwords, home)
+        yield url
     finally:
         process.terminate()
         process.wait(timeout=30)
@@ -183,7 +193,8 @@ class People:
 _COOKIES: dict[str, Any] = {}
 
 
-def _opened(browser: Browser, server: Server) -> Iterator[People]:
+def opened(browser: Browser, server: Server) -> Iterator[People]:
+    """The people of one test; at its end no page has logged an error or asked another host for anything."""
     people = People(browser, server, cookies=_COOKIES)
     yield people
     people.close()
@@ -192,13 +203,12 @@ def _opened(browser: Browser, server: Server) -> Iterator[People]:
 
 @pytest.fixture
 def people(chromium: Browser, server: Server) -> Iterator[People]:
-    """At the end no page has logged an error or asked another host for anything."""
-    yield from _opened(chromium, server)
+    yield from opened(chromium, server)
 
 
 @pytest.fixture
 def slow_people(chromium: Browser, slow_server: Server) -> Iterator[People]:
-    yield from _opened(chromium, slow_server)
+    yield from opened(chromium, slow_server)
 
 
 def ask(page: Page, question: str, *, wait: bool = True) -> None:

@@ -1,6 +1,6 @@
 """Pictures of every view, light, dark and on a phone. The ones in docs/images come from here:
 
-SCREENSHOTS=docs/images python -m pytest tests/browser/test_screenshots.py
+SCREENSHOTS=docs/images python -m pytest tests/demo/test_screenshots.py
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import People, ask
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 
 HOTEL = "What is the hotel limit per night in Hamburg and in London?"
 CARRY_OVER = "How many days of annual leave may I carry over to the next year?"
