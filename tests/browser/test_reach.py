@@ -78,8 +78,9 @@ def test_text_has_contrast_and_controls_have_names(people: People, scheme: str) 
     assert page.evaluate(CONTRAST) == []
     assert page.evaluate(UNNAMED) == []
     page.goto(f"{people.server.url}/guards")
+    page.wait_for_selector("#gd-rails table")
     page.get_by_role("tab", name="Policy").click()
-    page.wait_for_selector(".cm-line span")
+    page.wait_for_selector("#gd-policy .cm-line span")
     assert page.evaluate(CONTRAST) == []
 
 
