@@ -174,6 +174,6 @@ def loop() -> _Loop:
 
 def stop_nemo() -> None:
     """End the thread that NeMo runs in, where there is one. For a process that ends: a check under way never returns."""
-    if _loop.cache_info().currsize:
-        _loop().stop()
-        _loop.cache_clear()
+    if loop.cache_info().currsize:
+        loop().stop()
+        loop.cache_clear()
