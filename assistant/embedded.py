@@ -7,7 +7,7 @@ quoting model's signals, leads with the short answer, and says nothing that does
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,7 @@ from assistant.quote import Place, QuotingModel, Scored, rank
 from assistant.quote_signals import WEIGHTS
 from assistant.readable import Readable, plain, readable
 from assistant.reader import DEFAULT, PassageReading, Readers
+from assistant.units import Unit
 from core.errors import AssistantError
 from core.records import Passage
 from retrieval.adapters import BASE_NAME
@@ -37,28 +38,32 @@ finds in that passage is said, however unlike the question its words are."""
 TAUGHT_WEIGHT = 2.0
 """Of that chance among the signals of a passage's parts."""
 SPAN_WEIGHT = "span_weight"
-"""The setting of an adapter that replaces the weight of `span`."""
+"""The setting of an adapter that replaces both weights of its spans."""
 READER_WEIGHTS: Mapping[str, float] = {
-    "closeness": 6.5,
-    "own_words": 3.9,
-    "head_words": 2.1,
-    "around_words": 1.8,
-    "names": 0.6,
-    "other_row_named": -2.1,
-    "in_range": 2.3,
-    "out_of_range": -1.2,
-    "passage": 0.9,
-    "rank": 2.5,
-    "says_when": 1.5,
-    "says_who": 0.6,
-    "says_whether": 0.4,
-    "about_itself": -1.0,
-    "row": 1.3,
-    "length": 0.9,
-    "span": 0.2,
-    "answers": 0.8,
+    "closeness": 4.54,
+    "own_words": 2.4,
+    "head_words": 1.41,
+    "around_words": 1.16,
+    "names": 0.24,
+    "other_row_named": -1.76,
+    "in_range": 1.77,
+    "out_of_range": -1.03,
+    "passage": 1.01,
+    "rank": 1.95,
+    "says_when": 0.54,
+    "says_who": 0.48,
+    "says_whether": 0.27,
+    "about_itself": -0.71,
+    "row": 0.16,
+    "length": 0.49,
+    "answers": 1.08,
+    "span_row": 0.39,
+    "span_prose": 0.61,
 }
-"""As `quote_signals.WEIGHTS`, with the log of the unit's share of all spans and its passage's probability."""
+"""As `quote_signals.WEIGHTS`, with its passage's probability, and the log of the unit's share of all spans: what the reader thinks of a
+table's row is worth less than what it thinks of a sentence or an item. Fitted by `scripts/fit_quote.py` on the demo's questions and, for
+0.3 of the loss, on those of two real handbooks."""
+SPAN_WEIGHTS = ("span_row", "span_prose")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +74,14 @@ class Found:
         scored: units, best first.
         spans: of each unit that was read, by its passage and place.
         taught: the chance of the best unit's passage by what the adapter was taught.
+        read: what reading adds to how sure an answer is (`confidence.READ_WEIGHTS`): how far all spans together lie above
+            "no answer".
     """
 
     scored: list[Scored]
     spans: Mapping[tuple[int, int], Span]
     taught: float = 0.0
+    read: Mapping[str, float] = field(default_factory=dict)
 
 
 class EmbeddedReader:
@@ -131,7 +139,7 @@ class EmbeddedReader:
     def _says(self, prompt: Prompt, found: Found) -> bool:
         return (
             found.taught > 0
-            or sure_enough(prompt, found.scored, self.glossary)
+            or sure_enough(prompt, found.scored, self.glossary, found.read)
             or table_of_cases(prompt.question, prompt.passages, self.glossary) is not None
         )
 
@@ -147,7 +155,10 @@ class EmbeddedReader:
         places, values, spans = self.measured(question, passages, adapter=own.adapter_id, taught=chances)
         values = np.hstack([values, np.array([[chances[passage]] for _, passage, _ in places]).reshape(-1, 1)])
         scored = rank(places, values, passages, {**weights_of(own.settings), "taught": TAUGHT_WEIGHT})
-        return Found(scored, spans, float(chances[scored[0].passage]) if scored else 0.0)
+        if not scored:
+            return Found([], spans)
+        read = {"margin": _margin_of([margin for margin, _ in spans.values()])}
+        return Found(scored, spans, float(chances[scored[0].passage]), read)
 
     def _chances(self, question: str, passages: Sequence[Passage], adapter: str) -> NDArray[np.float64]:
         """Of each passage, to answer the question by what the adapter was taught, 0 below IN_SCOPE; shape (passages,)."""
@@ -177,8 +188,11 @@ class EmbeddedReader:
         spans = {(read[passage], place): span for (passage, place), span in _spans(readings, texts).items()}
         answers = {read[r.passage]: r.probability for r in readings}
         chances = _log_shares({at: margin for at, (margin, _) in spans.items()})
-        extra = [(chances.get((passage, place), UNREAD), answers.get(passage, 0.0)) for _, passage, place in places]
-        return places, np.hstack([values, np.array(extra, np.float64).reshape(len(places), 2)]), spans
+        extra = [
+            (answers.get(passage, 0.0), *_by_kind(unit, chances.get((passage, place), UNREAD)))
+            for unit, passage, place in places
+        ]
+        return places, np.hstack([values, np.array(extra, np.float64).reshape(len(places), 3)]), spans
 
 
 def _worth_reading(
@@ -194,9 +208,17 @@ def _worth_reading(
 def weights_of(settings: Mapping[str, float]) -> dict[str, float]:
     """READER_WEIGHTS, with the weight that an adapter's sealed settings give to what it reads.
 
-    A reader that was trained on the organisation's own corrections knows their documents: its view is worth more than reader-1's.
+    A reader that was trained on the organisation's own corrections knows their documents: its view is worth more than the shipped one's.
     """
-    return {**READER_WEIGHTS, "span": settings.get(SPAN_WEIGHT, READER_WEIGHTS["span"])}
+    return {
+        name: settings.get(SPAN_WEIGHT, weight) if name in SPAN_WEIGHTS else weight
+        for name, weight in READER_WEIGHTS.items()
+    }
+
+
+def _by_kind(unit: Unit, chance: float) -> tuple[float, float]:
+    """A unit's log share of all spans under the weight that is its own, of SPAN_WEIGHTS."""
+    return (chance, 0.0) if unit.kind == "row" else (0.0, chance)
 
 
 def _spans(readings: Sequence[PassageReading], texts: Sequence[Readable]) -> dict[tuple[int, int], Span]:
@@ -207,6 +229,11 @@ def _spans(readings: Sequence[PassageReading], texts: Sequence[Readable]) -> dic
         for place, span in enumerate(reading.best_within)
         if span is not None
     }
+
+
+def _margin_of(margins: Sequence[float]) -> float:
+    """Of all spans against "no answer", a fifth of its logit, from -1 to 1."""
+    return float(np.clip(np.logaddexp.reduce(margins) / 5, -1, 1)) if margins else -1.0
 
 
 def _log_shares(margins: Mapping[tuple[int, int], float]) -> dict[tuple[int, int], float]:

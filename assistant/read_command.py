@@ -1,7 +1,7 @@
 """The read command: the embedded reader alone, on lines of standard input.
 
     echo '{"id": 1, "question": "How long?", "passages": ["It takes two days."]}' | python -m assistant read
-    python -m assistant read --adapter reader-1 < questions.jsonl > answers.jsonl
+    python -m assistant read --adapter reader-2 < questions.jsonl > answers.jsonl
 
 Each line: {"id", "question", "passages": [text, ...]}. It needs no documents, no people and no server.
 JSON fields, one object a line, in order: id, answer, sentence, passage, score, answerable, ms.
@@ -20,7 +20,7 @@ import sys
 import time
 from typing import Any
 
-from assistant.reader import THRESHOLD, Readers
+from assistant.reader import SPANS, THRESHOLD, Readers
 from assistant.units import sentence_around
 from core.errors import AssistantError, BadInput
 from core.settings import load_settings
@@ -33,7 +33,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--adapter", default="", metavar="ID", help="a reader adapter; empty means the production one")
+    parser.add_argument(
+        "--adapter", default=SPANS, metavar="ID", help="a reader adapter; empty means the production one (%(default)s)"
+    )
     parser.add_argument("--json", action="store_true", help="the output is JSON lines with or without it")
 
 

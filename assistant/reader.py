@@ -34,8 +34,10 @@ MAX_QUESTION_CHARS = 4_000
 MAX_PASSAGE_CHARS = 120_000
 """About 20,000 words: some 90 windows."""
 MAX_PASSAGES = 100
-DEFAULT = "reader-1"
-"""The shipped adapter."""
+DEFAULT = "reader-2"
+"""The shipped adapter that answers: it finds the sentence, item or row that says it."""
+SPANS = "reader-1"
+"""The shipped adapter that finds the few words that answer: what the read command gives."""
 THRESHOLD = 0.5
 """A passage answers a question from this calibrated probability on."""
 

@@ -29,15 +29,16 @@ from numpy.typing import NDArray
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from assistant.bootstrap import Assistant, build
-from assistant.confidence import WEIGHTS as CONFIDENCE
+from assistant.confidence import READ_WEIGHTS as CONFIDENCE
 from assistant.confidence import signals
-from assistant.embedded import READER_WEIGHTS, EmbeddedReader
-from assistant.quote import QuotingModel, choose, rank
+from assistant.embedded import READER_WEIGHTS, EmbeddedReader, Found
+from assistant.quote import QuotingModel, choose
 from assistant.quote_signals import WEIGHTS
 from assistant.reader import Readers
 from assistant.units import Unit
 from core.offline import go_quiet
 from core.settings import load_settings
+from retrieval.retriever import Retrieval
 from training.employee_questions import WHO, employee_questions, plain, right_units, take_in
 
 L2 = 2e-3
@@ -88,16 +89,23 @@ class Judged:
     right: bool
 
 
+def said_of(model: EmbeddedReader, question: str, found: Found, result: Retrieval) -> dict[str, float]:
+    """The signals of how sure an answer is."""
+    evidence, glossary = result.evidence, model.glossary
+    return signals(question, found.scored, result.passages, evidence=evidence, glossary=glossary, read=found.read)
+
+
 def judged_cases(assistant: Assistant, model: EmbeddedReader, path: Path) -> list[Judged]:
     """Every question of a file: right where all its evidence would be quoted."""
     found = []
     for question in yaml.safe_load(path.read_text(encoding="utf-8")):
         person = assistant.people.get(question["person"])
         result = assistant.retriever.retrieve(question["question"], person, limit=assistant.settings.retrieve_limit)
-        scored = model.find(question["question"], result.passages).scored
+        read_ = model.find(question["question"], result.passages)
+        scored = read_.scored
         if not scored:
             continue
-        said = signals(question["question"], scored, result.passages, evidence=result.evidence, glossary=model.glossary)
+        said = said_of(model, question["question"], read_, result)
         lines = question["evidence"].split("\n") if question["answerable"] else []
         quoted = [s.unit for s in choose(scored)]
         right = bool(lines) and all(any(holds(unit, line) for unit in quoted) for line in lines)
@@ -130,12 +138,10 @@ def read_handbooks(home: Path, folder: Path) -> Handbooks:
             cases = read.held_out if asked.held_out else read.fitted
             if right:
                 cases.append(Case(values, [{n for n, (_, p, at) in enumerate(places) if (p, at) in right}]))
-            scored = rank(places, values, result.passages, READER_WEIGHTS)
-            if scored:
-                said = signals(
-                    asked.question, scored, result.passages, evidence=result.evidence, glossary=model.glossary
-                )
-                good = any((s.passage, s.place) in right for s in choose(scored))
+            found = model.find(asked.question, result.passages)
+            if found.scored:
+                said = said_of(model, asked.question, found, result)
+                good = any((s.passage, s.place) in right for s in choose(found.scored))
                 judged = read.held_out_judged if asked.held_out else read.fitted_judged
                 judged.append(Judged([said[name] for name in CONFIDENCE], bool(asked.quote), good))
     return read

@@ -78,10 +78,11 @@ def markdown_table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str
 
 
 def practice_card(config: Any, told: Mapping[str, Any], scores: Mapping[str, Mapping[str, Any]]) -> str:
-    """Markdown. `told`: minutes, lessons, and for each held-out set n and the share with the right part first before and after."""
+    """Markdown. `told`: minutes, lessons, the share of what was learnt in the weights, and for each held-out set n and how often the
+    right part came first before and after."""
     command = (
         f"python -m training practice --data DIR --out DIR --start {config.start} --passes {config.passes} "
-        f"--tables {config.replay} --learning-rate {config.learning_rate} --seed {config.seed}"
+        f"--tables {config.replay} --share {told['share']} --learning-rate {config.learning_rate} --seed {config.seed}"
     )
     first = [(name, n, f"{before:.2f}", f"{after:.2f}") for name, (n, before, after) in told["first"].items()]
     sets = {

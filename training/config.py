@@ -169,13 +169,13 @@ class ReaderConfig(RunConfig):
     """
 
     method: Literal["reader"]
-    start: str = "reader-1"
+    start: str = "reader-2"
     rank: Annotated[int, Field(ge=0, le=384)] = 64
     passes: Annotated[int, Field(ge=1, le=100)] = 3
     replay: Annotated[float, Field(ge=0, le=20)] = 0.25
     passages: Annotated[int, Field(ge=1, le=10)] = 3
     max_tokens: Annotated[int, Field(ge=64, le=512)] = 192
-    span_weight: Annotated[float, Field(ge=0, le=5)] = 0.5
+    span_weight: Annotated[float, Field(ge=0, le=5)] = 0.8
     batch_size: Annotated[int, Field(ge=1, le=LARGEST_BATCH)] = 4
     learning_rate: Annotated[float, Field(gt=0, lt=1)] = 3e-4
     head_learning_rate: Annotated[float, Field(gt=0, lt=1)] = 5e-4

@@ -3,7 +3,8 @@
 DIR holds the two handbooks of training/employee_questions.py and the reading sets, as `documents/` and `reading/`. The handbooks are
 taken in and searched as they are served. Of each question's passages that with the right part and the likeliest others are read, and
 that part must become the likeliest of all parts (training/retrain.py). Tables of made-up companies are mixed in, and the reading
-sets beside them, so that neither rows nor plain reading are forgotten. Goes on from its last checkpoint.
+sets beside them, so that neither rows nor plain reading are forgotten. What comes out is a mean of the weights before and after, which
+keeps most of what each is good at (Wortsman et al. 2022, arXiv:2109.01903). Goes on from its last checkpoint.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ from assistant.bootstrap import Assistant, build
 from assistant.models import QUOTING
 from core.records import Passage
 from core.settings import load_settings
-from retrieval.adapters import open_adapter
-from retrieval.heads import ReaderNet
+from retrieval.adapters import Adapter, open_adapter
+from retrieval.heads import ReaderNet, load_net
 from retrieval.network import torch_run
 from retrieval.windows import open_tokenizer
 from training import reader
@@ -33,7 +34,7 @@ from training.cards import practice_card
 from training.config import ReaderConfig
 from training.employee_questions import WHO, EmployeeQuestion, employee_questions, right_units, take_in
 from training.publish import publish
-from training.reader import Data, Recipe, to_row
+from training.reader import Data, Recipe, bare_net, low_rank, to_row
 from training.reading_scores import score
 from training.recipe import Step
 from training.retrain import Lesson, fit, measure, open_start, trainable
@@ -139,13 +140,38 @@ def run(arguments: argparse.Namespace) -> int:
     log.info("%d lessons; right part first before: %s", len(learnt), before)
     data = Data.load(arguments.data / "reading", config.seed)
     fit(net, learnt, config, folder, _told, beside=public_reading(data, config.seed))
+    net = mean_of(load_reader(start), net, arguments.share, config.rank)
     after = {name: measure(net, held, config) for name, held in sets.items()}
     minutes = (time.monotonic() - began) / 60
     log.info("right part first after: %s; %.0f minutes", after, minutes)
     counts = {name: sum(bool(lesson.right) for lesson in held) for name, held in sets.items()}
     first = {name: (counts[name], before[name], after[name]) for name in sets}
-    _publish(net, config, folder, {"minutes": minutes, "lessons": len(learnt), "first": first}, data)
+    told = {"minutes": minutes, "lessons": len(learnt), "share": arguments.share, "first": first}
+    _publish(net, config, folder, told, data)
     return 0
+
+
+def load_reader(adapter: Adapter) -> ReaderNet:
+    net = load_net(adapter)
+    assert isinstance(net, ReaderNet)
+    return net
+
+
+@torch.no_grad()
+def mean_of(before: ReaderNet, after: ReaderNet, share: float, rank: int) -> ReaderNet:
+    """The weights of `before` and, for `share` of the mean, of `after`, as an adapter of the rank given."""
+    learnt = merged(after).state_dict()
+    for name, weight in before.state_dict().items():
+        if weight.is_floating_point():
+            weight.lerp_(learnt[name], share)
+    return low_rank(before, bare_net(), rank)
+
+
+def merged(net: ReaderNet) -> ReaderNet:
+    """The network with its low-rank matrices added to its layers."""
+    encoder: Any = net.encoder
+    net.encoder = encoder.merge_and_unload() if hasattr(encoder, "merge_and_unload") else encoder
+    return net
 
 
 def _publish(net: ReaderNet, config: ReaderConfig, folder: Path, told: dict[str, Any], data: Data) -> None:
@@ -180,5 +206,8 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--adapter", default="reader-2", help="id of the adapter that is written (%(default)s)")
     parser.add_argument("--passes", type=int, default=1, help="how often each question is learnt from (%(default)s)")
     parser.add_argument("--tables", type=float, default=0.5, metavar="SHARE", help="questions on tables for each other")
+    parser.add_argument(
+        "--share", type=float, default=0.7, help="of what was learnt in the weights that are written (%(default)s)"
+    )
     parser.add_argument("--learning-rate", type=float, default=3e-4, help="of the low-rank matrices, at its highest")
     parser.add_argument("--seed", type=int, default=11)

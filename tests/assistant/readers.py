@@ -22,7 +22,7 @@ RIGHT, CONTRARY = 0.2, -60.0
 
 def reader_folder(parent: Path, *, weight: float, version: int = 1, scope: Scope | None = None) -> Path:
     """A sealed reader adapter that weighs so what it reads, under its own name, ready to be registered."""
-    shipped = open_adapter(SHIPPED / "reader-1", "reader")
+    shipped = open_adapter(SHIPPED / "reader-2", "reader")
     folder = parent / f"unnamed-{version}-{weight}"
     shutil.copytree(shipped.folder, folder)
     if scope is not None:

@@ -243,21 +243,21 @@ def test_drill_says_by_its_exit_code_whether_the_way_back_was_short_enough_and_i
 ) -> None:
     monkeypatch.setenv("ASSISTANT_EMBEDDER_BACKEND", "torch")
     monkeypatch.setenv("ASSISTANT_RERANKER", "")
-    words = ["--old", "quote-v1", "--new", "reader-1", "--askers", "2", "--most", most, "--as", "ada.admin"]
+    words = ["--old", "quote-v1", "--new", "reader-2", "--askers", "2", "--most", most, "--as", "ada.admin"]
     (told,) = run("rollout", "drill", *words, code=code)
     assert told["passed"] is (code == 0)
     assert (told["failed"], told["wrong"], told["most_seconds"]) == (0, 0, float(most))
     assert told["n"] > 4
     assert told["seconds"] > 0
     (kept,) = [row for row in audit.rows() if row.action == "rollout.drill"]
-    assert (kept.actor, kept.subject) == ("ada.admin", "reader-1")
+    assert (kept.actor, kept.subject) == ("ada.admin", "reader-2")
     assert json.loads(kept.details) == {name: value for name, value in told.items() if name != "new"}
 
 
 @pytest.mark.parametrize(
     ("words", "code"),
     [
-        (["--old", "reader-1", "--new", "reader-1", "--as", "ada.admin"], 2),
+        (["--old", "reader-2", "--new", "reader-2", "--as", "ada.admin"], 2),
         (["--askers", "0", "--as", "ada.admin"], 2),
         (["--as", "emma.employee"], 3),
     ],

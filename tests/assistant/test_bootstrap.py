@@ -26,9 +26,9 @@ def test_the_settings_choose_the_answer_model(make_desk: MakeDesk) -> None:
 
 
 def test_without_a_server_the_embedded_model_quotes_and_a_setting_makes_it_read(home: Path) -> None:
-    with build(Settings(home=home, reader="reader-1", reranker="reranker-1"), embedder=HashEmbedder()) as assistant:
+    with build(Settings(home=home, reader="reader-2", reranker="reranker-1"), embedder=HashEmbedder()) as assistant:
         assert isinstance(assistant.answerer.model, EmbeddedReader)
-        assert assistant.answerer.model.adapter == "reader-1"
+        assert assistant.answerer.model.adapter == "reader-2"
         assert assistant.retriever.best_mode == "rerank"
     with build(Settings(home=home), embedder=HashEmbedder()) as assistant:
         assert assistant.answerer.model.adapter == "quote-v1"

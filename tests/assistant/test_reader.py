@@ -86,7 +86,7 @@ def test_input_that_cannot_be_read_is_refused_with_what_to_change(
 
 
 def test_bad_adapter_is_refused_and_the_production_one_keeps_serving(readers: Readers, tmp_path: Path) -> None:
-    folder = Path(shutil.copytree(SHIPPED / "reader-1", tmp_path / "reader-1"))
+    folder = Path(shutil.copytree(SHIPPED / "reader-2", tmp_path / "reader-2"))
     path = folder / "adapter_model.safetensors"
     path.write_bytes(path.read_bytes()[:-100])
     before = readers.network()
@@ -100,9 +100,9 @@ def test_two_adapters_are_resident_and_a_call_names_the_one_that_it_wants(tmp_pa
     from retrieval.adapters import write_manifest
 
     settings = load_settings(home=tmp_path)
-    folder = Path(shutil.copytree(SHIPPED / "reader-1", tmp_path / "adapters" / "reader-strict"))
+    folder = Path(shutil.copytree(SHIPPED / "reader-2", tmp_path / "adapters" / "reader-strict"))
     write_manifest(folder, "reader-strict", "reader", {"margin": 0.0, "answerable": 0.0, "offset": -9.0})
-    readers = Readers(settings, "reader-1", "reader-strict")
+    readers = Readers(settings, "reader-2", "reader-strict")
     assert readers.read(QUESTION, [LEAVE])[0].probability > 0.5
     assert readers.read(QUESTION, [LEAVE], adapter_id="reader-strict")[0].probability < 0.01
     with pytest.raises(NotFound, match="no adapter 'reader-9'"):
@@ -140,10 +140,10 @@ def test_read_command_says_which_adapters_there_are(
 ) -> None:
     monkeypatch.setenv("ASSISTANT_HOME", str(tmp_path))
     assert main(["read", "--adapter", "../../etc"]) == 2
-    assert "shipped: injection-1, reader-1, reranker-1" in capsys.readouterr().err
+    assert "shipped: injection-1, reader-1, reader-2, reranker-1" in capsys.readouterr().err
 
 
 def test_an_adapter_says_how_much_its_view_is_worth_among_the_signals() -> None:
     own = weights_of({SPAN_WEIGHT: 0.5, "margin": 1.0})
-    assert own == {**READER_WEIGHTS, "span": 0.5}
+    assert own == {**READER_WEIGHTS, "span_row": 0.5, "span_prose": 0.5}
     assert weights_of({"margin": 1.0}) == dict(READER_WEIGHTS)

@@ -242,7 +242,7 @@ def test_rollback_under_load_is_answered_by_the_old_adapter_within_a_second(tmp_
     settings = Settings(home=home, models=load_settings().models_folder, reranker="", evidence_threshold=0.0, low_evidence=0.0)  # fmt: skip
     tries = []
     for _ in range(3):  # a machine that does other things as well may need a second try
-        done = drill(settings, "reader-1", folder.name, askers=8, embedder=HashEmbedder())
+        done = drill(settings, "reader-2", folder.name, askers=8, embedder=HashEmbedder())
         assert (done.failed, done.wrong) == (0, 0)
         assert done.n > 30
         assert done.rollback_ms / 1000 < done.seconds
@@ -256,10 +256,10 @@ def test_rollback_under_load_is_answered_by_the_old_adapter_within_a_second(tmp_
 @pytest.mark.parametrize(
     ("changes", "names", "askers", "said"),
     [
-        ({}, ("reader-1", "reader-1"), 2, "two adapters"),
-        ({}, ("reader-1", "quote-v1"), 2, "two adapters"),
-        ({}, ("quote-v1", "reader-1"), 0, "at least 1"),
-        ({"model_url": "http://127.0.0.1:9/v1", "model": "m"}, ("quote-v1", "reader-1"), 2, "MODEL_URL"),
+        ({}, ("reader-2", "reader-2"), 2, "two adapters"),
+        ({}, ("reader-2", "quote-v1"), 2, "two adapters"),
+        ({}, ("quote-v1", "reader-2"), 0, "at least 1"),
+        ({"model_url": "http://127.0.0.1:9/v1", "model": "m"}, ("quote-v1", "reader-2"), 2, "MODEL_URL"),
     ],
 )
 def test_drill_that_makes_no_sense_is_refused(

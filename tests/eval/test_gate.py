@@ -164,7 +164,7 @@ def report(policy: GatePolicy, audit: Audit) -> GateReport:
         suite="small",
         suite_sha256="b" * 64,
         run_id="r",
-        against="reader-1",
+        against="reader-2",
         policy_sha256=policy.sha256,
         created_at="2026-11-22T10:00:00+00:00",
         n=340,

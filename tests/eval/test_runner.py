@@ -357,7 +357,7 @@ def test_the_command_prints_the_fields_that_help_documents(
 def test_a_second_home_asks_the_shipped_reader_in_the_same_world(
     command: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("ASSISTANT_READER", "reader-1")
+    monkeypatch.setenv("ASSISTANT_READER", "reader-2")
     for home in ("one", "two"):
         monkeypatch.setenv("ASSISTANT_HOME", str(tmp_path / home))
         assert main(["run", *command, "--kind", "answerable"]) == 0, capsys.readouterr().err
@@ -370,7 +370,7 @@ def test_an_adapter_that_there_is_not_ends_with_exit_code_2_and_its_name(
     for option in ("--adapter", "--against"):
         assert main(["run", *command, option, "nobody"]) == 2
         told = capsys.readouterr().err
-        assert "There is no adapter 'nobody'; shipped: " in told and "reader-1" in told
+        assert "There is no adapter 'nobody'; shipped: " in told and "reader-2" in told
         assert "Traceback" not in told
 
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 
 from assistant.bootstrap import build
+from assistant.reader import SPANS
 from assistant.units import units
 from core.errors import BadInput
 from core.settings import load_settings
 from training.employee_questions import employee_questions, take_in
-from training.practice import held_out_tables, lessons_of
+from training.practice import held_out_tables, lessons_of, load_reader, mean_of, merged
+from training.retrain import open_start
 from training.workplace import workplace
 
 ASKED = next(q for q in employee_questions() if q.question == "who estimates what our site visit will cost?")
@@ -66,3 +69,17 @@ def test_tables_of_one_company_in_eight_are_kept_from_learning() -> None:
     assert 0.04 < len(held) / len(questions) < 0.2
     titles = {lesson.passages[0].title for lesson in held}
     assert not titles & {passages[q.passage].title for q in questions if not q.held_out}
+
+
+def test_weights_that_are_written_are_a_mean_of_those_before_and_after() -> None:
+    start = open_start(SPANS)
+    before, after = load_reader(start), load_reader(start)
+    with torch.no_grad():
+        after.span.weight.add_(1.0)
+        query = after.encoder.encoder.layer[0].attention.self.query.weight  # type: ignore[union-attr,attr-defined]
+        query.add_(0.01)
+    mean = merged(mean_of(load_reader(start), after, 0.7, 96))
+    was, now = before.state_dict(), mean.state_dict()
+    assert torch.allclose(now["span.weight"], was["span.weight"] + 0.7, atol=1e-5)
+    name = next(n for n in was if n.endswith("layer.0.attention.self.query.weight"))
+    assert torch.allclose(now[name], was[name] + 0.007, atol=1e-4)

@@ -97,7 +97,7 @@ def test_too_few_rows_are_refused_with_the_number_needed(tmp_path: Path) -> None
 
 
 def test_an_unknown_start_is_named(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match="reader-1"):
+    with pytest.raises(BadInput, match="reader-2"):
         train(TINY.model_copy(update={"start": "reader-99"}), Rows(ROWS), tmp_path, nothing_told)
 
 
