@@ -16,6 +16,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -244,7 +245,8 @@ class _Handler(BaseHTTPRequestHandler):
         pieces = speaker.stream(Prompt(messages[-1].content, (), (), messages))
         if not body.get("stream"):
             message = {"role": "assistant", "content": "".join(pieces)}
-            self._reply(200, _completion(name, "chat.completion", {"message": message}))
+            with suppress(BrokenPipeError, ConnectionResetError):  # whoever asked has given up
+                self._reply(200, _completion(name, "chat.completion", {"message": message}))
             return
         self.send_response(200)
         self.send_header("content-type", "text/event-stream")

@@ -372,6 +372,7 @@ def _places(settings: Settings) -> list[str]:
         "home": unusable_home(settings.home),
         "models": settings.models and unusable_folder(settings.models),
         "embedder": _is_path(settings.embedder) and missing_folder(Path(settings.embedder), holds="a model"),
+        "names_model": settings.names_model and missing_folder(settings.names_model, holds="a model of names"),
         "pseudonym_key": settings.pseudonym_key and _key_problem(settings.pseudonym_key, settings.home),
         "model_adapters": _not_absolute(settings.model_adapters),
         "retrain_suite": _suite_problem(settings.retrain_suite, settings.home),

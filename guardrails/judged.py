@@ -166,7 +166,8 @@ class ServedJudge:
         def client(url: str) -> OpenAICompatibleClient:
             timeout = httpx.Timeout(self._timeout_s, connect=min(_CONNECT_S, self._timeout_s))
             # Without this the environment's proxies would read what people ask; redirects are off in httpx as it comes.
-            http = httpx.AsyncClient(timeout=timeout, trust_env=False)
+            # No connection is kept: one that the server has closed meanwhile would fail a question, and a policy's end leaves none open.
+            http = httpx.AsyncClient(timeout=timeout, trust_env=False, limits=httpx.Limits(max_keepalive_connections=0))
             key = self._settings.model_api_key or "none"
             return OpenAICompatibleClient(
                 url, max_retries=0, http_client=http, custom_headers={"Authorization": f"Bearer {key}"}

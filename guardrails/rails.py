@@ -198,15 +198,21 @@ def _least(policy: Policy, rail: RailName) -> float:
     return OPERATING_POINT if threshold is None else threshold
 
 
-def failing_rails(guards: Guards) -> list[str]:
-    """The guards that give no verdict on a plain text, and so would refuse everything; a slow first call counts for nothing."""
+def failing_rails(guards: Guards, *, served: bool = True) -> list[str]:
+    """The guards that give no verdict on a plain text, and so would refuse everything; a slow first call counts for nothing.
+
+    Args:
+        served: whether the rails that a served model judges are tried too, at the price of a request each.
+    """
     passages = (Passage("plain", "plain", 1, 0, "Leave", "Days", None, PLAIN, "internal", "", "en", date(2026, 1, 1)),)
     checks: list[tuple[Guard, tuple[Passage, ...]]] = [(guard, ()) for guard in guards.input]
     checks += [(guard, passages) for guard in (*guards.passage, *guards.output)]
     return [
         guard.name
         for guard, given in checks
-        if run_guard(guard, PLAIN, given).failed and run_guard(guard, PLAIN, given).failed
+        if (served or guard.name not in JUDGED)
+        and run_guard(guard, PLAIN, given).failed
+        and run_guard(guard, PLAIN, given).failed
     ]
 
 

@@ -109,6 +109,9 @@ def _error(check: Callable[[], object]) -> AssistantError | None:
 
 
 def _guards(guards: Guards) -> None:
-    """Every guard must give a verdict on a plain text: one that fails refuses every question."""
-    if failing := failing_rails(guards):
+    """Every guard must give a verdict on a plain text: one that fails refuses every question.
+
+    Those that a served model judges are not tried: anybody may ask here, and `model` says whether its server answers.
+    """
+    if failing := failing_rails(guards, served=False):
         raise GuardUnavailable(f"{', '.join(failing)} fails on a plain text, or takes longer than its budget_ms.")

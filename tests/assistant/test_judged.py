@@ -11,6 +11,7 @@ import pytest
 
 from assistant.prompt import Prompt
 from assistant.scripted import Script, ScriptedModel, ScriptedServer, first_sentence
+from assistant.web.health import Readiness
 from assistant.web.metrics import Metrics
 from core.errors import SettingsError
 from core.records import Turn
@@ -171,6 +172,15 @@ def test_a_judge_that_is_down_refuses(judged_desk: Callable[[ScriptedServer], De
     answer = desk.ask(ASKED)
     assert (answer.status, answer.reason) == ("failed", "guard_error")
     assert desk.turn(answer).counts["rail_error:self_check_input"] == 1
+
+
+def test_asking_whether_the_assistant_is_ready_costs_no_judgement(
+    judged_desk: Callable[[ScriptedServer], Desk],
+) -> None:
+    said = model(self_check_input="hm")
+    with ScriptedServer(said) as server:
+        assert Readiness(judged_desk(server).assistant).look()["status"] == "ready"
+    assert said.prompts == []
 
 
 def test_nothing_is_judged_by_a_model_unless_the_policy_says_so(make_desk: MakeDesk) -> None:

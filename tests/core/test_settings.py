@@ -10,7 +10,7 @@ from core.errors import SettingsError
 from core.settings import Settings, load_settings, setting_name
 
 PATHS = {
-    "home", "models", "embedder", "glossary", "policy", "pseudonym_key", "model_adapters", "retrain_config", "retrain_suite", "retrain_gate",
+    "home", "models", "embedder", "glossary", "policy", "names_model", "pseudonym_key", "model_adapters", "retrain_config", "retrain_suite", "retrain_gate",
 }  # fmt: skip
 """Every setting that is a file or a folder, or may be one."""
 
@@ -48,6 +48,7 @@ def test_every_path_that_cannot_be_used_is_named_at_once_with_what_to_do(
         "embedder": nosuch,
         "glossary": nosuch / "words.yaml",
         "policy": tmp_path,
+        "names_model": nosuch / "names",
         "pseudonym_key": nosuch / "key",
         "model_adapters": "adapters",
         "retrain_config": nosuch,
@@ -63,6 +64,7 @@ def test_every_path_that_cannot_be_used_is_named_at_once_with_what_to_do(
         "embedder": "there is no such folder; name one that holds a model",
         "glossary": "there is no such file; correct the path, or leave the setting empty for the packaged one",
         "policy": "is a folder; name the file in it",
+        "names_model": "there is no such folder; name one that holds a model of names",
         "pseudonym_key": "python -m assistant pseudonyms new-key",
         "model_adapters": "must begin with /",
         "retrain_config": "there is no such file",
@@ -84,7 +86,7 @@ def test_paths_that_can_be_used_are_taken_and_a_tilde_is_the_users_home(
     (tmp_path / "home" / "suites" / "ours" / "suite.yaml").write_text("")
     given = {
         "home": "~/home", "models": "~/to/be/made", "embedder": "~/model", "glossary": "~/words.yaml", "policy": "~/policy.yaml", "pseudonym_key": "~/key",
-        "model_adapters": "/adapters", "retrain_config": "~/run.yaml", "retrain_suite": "ours", "retrain_gate": "~/gate.yaml",
+        "names_model": "~/model", "model_adapters": "/adapters", "retrain_config": "~/run.yaml", "retrain_suite": "ours", "retrain_gate": "~/gate.yaml",
     }  # fmt: skip
     assert given.keys() == PATHS
     for field, value in given.items():
