@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
+from assistant.reader import DEFAULT
 from tests.browser.conftest import People, answer, ask
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
@@ -19,7 +20,7 @@ def test_an_employee_gets_a_cited_answer_by_the_shipped_reader_and_opens_its_sou
     page = people.open("ben.okafor")
     ask(page, CARRY_OVER)
     assert "5 days" in answer(page)
-    assert "answered by reader-1" in answer(page)
+    assert f"answered by {DEFAULT}" in answer(page)
     expect(page.locator(".ea-chip")).to_have_text(["1Annual leave policy · Carrying leave over to the next year"])
     page.locator(".ea-marker").first.click()
     panel = page.locator("#ea-panel")
