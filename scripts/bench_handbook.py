@@ -77,7 +77,10 @@ def main() -> int:
         documents = take_in(assistant, args.folder)
         began = time.perf_counter()
         counts = measure(assistant, documents)
-        line = {"measure": "questions on two real handbooks, held-out documents", "model": assistant.answerer.model.adapter}
+        line = {
+            "measure": "questions on two real handbooks, held-out documents",
+            "model": assistant.answerer.model.adapter,
+        }
     asked, found, none = counts["answerable"], counts["found"], counts["unanswerable"]
     rate = wilson(counts["answered"], asked)
     line |= {"n": asked, "found": round(found / asked, 3), "first_n": found, "first": round(counts["first"] / found, 3)}

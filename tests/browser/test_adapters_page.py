@@ -27,7 +27,8 @@ from core.store import Store
 from core.tables import rollout
 from core.turns import now
 from tests.assistant.readers import RIGHT, reader_folder
-from tests.browser.conftest import SLOW, People, Server, _opened, start
+from tests.browser.conftest import SLOW, People, Server, start
+from tests.browser.conftest import opened as browsers_on
 from tests.core.adapters import gate_report
 from tests.eval.traffic import a_turn, put
 
@@ -89,7 +90,7 @@ def brought(registry: Registry, audit: Audit, parent: Path, number: int, stage: 
 @pytest.fixture
 def people(chromium: Browser, house: House) -> Iterator[People]:
     """Browsers on that assistant; afterwards nothing trained serves, and no trial is under way."""
-    yield from _opened(chromium, house.server)
+    yield from browsers_on(chromium, house.server)
     if house.rollouts.current().production != "quote-v1" or house.rollouts.current().mode != "none":
         house.rollouts.kill(actor="test", reason="the next test")
 
