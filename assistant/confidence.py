@@ -45,10 +45,11 @@ def signals(
     *,
     evidence: float,
     glossary: Glossary,
-    read: Mapping[str, float] | None = None,
+    margin: float | None = None,
 ) -> dict[str, float]:
     """By the names of WEIGHTS: cosine of the best part, share of the question's words in its passage, the retriever's evidence,
-    and the entropy of the parts' chances, in nats. `read` is what a reader adds to them: its `margin`."""
+    and the entropy of the parts' chances, in nats. `margin` is what a reader adds to them: how far all its
+    spans together lie above "no answer"."""
     best = scored[0]
     passage = passages[best.passage]
     asked = set(content_words(glossary.plain(question)))
@@ -59,19 +60,18 @@ def signals(
         "evidence": evidence,
         "spread": -sum(s.chance * math.log(s.chance) for s in scored if s.chance > 0),
         "offset": 1.0,
-        **(read or {}),
-    }
+    } | ({} if margin is None else {"margin": margin})
 
 
-def sure_enough(
-    prompt: Prompt, scored: Sequence[Scored], glossary: Glossary, read: Mapping[str, float] | None = None
-) -> bool:
-    """Whether the best parts are likely enough to answer a prompt's question to be said; `read` as in `signals`."""
+def sure_enough(prompt: Prompt, scored: Sequence[Scored], glossary: Glossary, margin: float | None = None) -> bool:
+    """Whether the best parts are likely enough to answer a prompt's question to be said; `margin` as in `signals`."""
     if max((s.closeness for s in scored), default=0.0) < LEAST_CLOSENESS or names_another(
         prompt.question, prompt.passages
     ):
         return False
-    found = confidence(prompt.question, scored, prompt.passages, evidence=prompt.evidence, glossary=glossary, read=read)
+    found = confidence(
+        prompt.question, scored, prompt.passages, evidence=prompt.evidence, glossary=glossary, margin=margin
+    )
     return found >= LEAST
 
 
@@ -105,11 +105,11 @@ def confidence(
     *,
     evidence: float,
     glossary: Glossary,
-    read: Mapping[str, float] | None = None,
+    margin: float | None = None,
 ) -> float:
-    """The chance that the best parts answer the question; 0 where there is none. `read` as in `signals`."""
+    """The chance that the best parts answer the question; 0 where there is none. `margin` as in `signals`."""
     if not scored:
         return 0.0
-    weights = READ_WEIGHTS if read else WEIGHTS
-    found = signals(question, scored, passages, evidence=evidence, glossary=glossary, read=read)
+    weights = WEIGHTS if margin is None else READ_WEIGHTS
+    found = signals(question, scored, passages, evidence=evidence, glossary=glossary, margin=margin)
     return 1 / (1 + math.exp(-sum(weights[name] * value for name, value in found.items())))

@@ -7,7 +7,7 @@ quoting model's signals, leads with the short answer, and says nothing that does
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,14 +74,13 @@ class Found:
         scored: units, best first.
         spans: of each unit that was read, by its passage and place.
         taught: the chance of the best unit's passage by what the adapter was taught.
-        read: what reading adds to how sure an answer is (`confidence.READ_WEIGHTS`): how far all spans together lie above
-            "no answer".
+        margin: how far all spans together lie above "no answer", for how sure an answer is; None where there is no unit.
     """
 
     scored: list[Scored]
     spans: Mapping[tuple[int, int], Span]
     taught: float = 0.0
-    read: Mapping[str, float] = field(default_factory=dict)
+    margin: float | None = None
 
 
 class EmbeddedReader:
@@ -139,7 +138,7 @@ class EmbeddedReader:
     def _says(self, prompt: Prompt, found: Found) -> bool:
         return (
             found.taught > 0
-            or sure_enough(prompt, found.scored, self.glossary, found.read)
+            or sure_enough(prompt, found.scored, self.glossary, found.margin)
             or table_of_cases(prompt.question, prompt.passages, self.glossary) is not None
         )
 
@@ -157,8 +156,8 @@ class EmbeddedReader:
         scored = rank(places, values, passages, {**weights_of(own.settings), "taught": TAUGHT_WEIGHT})
         if not scored:
             return Found([], spans)
-        read = {"margin": _margin_of([margin for margin, _ in spans.values()])}
-        return Found(scored, spans, float(chances[scored[0].passage]), read)
+        margin = _margin_of([margin for margin, _ in spans.values()])
+        return Found(scored, spans, float(chances[scored[0].passage]), margin)
 
     def _chances(self, question: str, passages: Sequence[Passage], adapter: str) -> NDArray[np.float64]:
         """Of each passage, to answer the question by what the adapter was taught, 0 below IN_SCOPE; shape (passages,)."""

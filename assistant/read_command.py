@@ -34,7 +34,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "--adapter", default=SPANS, metavar="ID", help="a reader adapter; empty means the production one (%(default)s)"
+        "--adapter", default=SPANS, metavar="ID", help="a reader adapter (%(default)s); empty means the production one"
     )
     parser.add_argument("--json", action="store_true", help="the output is JSON lines with or without it")
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterable
 from pathlib import Path
 
 
@@ -49,8 +48,3 @@ def unreadable_file(file: Path, *, otherwise: str = "leave the setting empty") -
         return "is a folder; name the file in it"
     except OSError as error:
         return f"cannot be read ({os.strerror(error.errno or 0)}); give this user the right to read it, or {otherwise}"
-
-
-def holds_none(folders: Iterable[Path], file: str) -> bool:
-    """Whether none of the folders holds the file."""
-    return not any((folder / file).is_file() for folder in folders)

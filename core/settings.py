@@ -14,8 +14,9 @@ from pydantic import AliasChoices, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from core.errors import SettingsError
-from core.places import holds_none, missing_folder, unreadable_file, unusable_folder, unusable_home
+from core.places import missing_folder, unreadable_file, unusable_folder, unusable_home
 from core.records import CLASSIFICATIONS, DECISIONS, ROLES, Decision
+from core.suites import SUITE_FILE, suite_places
 
 ADDRESSES: Final = {
     "public_url": "https://assistant.example.com",
@@ -24,7 +25,6 @@ ADDRESSES: Final = {
     "oidc_issuer": "https://login.example.com",
 }
 """Settings that are one address of HTTP, each with an example. MODEL_URL may be several."""
-SHIPPED_SUITES: Final = Path(__file__).parents[1] / "eval" / "suites"
 
 
 def _env(name: str) -> AliasChoices:
@@ -401,10 +401,9 @@ def _not_absolute(folder: str) -> str:
 
 
 def _suite_problem(named: str, home: Path) -> str:
-    places = (Path(named), SHIPPED_SUITES / named, home / "suites" / named)
-    if not named or not holds_none(places, "suite.yaml"):
+    if not named or any((place / SUITE_FILE).is_file() for place in suite_places(named, home)):
         return ""
-    return f"there is no such suite; name a folder that holds suite.yaml, or one of those in {home / 'suites'}"
+    return f"there is no such suite; name a folder that holds {SUITE_FILE}, or one of those in {home / 'suites'}"
 
 
 def _message(problems: list[str]) -> str:

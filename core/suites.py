@@ -17,6 +17,7 @@ from core.errors import BadInput
 
 SUITE_FILE: Final = "suite.yaml"
 PINS_FILE: Final = "documents.yaml"
+SHIPPED_SUITES: Final = Path(__file__).parents[1] / "eval" / "suites"
 LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """The C parser where it is built in: it is faster, and takes a question mark inside a list as text."""
 
@@ -32,6 +33,11 @@ class SuiteQuestions:
     def sha256(self) -> str:
         """Of the questions, whatever order they stand in."""
         return hashlib.sha256("\n".join(sorted(self.questions)).encode()).hexdigest()
+
+
+def suite_places(named: str, home: Path) -> tuple[Path, ...]:
+    """Where a suite of that name may lie: a folder, one that ships, or one that `python -m eval import` made."""
+    return Path(named), SHIPPED_SUITES / named, home / "suites" / named
 
 
 def case_files(folder: Path, others: Sequence[Path]) -> list[Path]:

@@ -8,7 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from core.errors import BadInput
-from core.suites import SUITE_FILE
+from core.suites import SHIPPED_SUITES, SUITE_FILE, suite_places
 from eval.cases import Case, Suite, load_suite
 from eval.lineage import lineage_of
 from eval.report import Run
@@ -17,7 +17,6 @@ from eval.summary import summarise
 from eval.systems import SystemName, open_system
 from eval.worlds import World
 
-SUITES = Path(__file__).parent / "suites"
 SEED = 20261122
 
 
@@ -55,12 +54,11 @@ class Evaluator:
 
 def find_suite(named: str, home: Path) -> Suite:
     """A folder, or the name of a suite that ships or that `python -m eval import` made. Raises BadInput, naming those that there are."""
-    places = [Path(named), SUITES / named, home / "suites" / named]
-    for place in places:
+    for place in suite_places(named, home):
         if (place / SUITE_FILE).is_file():
             return load_suite(place.resolve())
     known = sorted(
-        {folder.parent.name for place in (SUITES, home / "suites") for folder in place.glob(f"*/{SUITE_FILE}")}
+        {folder.parent.name for place in (SHIPPED_SUITES, home / "suites") for folder in place.glob(f"*/{SUITE_FILE}")}
     )
     raise BadInput(
         f"There is no suite {named[:80]!r}: name a folder with {SUITE_FILE}, or one of {', '.join(known) or 'none'}."

@@ -92,25 +92,25 @@ class Judged:
 def said_of(model: EmbeddedReader, question: str, found: Found, result: Retrieval) -> dict[str, float]:
     """The signals of how sure an answer is."""
     evidence, glossary = result.evidence, model.glossary
-    return signals(question, found.scored, result.passages, evidence=evidence, glossary=glossary, read=found.read)
+    return signals(question, found.scored, result.passages, evidence=evidence, glossary=glossary, margin=found.margin)
 
 
 def judged_cases(assistant: Assistant, model: EmbeddedReader, path: Path) -> list[Judged]:
     """Every question of a file: right where all its evidence would be quoted."""
-    found = []
+    judged = []
     for question in yaml.safe_load(path.read_text(encoding="utf-8")):
         person = assistant.people.get(question["person"])
         result = assistant.retriever.retrieve(question["question"], person, limit=assistant.settings.retrieve_limit)
-        read_ = model.find(question["question"], result.passages)
-        scored = read_.scored
+        found = model.find(question["question"], result.passages)
+        scored = found.scored
         if not scored:
             continue
-        said = said_of(model, question["question"], read_, result)
+        said = said_of(model, question["question"], found, result)
         lines = question["evidence"].split("\n") if question["answerable"] else []
         quoted = [s.unit for s in choose(scored)]
         right = bool(lines) and all(any(holds(unit, line) for unit in quoted) for line in lines)
-        found.append(Judged([said[name] for name in CONFIDENCE], question["answerable"], right))
-    return found
+        judged.append(Judged([said[name] for name in CONFIDENCE], question["answerable"], right))
+    return judged
 
 
 @dataclass

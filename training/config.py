@@ -162,7 +162,7 @@ class ReaderConfig(RunConfig):
         start: the adapter to go on from, by its id or its folder.
         rank: of the adapter; 0 fine-tunes every linear layer in full, to compare with.
         passes: how often each row is learnt from.
-        replay: questions on made-up companies' documents (training/data/workplace.txt) for each row and pass, against forgetting.
+        replay: questions on made-up companies' documents (training/workplace.py) for each row and pass, against forgetting.
         passages: at most so many of a row's passages are read, as the answer path reads its best ones.
         learning_rate: at its highest, of the low-rank matrices; `head_learning_rate` of the heads.
         span_weight: what the adapter's view is worth among the signals that choose an answer (assistant/embedded.py).

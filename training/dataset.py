@@ -37,7 +37,7 @@ from core.records import Classification, clearance_rank
 from core.reviews import open_reviews
 from core.settings import Settings
 from core.store import Store
-from core.suites import SUITE_FILE, SuiteQuestions, read_suite_questions
+from core.suites import SHIPPED_SUITES, SUITE_FILE, SuiteQuestions, read_suite_questions
 from core.tables import feedback
 from guardrails.policy import Policy
 from guardrails.policy_book import PolicyBook
@@ -52,7 +52,6 @@ from training.dataset_sources import Shelf, to_row
 from training.dataset_split import in_proportion, replayed, splits
 from training.dataset_synthetic import paraphrases
 
-PACKAGED_SUITES: Final = Path(__file__).parents[1] / "eval" / "suites"
 PROPORTIONS: Final[Mapping[Example, float]] = {"negative": 0.5, "escalation": 0.25, "clarification": 0.25}
 
 
@@ -114,7 +113,7 @@ class Sources:
             BadInput: a suite cannot be read.
         """
         policy = PolicyBook(settings.home / "policies", settings.policy, audit).in_force().policy
-        places = (PACKAGED_SUITES, settings.home / "suites")
+        places = (SHIPPED_SUITES, settings.home / "suites")
         found = [file.parent for place in places for file in sorted(place.glob(f"*/{SUITE_FILE}"))]
         every = dict.fromkeys(path.resolve() for path in (*found, *suites))
         encode = Encoder(embedder or open_embedder(settings))

@@ -25,8 +25,8 @@ from assistant.bootstrap import Assistant, build
 from assistant.models import QUOTING
 from core.records import Passage
 from core.settings import load_settings
-from retrieval.adapters import Adapter, open_adapter
-from retrieval.heads import ReaderNet, load_net
+from retrieval.adapters import open_adapter
+from retrieval.heads import ReaderNet
 from retrieval.network import torch_run
 from retrieval.windows import open_tokenizer
 from training import reader
@@ -37,7 +37,7 @@ from training.publish import publish
 from training.reader import Data, Recipe, bare_net, low_rank, to_row
 from training.reading_scores import score
 from training.recipe import Step
-from training.retrain import Lesson, fit, measure, open_start, trainable
+from training.retrain import Lesson, fit, load_reader, measure, open_start, trainable
 from training.workplace import workplace
 
 log = logging.getLogger(__name__)
@@ -151,12 +151,6 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def load_reader(adapter: Adapter) -> ReaderNet:
-    net = load_net(adapter)
-    assert isinstance(net, ReaderNet)
-    return net
-
-
 @torch.no_grad()
 def mean_of(before: ReaderNet, after: ReaderNet, share: float, rank: int) -> ReaderNet:
     """The weights of `before` and, for `share` of the mean, of `after`, as an adapter of the rank given."""
@@ -177,10 +171,9 @@ def merged(net: ReaderNet) -> ReaderNet:
 def _publish(net: ReaderNet, config: ReaderConfig, folder: Path, told: dict[str, Any], data: Data) -> None:
     """Score on the reading sets, calibrate "answerable" on them, and write the adapter with its card."""
     target = folder / config.name
-    publish(net, target, adapter_id=config.name, kind="reader", settings={}, card="")
     scores = {
-        name: score(torch_run(net_of), open_tokenizer(), data.held_out, SCORED)
-        for name, net_of in ((config.start, trainable(open_start(config.start), config.rank)), (config.name, net))
+        name: score(torch_run(one), open_tokenizer(), data.held_out, SCORED)
+        for name, one in ((config.start, load_reader(open_start(config.start))), (config.name, net))
     }
     (folder / "scores.json").write_text(json.dumps(told | {"scores": scores}, indent=2) + "\n", encoding="utf-8")
     settings = scores[config.name]["half unanswerable"]["settings"]

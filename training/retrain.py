@@ -148,10 +148,16 @@ def open_start(name: str) -> Adapter:
     return open_adapter(folder, "reader")
 
 
+def load_reader(adapter: Adapter) -> ReaderNet:
+    """A reader's network, its low-rank matrices added to its layers."""
+    net = load_net(adapter)
+    assert isinstance(net, ReaderNet)
+    return net
+
+
 def trainable(start: Adapter, rank: int) -> ReaderNet:
     """The adapter's network: its low-rank matrices and heads learn; with rank 0, every linear layer in full."""
-    merged = load_net(start)
-    assert isinstance(merged, ReaderNet)
+    merged = load_reader(start)
     if rank == 0:
         trainable_linear_layers(merged.encoder)
         return merged.train()

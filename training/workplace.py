@@ -15,9 +15,9 @@ from pathlib import Path
 
 from assistant.units import units
 from core.records import Passage
+from training.employee_questions import is_held_out
 
 FILES = tuple(Path(__file__).parent / "data" / name for name in ("workplace.txt", "tables.txt"))
-HELD_OUT = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ def workplace() -> tuple[tuple[Passage, ...], tuple[WorkplaceQuestion, ...]]:
     for heading, lines in _sections("\n".join(file.read_text(encoding="utf-8") for file in FILES)):
         text = "\n".join(_markdown([line for line in lines if not line.startswith("?")]))
         title, _, section = heading.partition(" > ")
-        held_out = int(hashlib.sha256(title.encode()).hexdigest(), 16) % HELD_OUT == 0
+        held_out = is_held_out(title)
         unit = -1
         for line in lines:
             if line.startswith("?"):

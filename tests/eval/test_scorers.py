@@ -13,9 +13,9 @@ from assistant.scripted import ScriptedModel, ScriptedServer
 from core.errors import BadInput, ModelUnavailable
 from core.rates import wilson
 from core.settings import Settings
+from core.suites import SHIPPED_SUITES as SUITES
 from eval.calibrate import PAIRS, Labelled, balanced_accuracy, judged, leave_one_out, read_pairs, threshold
 from eval.cases import Case, Evidence, load_suite
-from eval.evaluation import SUITES
 from eval.intervals import needed, paired_difference
 from eval.judge import open_judge
 from eval.scorers import (

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import yaml
 
+from core.suites import SHIPPED_SUITES
 from retrieval.embed import Embedder
-from training.dataset import PACKAGED_SUITES
 from training.dataset_near import NEAR_EVALUATION, Encoder, EvaluationQuestions
 from training.dataset_rows import DatasetRow, Lineage
 from training.rows import Target
@@ -18,7 +18,7 @@ from training.rows import Target
 @pytest.fixture(scope="module")
 def wordings(embedder: Embedder) -> dict[str, list[str]]:
     """Eight questions, each in five wordings."""
-    cases = yaml.safe_load((PACKAGED_SUITES / "demo" / "consistency.yaml").read_text())["cases"]
+    cases = yaml.safe_load((SHIPPED_SUITES / "demo" / "consistency.yaml").read_text())["cases"]
     found = defaultdict(list)
     for case in cases:
         found[case["group"]].append(case["question"])

@@ -13,8 +13,8 @@ from assistant.units import units
 from core.errors import BadInput
 from core.settings import load_settings
 from training.employee_questions import employee_questions, take_in
-from training.practice import held_out_tables, lessons_of, load_reader, mean_of, merged
-from training.retrain import open_start
+from training.practice import held_out_tables, lessons_of, mean_of, merged
+from training.retrain import load_reader, open_start
 from training.workplace import workplace
 
 ASKED = next(q for q in employee_questions() if q.question == "who estimates what our site visit will cost?")
