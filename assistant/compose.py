@@ -57,7 +57,10 @@ _WANTS_FEW_WORDS = re.compile(
     re.IGNORECASE,
 )
 _LIKELY = 0.5
-"""Chance from which a row is told by itself, though a table of cases is about all that the question names."""
+"""Chance from which a row, or a sentence that the reader is sure of, is told by itself, though a table of cases is about all that the
+question names."""
+_SURE_MARGIN = 1.0
+"""Margin of a span over "no answer" from which the reader is sure of its sentence."""
 _TWO_CASES = 0.3
 """Chance from which the best part of a second document makes a short question ambiguous."""
 
@@ -80,8 +83,9 @@ def written(
         yield NO_ANSWER
         return
     best = chosen[0]
-    row_is_likely = best.unit.kind == "row" and best.chance >= _LIKELY
-    if not row_is_likely and (table := table_of_cases(question, passages, glossary)):
+    span = spans.get((best.passage, best.place))
+    told = best.chance >= _LIKELY and (best.unit.kind == "row" or (span is not None and span[0] >= _SURE_MARGIN))
+    if not told and (table := table_of_cases(question, passages, glossary)):
         place, unit = table
         best = replace(best, unit=unit, passage=place, document_id=passages[place].document_id)
     rows = open_rows(question, best.unit, passages[best.passage], glossary)
@@ -89,7 +93,7 @@ def written(
     if len(rows) > MOST_ROWS and wanted:
         yield f"{ASK_BACK} {wanted}"
         return
-    span = None if rows else spans.get((best.passage, best.place))
+    span = None if rows else span
     if not rows and _WANTS_FEW_WORDS.search(question):
         chosen = chosen[:1]
         if short := _cell(question, best.unit, glossary) or _short_answer(question, best.unit, span):
@@ -128,7 +132,22 @@ def compose(
         if nth:
             other = passage.document_id != first.document_id
             yield f"\n\n{source_line(passage, language)}\n\n" if other else "\n\n"
-        yield part_text(group, units(passage.text), mark, lead=lead if not nth else "", listed=listed)
+        yield part_text(
+            group,
+            units(passage.text),
+            mark,
+            lead=lead if not nth else "",
+            listed=listed,
+            whole_list=not nth and _lists_the_way(question, group[0], passage),
+        )
+
+
+def _lists_the_way(question: str, unit: Unit, passage: Passage) -> bool:
+    """Whether what was asked is how to go about something, and the unit is one item of a list that its intro or heading says is about it."""
+    if unit.kind != "item" or not _ASKS_FOR_A_WAY.search(question):
+        return False
+    about = unit.head or passage.section.rsplit(" > ", 1)[-1]
+    return bool(set(content_words(question)) & set(content_words(about)))
 
 
 def _by_passage(chosen: Sequence[tuple[Unit, int]]) -> list[tuple[int, list[Unit]]]:
@@ -149,7 +168,7 @@ def _short_answer(question: str, unit: Unit, span: Span | None) -> str:
     """The reader's span as a sentence of its own, or "" where it says no more or less than the unit."""
     if span is None or span[0] < LEAST_MARGIN or asks_yes_or_no(question) or _ASKS_FOR_A_WAY.search(question):
         return ""
-    words = span[1].strip(_EDGES)
+    words = (_within_a_cell(span[1], unit) if unit.kind == "row" else span[1]).strip(_EDGES)
     count = len(words.split())
     if bool(_ASKS_FOR_A_FIGURE.search(question)) > bool(_FIGURE.search(words)):
         return ""
@@ -160,3 +179,10 @@ def _short_answer(question: str, unit: Unit, span: Span | None) -> str:
     if not set(content_words(words)) - set(content_words(question)) and not re.search(r"\d", words):
         return ""  # it repeats the question
     return f"{words[0].upper()}{words[1:]}."
+
+
+def _within_a_cell(words: str, unit: Unit) -> str:
+    """The words of a row's span that stand in its last cell; "" where they are a piece of what the row is about ("Lost" of "Lost or stolen")."""
+    value = words.rsplit("; ", 1)[-1].rsplit(": ", 1)[-1]
+    subject = unit.pairs()[0][1]
+    return "" if value in subject and len(value.strip(_EDGES)) < len(subject.strip(_EDGES)) else value

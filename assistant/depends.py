@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 
 from assistant.quote_signals import quantities, range_fit
 from assistant.units import Unit, cells, units
-from assistant.words import Language, content_words, language_of, stem
+from assistant.words import Language, content_words, language_of, numbers, stem
 from core.records import Passage
 from retrieval.glossary import Glossary
 
@@ -23,6 +23,13 @@ _ASK: Mapping[Language, str] = {
     "es": "¿A qué caso se refiere ({})?",
     "de": "Um welchen Fall geht es ({})?",
 }
+_ASK_ANY: Mapping[Language, str] = {
+    "en": "Which of these cases do you mean?",
+    "es": "¿A cuál de estos casos se refiere?",
+    "de": "Um welchen dieser Fälle geht es?",
+}
+_DATED = re.compile(r"\s+(?:on|in|at|as of|from|until|by|am|im|zum|ab|bis|el|en|a)\s+\d[^,;()]*$", re.IGNORECASE)
+"""The end of a column's name that says of when it is: "Years of service on 1 January"."""
 _WHICH: Mapping[Language, str] = {
     "en": "Do you mean “{}” or “{}”?",
     "es": "¿Se refiere a «{}» o a «{}»?",
@@ -104,9 +111,17 @@ def open_rows(question: str, unit: Unit, passage: Passage, glossary: Glossary) -
 
 
 def ask_for_row(question: str, unit: Unit) -> str:
-    """The question that asks for the missing case, by the name of the table's first column."""
-    column = cells(unit.head)[0].replace("*", "").strip() if unit.head else ""
-    return _ASK[language_of(question)].format(column.lower() if column[1:].islower() else column) if column else ""
+    """The question that asks for the missing case, by the name of the table's first column, less a date in it.
+
+    A question that is asked back cites nothing, so it may hold no figure.
+    """
+    language = language_of(question)
+    column = _DATED.sub("", cells(unit.head)[0].replace("*", "").strip() if unit.head else "")
+    if not column:
+        return ""
+    if numbers(column):
+        return _ASK_ANY[language]
+    return _ASK[language].format(column.lower() if column[1:].islower() else column)
 
 
 def ask_for_document(question: str, one: Passage, other: Passage) -> str:

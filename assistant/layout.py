@@ -55,13 +55,22 @@ def lay_out(
         yield part_text(picked, read[place], mark)
 
 
-def part_text(picked: Sequence[Unit], known: Sequence[Unit], mark: str, *, lead: str = "", listed: bool = False) -> str:
+def part_text(
+    picked: Sequence[Unit],
+    known: Sequence[Unit],
+    mark: str,
+    *,
+    lead: str = "",
+    listed: bool = False,
+    whole_list: bool = False,
+) -> str:
     """The chosen units of one passage with what they lean on, and above them the short answer where there is one.
 
     Args:
         listed: each unit is an item of a list, table rows too.
+        whole_list: an item calls for the others of its list, if that is short.
     """
-    whole = _with_neighbours(picked, known)
+    whole = _with_neighbours(picked, known, least_of_list=1 if whole_list else _LEAST_OF_LIST)
     blocks = [list(group) for _, group in groupby(whole, key=lambda u: (u.block, u.kind))]
     bullets = listed or (len(blocks) > 1 and all(block[0].kind == "sentence" for block in blocks))
     body = ("\n" if bullets else "\n\n").join(_block_text(b, mark, bullet=bullets, listed=listed) for b in blocks)
@@ -76,7 +85,7 @@ def source_line(passage: Passage, language: Language) -> str:
     return _SOURCE[language].format(title=_plain(passage.title), section=section)
 
 
-def _with_neighbours(picked: Sequence[Unit], known: Sequence[Unit]) -> list[Unit]:
+def _with_neighbours(picked: Sequence[Unit], known: Sequence[Unit], *, least_of_list: int) -> list[Unit]:
     """The chosen units in the passage's order, with what they lean on: the sentence before, the rest of a short list."""
     wanted = set(picked)
     for unit in picked:
@@ -85,7 +94,7 @@ def _with_neighbours(picked: Sequence[Unit], known: Sequence[Unit]) -> list[Unit
             wanted.add(known[at - 1])
         siblings = [u for u in known if u.block == unit.block]
         chosen = sum(u.block == unit.block for u in picked)
-        if unit.kind == "item" and chosen >= _LEAST_OF_LIST and len(siblings) <= _WHOLE_LIST:
+        if unit.kind == "item" and chosen >= least_of_list and len(siblings) <= _WHOLE_LIST:
             wanted.update(siblings)
     return [unit for unit in dict.fromkeys(known) if unit in wanted]
 

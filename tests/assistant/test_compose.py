@@ -44,6 +44,37 @@ def test_row_is_shown_as_a_table_under_the_short_answer() -> None:
     assert answer == "**£190.**\n\n| City | Limit |\n|---|---|\n| London | £190 [1] |"
 
 
+@pytest.mark.parametrize(
+    ("words", "lead"),
+    [
+        ("Lost", ""),  # a piece of what the row is about
+        ("Lost or stolen laptop", "**Lost or stolen laptop.**\n\n"),  # what the row is about, where that was asked
+        ("in 2026: 14", "**14.**\n\n"),  # it begins in a column's name
+        ("Lost or stolen laptop; Report to: Extension 4400", "**Extension 4400.**\n\n"),
+    ],
+)
+def test_a_short_answer_from_a_row_is_what_one_of_its_cells_says(words: str, lead: str) -> None:
+    text = (
+        "| What happened | Report to | Cases in 2026 |\n|---|---|---|\n| Lost or stolen laptop | Extension 4400 | 14 |"
+    )
+    table = "| What happened | Report to | Cases in 2026 |\n|---|---|---|\n| Lost or stolen laptop | Extension 4400 | 14 [1] |"
+    assert composed("And then?", text, [0], (5.0, words)) == f"{lead}{table}"
+
+
+@pytest.mark.parametrize(
+    ("question", "whole"),
+    [
+        ("What do I do when the alarm sounds?", True),
+        ("What do I do about the broken lift?", False),  # the list is about another matter
+        ("Which exit is nearest when the alarm sounds?", False),  # one item is enough
+    ],
+)
+def test_a_way_to_go_is_told_with_all_its_steps(question: str, whole: bool) -> None:
+    one = passage("- Leave by the nearest exit.\n- Go to the assembly point.", section="Fire > When you hear the alarm")
+    answer = "".join(compose(question, [(units(one.text)[0], 0)], [one], span=None))
+    assert ("assembly point" in answer) is whole
+
+
 def test_list_keeps_its_intro_and_is_given_whole() -> None:
     text = "Bring the following:\n\n- passport\n- signed contract\n- bank details"
     answer = composed("What do I bring on the first day?", text, [0, 1])

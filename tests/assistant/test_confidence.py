@@ -39,6 +39,18 @@ def test_each_signal_counts_in_its_direction() -> None:
     assert sure("Does the canteen in Tokyo open on Sundays?", (0.7, 0.3), closeness=0.5, evidence=0.6) < base
 
 
+def test_rows_of_one_table_do_not_make_it_unsure() -> None:
+    """Which of them answers is asked back; that the table answers is not in doubt."""
+    table = passage("| Site | Days |\n|---|---|\n| Bristol | 25 |\n| Denver | 20 |", title="Leave")
+    assert sure(QUESTION, (0.5, 0.5), closeness=0.5, evidence=0.6, read=table) > sure(
+        QUESTION,
+        (0.5, 0.5),
+        closeness=0.5,
+        evidence=0.6,
+        read=passage("Bristol has 25 days. Denver has 20.", title="Leave"),
+    )
+
+
 def test_nothing_found_is_no_answer() -> None:
     assert confidence(QUESTION, [], [], evidence=1.0, glossary=open_glossary()) == 0.0
 

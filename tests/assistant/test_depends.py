@@ -22,11 +22,12 @@ SITES = passage(
 )
 
 
-def answered(question: str, *held: tuple[Passage, int, float]) -> str:
-    """What is written where these units are the likeliest, each with its chance."""
+def answered(question: str, *held: tuple[Passage, int, float], margin: float | None = None) -> str:
+    """What is written where these units are the likeliest, each with its chance; `margin` is that of the first one's best span."""
     passages = list({p.passage_id: p for p, _, _ in held}.values())
     scored = [Scored(units(p.text)[at], p.document_id, passages.index(p), at, 0.6, chance) for p, at, chance in held]
-    return "".join(written(question, scored, passages, spans={}, glossary=open_glossary()))
+    spans = {} if margin is None else {(0, held[0][1]): (margin, "6 months")}
+    return "".join(written(question, scored, passages, spans=spans, glossary=open_glossary()))
 
 
 def test_a_question_that_names_no_row_gets_the_table_and_is_asked_back() -> None:
@@ -44,6 +45,29 @@ def test_a_question_that_names_no_row_gets_the_table_and_is_asked_back() -> None
 )
 def test_the_case_is_asked_for_in_the_question_s_language(question: str, asked: str) -> None:
     assert answered(question, (NOTICE, 1, 0.8)).endswith(f"{ASK_BACK} {asked}")
+
+
+@pytest.mark.parametrize(
+    ("column", "asked"),
+    [
+        ("Years of service on 1 January", "Which years of service do you mean?"),
+        ("Band 7 role", "Which of these cases do you mean?"),
+        ("Site", "Which site do you mean?"),
+    ],
+)
+def test_the_case_is_asked_for_without_a_figure(column: str, asked: str) -> None:
+    """A question that is asked back cites nothing, so one with a figure would be withheld."""
+    table = passage(f"| {column} | Days |\n|---|---|\n| Fewer | 25 |\n| More | 30 |", title="Leave")
+    assert answered("How much leave is there?", (table, 0, 0.8)).endswith(f"{ASK_BACK} {asked}")
+
+
+def test_a_sentence_that_the_reader_is_sure_of_goes_before_a_table_of_cases() -> None:
+    review = passage(
+        "The probation period is 6 months.\n\n| Review | When |\n|---|---|\n| First | Week 6 |\n| Last | Month 5 |",
+        title="Probation",
+    )
+    assert "Which review" in answered("How long is probation?", (review, 0, 0.6))
+    assert answered("How long is probation?", (review, 0, 0.6), margin=2.0).endswith("is 6 months. [1]")
 
 
 @pytest.mark.parametrize(
