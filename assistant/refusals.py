@@ -17,6 +17,11 @@ _TEXTS: Mapping[str, Mapping[Language, str]] = {
         "es": "No veo ninguna pregunta. Escríbala con sus propias palabras, por ejemplo: «¿Cuántos días de vacaciones tengo?». Si algo no funciona, escriba a {contact}.",
         "de": "Ich sehe darin keine Frage. Schreiben Sie sie in eigenen Worten, zum Beispiel: „Wie viele Urlaubstage habe ich?“. Wenn etwas nicht funktioniert, schreiben Sie an {contact}.",
     },
+    "not_text": {
+        "en": "This holds binary data, and I read text only. Type your question, or paste it as plain text. If something does not work, write to {contact}.",
+        "es": "Esto contiene datos binarios, y yo solo leo texto. Escriba su pregunta o péguela como texto sin formato. Si algo no funciona, escriba a {contact}.",
+        "de": "Das enthält Binärdaten, und ich lese nur Text. Tippen Sie Ihre Frage oder fügen Sie sie als reinen Text ein. Wenn etwas nicht funktioniert, schreiben Sie an {contact}.",
+    },
     "too_long": {
         "en": "This question is too long for me: at most {limit} characters. Ask one thing at a time, and leave out what I need not know. For a long case, write to {contact}.",
         "es": "Esta pregunta es demasiado larga: admito como máximo {limit} caracteres. Pregunte una cosa cada vez y omita lo que no haga falta. Para un caso largo, escriba a {contact}.",

@@ -11,6 +11,7 @@ from assistant.trace import Trace
 from assistant.words import content_words, numbers
 from core.records import Citation, Passage, Verdict
 from guardrails.guard import Guard, run_guard
+from guardrails.injection import NOT_TEXT
 
 GUARD_ERROR = "guard_error"
 TOPIC = "topic:"
@@ -26,6 +27,8 @@ def reason_of(verdict: Verdict) -> str:
         return GUARD_ERROR
     if verdict.guard in ("topics", "self_check_topic"):
         return f"{TOPIC}{verdict.rule}"
+    if verdict.rule == NOT_TEXT:
+        return NOT_TEXT
     if verdict.guard == "self_check_input":
         return "self_check"
     for stem, reason in (("injection", "injection"), ("personal_data", "personal_data"), ("grounding", "ungrounded")):

@@ -18,6 +18,9 @@ from guardrails.decode import hidden_html, views
 from guardrails.injection_rules import ENCODED_RULES, first_match, glued
 from guardrails.normalise import clean_question, fold, neutralise, tagged_text
 
+NOT_TEXT = "not_text"
+"""The rule of a question that is no text."""
+
 
 class Injection:
     """The guard of questions (`stage="question"`, refuses) and of passages (`stage="passage"`, drops)."""
@@ -38,7 +41,7 @@ class Injection:
         try:
             shown = clean_question(text, len(text)) if self._stage == "question" else text
         except BadInput:
-            return Verdict(self.name, "refuse", "", rule="not_text", score=1.0)
+            return Verdict(self.name, "refuse", "", rule=NOT_TEXT, score=1.0)
         literal = neutralise(shown)
         if literal == text:
             return Verdict(self.name, "allow", text)

@@ -22,6 +22,8 @@ _FLAG = re.compile("\U0001f3f4[\U000e0030-\U000e0039\U000e0061-\U000e007a]{3,6}\
 _INVISIBLE = re.compile(f"[{ZERO_WIDTH}{BIDI}]")
 _JOINER_BESIDE_LATIN = re.compile(f"(?<![^\x00-\u024f])[{JOINERS}]|[{JOINERS}](?![^\x00-\u024f])")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufff9-\ufffb]")
+_TERMINAL = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
+"""What a terminal takes for a colour or a move of its cursor, pasted along with the text."""
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _BLANK_LINES = re.compile(r"\n{3,}")
 
@@ -56,6 +58,7 @@ def clean_question(text: str, limit: int) -> str:
             f"The question has {len(text):,} characters; at most {limit:,} are read. "
             "Ask the question itself in a few sentences, without pasting the document."
         )
+    text = _TERMINAL.sub("", text)
     if _is_binary(text):
         raise BadInput("The question holds binary data, not text. Type it, or paste it as plain text.")
     visible = remove_invisible(unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n")))
@@ -68,12 +71,12 @@ def clean_question(text: str, limit: int) -> str:
 def _is_binary(text: str) -> bool:
     """Whether NULs, replacement marks or stray control characters are more than slips of a clipboard."""
     odd = len(_CONTROL.findall(text)) + text.count("\ufffd") + len(_SURROGATE.findall(text))
-    return "\x00" in text or odd > max(3, len(text) // 20)
+    return odd > max(3, len(text) // 20) or ("\x00" in text and odd >= 3)
 
 
 def remove_invisible(text: str) -> str:
     """The text without control, zero-width, direction and tag characters; joiners stay where a script needs them."""
-    kept = _FLAG.sub(lambda m: m.group()[0], text)
+    kept = _TERMINAL.sub("", _FLAG.sub(lambda m: m.group()[0], text))
     for pattern in (_TAGS, _INVISIBLE, _JOINER_BESIDE_LATIN, _CONTROL, _SURROGATE):
         kept = pattern.sub("", kept)
     return kept

@@ -2,8 +2,8 @@
 
 DIR holds the two handbooks of training/employee_questions.py and the reading sets, as `documents/` and `reading/`. The handbooks are
 taken in and searched as they are served. Of each question's passages that with the right part and the likeliest others are read, and
-that part must become the likeliest of all parts (training/retrain.py). Tables of made-up companies are mixed in, and the reading
-sets beside them, so that neither rows nor plain reading are forgotten. What comes out is a mean of the weights before and after, which
+that part must become the likeliest of all parts (training/retrain.py). Questions on made-up companies' policies are mixed in, and
+the reading sets beside them, so that plain reading is not forgotten. What comes out is a mean of the weights before and after, which
 keeps most of what each is good at (Wortsman et al. 2022, arXiv:2109.01903). Goes on from its last checkpoint.
 """
 
@@ -23,6 +23,7 @@ from torch import Tensor
 
 from assistant.bootstrap import Assistant, build
 from assistant.models import QUOTING
+from assistant.units import units
 from core.records import Passage
 from core.settings import load_settings
 from retrieval.adapters import open_adapter
@@ -80,19 +81,25 @@ def _lesson(
     return Lesson(asked.question, read, frozenset(right_units(asked, read, document)))
 
 
-def held_out_tables(most: int, seed: int) -> list[Lesson]:
-    """The made-up companies' questions that nothing learns from, each with its passage among others."""
+def held_out_companies(most: int, seed: int) -> dict[str, list[Lesson]]:
+    """The made-up companies' questions that nothing learns from, of table rows and of prose, each with its passage beside other
+    sections of the same document, or of other documents where it has too few."""
     rng = random.Random(seed)  # noqa: S311 - seeded sampling, no secret
     passages, questions = workplace()
 
     def read(own: Passage) -> tuple[Passage, ...]:
-        return (own, *rng.sample([p for p in passages if p is not own], most - 1))
+        near = [p for p in passages if p.title == own.title and p is not own]
+        far = [p for p in passages if p.title != own.title]
+        return (own, *[*rng.sample(near, min(len(near), most - 1)), *rng.sample(far, most)][: most - 1])
 
-    return [
-        Lesson(asked.question, read(passages[asked.passage]), frozenset({(0, asked.unit)}))
-        for asked in questions
-        if asked.held_out
-    ]
+    found: dict[str, list[Lesson]] = {"made-up companies, rows": [], "made-up companies, prose": []}
+    for asked in (asked for asked in questions if asked.held_out):
+        own = passages[asked.passage]
+        row = units(own.text)[asked.unit].kind == "row"
+        found["made-up companies, rows" if row else "made-up companies, prose"].append(
+            Lesson(asked.question, read(own), frozenset({(0, asked.unit)}))
+        )
+    return found
 
 
 def public_reading(data: Data, seed: int) -> Callable[[ReaderNet, int], Tensor]:
@@ -119,7 +126,7 @@ def run(arguments: argparse.Namespace) -> int:
         start=arguments.start,
         seed=arguments.seed,
         passes=arguments.passes,
-        replay=arguments.tables,
+        replay=arguments.companies,
         max_tokens=256,
         batch_size=6,
         learning_rate=arguments.learning_rate,
@@ -132,9 +139,11 @@ def run(arguments: argparse.Namespace) -> int:
     start = open_start(config.start)
     net = trainable(start, config.rank)
     learnt = [lesson for held_out, lesson in lessons if not held_out]
+    drawn = random.Random(config.seed)  # noqa: S311 - seeded sampling, no secret
+    learnt = drawn.sample(learnt, round(arguments.handbooks * len(learnt)))
     sets = {
         "employees' questions": [lesson for held_out, lesson in lessons if held_out],
-        "tables": held_out_tables(config.passages, config.seed),
+        **held_out_companies(config.passages, config.seed),
     }
     before = {name: measure(net, held, config) for name, held in sets.items()}
     log.info("%d lessons; right part first before: %s", len(learnt), before)
@@ -146,7 +155,13 @@ def run(arguments: argparse.Namespace) -> int:
     log.info("right part first after: %s; %.0f minutes", after, minutes)
     counts = {name: sum(bool(lesson.right) for lesson in held) for name, held in sets.items()}
     first = {name: (counts[name], before[name], after[name]) for name in sets}
-    told = {"minutes": minutes, "lessons": len(learnt), "share": arguments.share, "first": first}
+    told = {
+        "minutes": minutes,
+        "handbooks": arguments.handbooks,
+        "lessons": len(learnt) + round(config.replay * len(learnt)),
+        "share": arguments.share,
+        "first": first,
+    }
     _publish(net, config, folder, told, data)
     return 0
 
@@ -198,7 +213,16 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--start", default="reader-1", help="the adapter to go on from, by id or folder (%(default)s)")
     parser.add_argument("--adapter", default="reader-2", help="id of the adapter that is written (%(default)s)")
     parser.add_argument("--passes", type=int, default=1, help="how often each question is learnt from (%(default)s)")
-    parser.add_argument("--tables", type=float, default=0.5, metavar="SHARE", help="questions on tables for each other")
+    parser.add_argument(
+        "--handbooks",
+        type=float,
+        default=1.0,
+        metavar="SHARE",
+        help="of their questions that are learnt from (%(default)s)",
+    )
+    parser.add_argument(
+        "--companies", type=float, default=0.5, metavar="N", help="questions on made-up companies for each of those"
+    )
     parser.add_argument(
         "--share", type=float, default=0.7, help="of what was learnt in the weights that are written (%(default)s)"
     )

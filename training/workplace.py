@@ -1,6 +1,6 @@
 """Questions on made-up companies' documents: what a retrained reader goes on practising, so that it forgets nothing.
 
-training/data/workplace.txt and tables.txt, in the repository: one passage a heading, and after a line the questions that it answers.
+The text files of training/data, in the repository: one passage a heading, and after a line the questions that it answers.
 The questions of one title in eight are held out: nothing learns from them.
 """
 
@@ -17,7 +17,10 @@ from assistant.units import units
 from core.records import Passage
 from training.employee_questions import is_held_out
 
-FILES = tuple(Path(__file__).parent / "data" / name for name in ("workplace.txt", "tables.txt"))
+FILES = tuple(
+    Path(__file__).parent / "data" / f"{name}.txt"
+    for name in ("workplace", "tables", "people", "money", "computing", "sites")
+)
 
 
 @dataclass(frozen=True, slots=True)

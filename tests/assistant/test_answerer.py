@@ -226,6 +226,12 @@ def test_odd_text_is_a_question_like_any_other(make_desk: MakeDesk, text: str) -
     assert desk.turn(desk.ask(text)).status in ("answered", "no_answer", "refused")
 
 
+def test_binary_data_is_refused_as_what_it_is(make_desk: MakeDesk) -> None:
+    answer = make_desk().ask("\x7fELF\x02\x01\x01\x00 how many days")
+    assert (answer.status, answer.reason) == ("refused", "not_text")
+    assert "binary data" in answer.text
+
+
 def test_a_question_of_100_kilobytes_is_refused_at_once_and_not_kept(make_desk: MakeDesk) -> None:
     desk = make_desk()
     answer = desk.ask("How much leave? " * 6400)

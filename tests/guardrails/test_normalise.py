@@ -46,6 +46,8 @@ def test_binary_question_is_refused_with_what_to_do(text: str) -> None:
     ("text", "clean"),
     [
         ("How many\x07 days?\r\n", "How many days?"),
+        ("How many\x00 days?", "How many days?"),
+        ("\x1b[31mHow many\x1b[0m \x1b[1;32mdays\x1b[0m\x1b[K?", "How many days?"),
         ("How ma\u200bny da\u00adys?", "How many days?"),
         ("pay \u202etnuocca\u202c now", "pay tnuocca now"),
         ("cafe\u0301", "café"),
