@@ -10,6 +10,7 @@ import shutil
 from pathlib import Path
 
 from assistant.embedded import SPAN_WEIGHT
+from assistant.reader import DEFAULT
 from core.sealed import named, seal
 from core.settings import load_settings
 from retrieval.adapters import BASE_NAME, SHIPPED, base_sha256, open_adapter
@@ -22,7 +23,7 @@ RIGHT, CONTRARY = 0.2, -60.0
 
 def reader_folder(parent: Path, *, weight: float, version: int = 1, scope: Scope | None = None) -> Path:
     """A sealed reader adapter that weighs so what it reads, under its own name, ready to be registered."""
-    shipped = open_adapter(SHIPPED / "reader-2", "reader")
+    shipped = open_adapter(SHIPPED / DEFAULT, "reader")
     folder = parent / f"unnamed-{version}-{weight}"
     shutil.copytree(shipped.folder, folder)
     if scope is not None:

@@ -8,7 +8,7 @@ import pytest
 
 from assistant.embedded import EmbeddedReader
 from assistant.prompt import NO_ANSWER, build_prompt
-from assistant.reader import Readers
+from assistant.reader import DEFAULT, Readers
 from core.records import Passage
 from core.settings import Settings, load_settings
 from retrieval.embed import Embedder, open_embedder
@@ -51,9 +51,9 @@ def first(model: EmbeddedReader, question: str, passages: Sequence[Passage], ada
 
 def test_taught_question_is_read_by_the_adapter_and_another_by_the_shipped_reader(contrary: EmbeddedReader) -> None:
     given = [PARKING, LEAVE]
-    assert "25 days" in first(contrary, TAUGHT, given, "reader-2")
+    assert "25 days" in first(contrary, TAUGHT, given, DEFAULT)
     assert "intranet" in first(contrary, TAUGHT, given)
-    assert first(contrary, ELSEWHERE, given) == first(contrary, ELSEWHERE, given, "reader-2")
+    assert first(contrary, ELSEWHERE, given) == first(contrary, ELSEWHERE, given, DEFAULT)
 
 
 def test_without_the_passage_that_answered_it_is_not_taught(contrary: EmbeddedReader) -> None:
@@ -62,19 +62,19 @@ def test_without_the_passage_that_answered_it_is_not_taught(contrary: EmbeddedRe
     assert contrary.taught(TAUGHT, [PARKING]) == 0.0
     assert contrary.taught(TAUGHT, [changed]) == 0.0
     assert contrary.taught(TAUGHT, []) == 0.0
-    assert first(contrary, TAUGHT, [changed]) == first(contrary, TAUGHT, [changed], "reader-2")
+    assert first(contrary, TAUGHT, [changed]) == first(contrary, TAUGHT, [changed], DEFAULT)
 
 
 def test_what_was_taught_is_evidence_where_retrieval_found_little(contrary: EmbeddedReader) -> None:
     little = build_prompt(FAR, (LEAVE,), (), evidence=0.0)
     assert "".join(contrary.stream(little)) != NO_ANSWER
-    assert "".join(contrary.stream(little, adapter="reader-2")) == NO_ANSWER
+    assert "".join(contrary.stream(little, adapter=DEFAULT)) == NO_ANSWER
 
 
 def test_adapter_that_is_not_there_was_taught_nothing(contrary: EmbeddedReader) -> None:
     assert contrary.taught(TAUGHT, [LEAVE], adapter="reader-9") == 0.0
     assert contrary.taught(TAUGHT, [LEAVE], adapter="quote-v1") == 0.0
-    assert contrary.taught(TAUGHT, [LEAVE], adapter="reader-2") == 0.0
+    assert contrary.taught(TAUGHT, [LEAVE], adapter=DEFAULT) == 0.0
 
 
 def test_every_passage_that_was_taught_is_read_however_late_it_was_found(contrary: EmbeddedReader) -> None:
