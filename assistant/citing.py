@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 from assistant.units import units
 from assistant.words import content_words, numbers
@@ -58,6 +59,10 @@ def best_passage(sentence: str, passages: Sequence[Passage]) -> int | None:
     return best
 
 
+LONGEST_QUOTE = 600
+"""Characters of a quote that spans several parts of a passage."""
+
+
 class Cited:
     """The passages that an answer cites, numbered as the person sees them."""
 
@@ -69,11 +74,15 @@ class Cited:
     def renumber(self, text: str) -> str:
         """The text with the numbers of the prompt replaced by those that the person sees."""
         for n in map(int, _KNOWN.findall(text)):
+            passage = self._passages[n - 1]
+            quote = supporting_quote(_KNOWN.sub("", text), passage)
             if n not in self._numbers:
                 self._numbers[n] = len(self._numbers) + 1
-                passage = self._passages[n - 1]
-                quote = supporting_quote(_KNOWN.sub("", text), passage)
                 self._citations.append(_citation(self._numbers[n], passage, quote))
+                continue
+            at = self._numbers[n] - 1
+            known = self._citations[at]
+            self._citations[at] = replace(known, quote=spanning_quote(known.quote, quote, passage.text))
         return _KNOWN.sub(lambda match: f"[{self._numbers[int(match[1])]}]", text)
 
     def citations(self) -> tuple[Citation, ...]:
@@ -91,6 +100,15 @@ def supporting_quote(sentence: str, passage: Passage) -> str:
         if score > best_score:
             best, best_score = unit.text, score
     return best
+
+
+def spanning_quote(quote: str, further: str, text: str) -> str:
+    """The text from the first of two quotes to the end of the last, word for word; the first alone where they lie far apart."""
+    starts = [text.find(one) for one in (quote, further)]
+    if min(starts) < 0:
+        return quote
+    end = max(start + len(one) for start, one in zip(starts, (quote, further), strict=True))
+    return text[min(starts) : end] if end - min(starts) <= LONGEST_QUOTE else quote
 
 
 def _citation(n: int, passage: Passage, quote: str) -> Citation:

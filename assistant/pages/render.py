@@ -14,6 +14,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 
+from assistant.citing import LONGEST_QUOTE
 from assistant.pages.icons import IconName, icon
 from core.records import Answer, Citation, Question, Turn, TurnStatus
 
@@ -133,7 +134,7 @@ def place(citation: Citation) -> str:
 
 
 def source_url(citation: Citation) -> str:
-    query = urlencode({"passage": citation.passage_id, "quote": citation.quote[:300]})
+    query = urlencode({"passage": citation.passage_id, "quote": citation.quote[:LONGEST_QUOTE]})
     return f"/source/{quote(citation.document_id, safe='')}/{citation.version}?{query}"
 
 
