@@ -36,6 +36,8 @@ from retrieval.retriever import Retrieval, Retriever
 log = logging.getLogger(__name__)
 
 HISTORY_EXCHANGES = 6
+NEAR_ENOUGH = 0.2
+"""Evidence below which the documents that were found are about something else: a refusal does not name them as the nearest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,7 +277,7 @@ class Answerer:
             language,
             organisation=self._settings.organisation,
             support_contact=self._settings.support_contact,
-            nearest=() if status == "refused" else trace.passages,
+            nearest=trace.passages if status != "refused" and trace.evidence >= NEAR_ENOUGH else (),
             limit=self._settings.max_question_chars,
             cut_short=bool(trace.released),
         )

@@ -291,6 +291,15 @@ def test_low_evidence_names_the_nearest_readable_document_and_its_owner(make_des
     assert "Annual leave" not in answer.text
 
 
+def test_a_question_about_something_else_is_sent_to_nobody_s_document(make_desk: MakeDesk) -> None:
+    desk = make_desk(evidence_threshold=0.15, low_evidence=0.5)
+    answer = desk.ask("Who won the cup?", "carl.contractor")
+    assert (answer.status, answer.reason) == ("no_answer", "low_evidence")
+    assert answer.evidence < 0.15
+    assert "Hotel limits" not in answer.text
+    assert desk.assistant.settings.support_contact in answer.text
+
+
 def test_an_answer_on_weak_evidence_carries_a_warning(make_desk: MakeDesk) -> None:
     assert make_desk(low_evidence=1.0).ask("How many days of leave?").low_evidence
 
