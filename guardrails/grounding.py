@@ -35,6 +35,8 @@ _LIST_NUMBER = re.compile(
 )
 """The number of a list's item says nothing; that of a German date does."""
 _YES_NO = frozenset(["yes", "no", "si", "ja", "nein"])
+_CONDITIONAL = frozenset(["under conditions", "con condiciones", "unter bedingungen"])
+"""The lead of an answer that is neither yes nor no: the condition itself stands in the sentence after it."""
 _LEAD = re.compile(r"\s*\*\*([^*\n]+?)[.!?]?\*\*\s+(\S.*)", re.DOTALL)
 _MARKER = re.compile(r"\[\d{1,3}(?:, ?\d{1,3})*\]")
 _LINK = re.compile(r"!?\[([^\]]{0,500})\]\([^)]{0,500}\)|<?https?://\S+")
@@ -194,7 +196,10 @@ def _quoted(text: str, sentence: str, source: str) -> bool:
     if _spaced(sentence) in source:
         return True
     lead = _LEAD.match(text)
-    return lead is not None and all(_spaced(_plain(part)).strip(" .") in source for part in lead.groups())
+    if lead is None:
+        return False
+    short, rest = (_spaced(_plain(part)).strip(" .") for part in lead.groups())
+    return rest in source and (short in source or short in _CONDITIONAL)
 
 
 def _spaced(text: str) -> str:

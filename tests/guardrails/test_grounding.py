@@ -139,3 +139,15 @@ def test_short_answer_before_a_quoted_sentence_with_a_negation_is_supported() ->
     assert grounding.check(f"**Goods-in desk.** {quoted}", [boxes]).allowed
     assert not grounding.check(f"**Any bin.** {quoted.replace(', never into a bin', '')}", [boxes]).allowed
     assert not grounding.check(f"**Kitchen.** {quoted}", [boxes]).allowed
+
+
+def test_whether_it_is_allowed_may_lead_a_quoted_sentence_that_says_so() -> None:
+    """Yes, no and "under conditions" stand in no passage themselves; `assistant/yes_no.py` takes them from the sentence."""
+    drinks = passage("Alcohol can be claimed only with a customer meal.")
+    for lead in ("Under conditions", "Yes", "Con condiciones", "Unter Bedingungen"):
+        assert grounding.check(
+            f"**{lead}.** Alcohol can be claimed only with a customer meal. [1]", [drinks]
+        ).allowed, lead
+    assert not grounding.check(
+        "**Under conditions.** Alcohol can be claimed with every meal on a trip. [1]", [drinks]
+    ).allowed
