@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from assistant.depends import MOST_ROWS, SHORT, ask_for_document, ask_for_row, open_rows, table_of_cases
+from assistant.depends import ASKS_HOW_MUCH, MOST_ROWS, SHORT, ask_for_document, ask_for_row, open_rows, table_of_cases
 from assistant.form import asked_form, in_form
 from assistant.layout import part_text, source_line
 from assistant.prompt import ASK_BACK, NO_ANSWER
@@ -84,7 +84,7 @@ def written(
         return
     best = chosen[0]
     span = spans.get((best.passage, best.place))
-    told = best.chance >= _LIKELY and (best.unit.kind == "row" or (span is not None and span[0] >= _SURE_MARGIN))
+    told = best.chance >= _LIKELY and (best.unit.kind == "row" or _says_it(question, best.unit, span, glossary))
     if not told and (table := table_of_cases(question, passages, glossary)):
         place, unit = table
         best = replace(best, unit=unit, passage=place, document_id=passages[place].document_id)
@@ -105,6 +105,12 @@ def written(
         yield f"\n\n{ASK_BACK} {wanted}"
     elif other := _other_case(question, chosen, glossary):
         yield f"\n\n{ASK_BACK} {ask_for_document(question, passages[best.passage], passages[other.passage])}"
+
+
+def _says_it(question: str, unit: Unit, span: Span | None, glossary: Glossary) -> bool:
+    """Whether the reader is sure of a sentence that says all that the question names."""
+    asked, said = (set(content_words(glossary.plain(text))) for text in (question, unit.said))
+    return span is not None and span[0] >= _SURE_MARGIN and asked - ASKS_HOW_MUCH <= said
 
 
 def _other_case(question: str, chosen: Sequence[Scored], glossary: Glossary) -> Scored | None:

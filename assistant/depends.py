@@ -61,7 +61,7 @@ SHORT = 3
 """Words that carry meaning of a question that names no case."""
 _HOW_MUCH = "long often time mean means high far old soon fast quickly lang lange oft hoch dauert dura duran"
 """Words that ask for a value and name nothing."""
-_ASKS_HOW_MUCH = frozenset(map(stem, _HOW_MUCH.split()))
+ASKS_HOW_MUCH = frozenset(map(stem, _HOW_MUCH.split()))
 TABLES_OF = 5
 """The best so many passages are looked at for a table of cases."""
 
@@ -84,7 +84,7 @@ def table_of_cases(question: str, passages: Sequence[Passage], glossary: Glossar
 
     Its cases are what the question left open: a sentence beside the table, on an exception, is no answer.
     """
-    asked = set(content_words(glossary.plain(question))) - _ASKS_HOW_MUCH
+    asked = set(content_words(glossary.plain(question))) - ASKS_HOW_MUCH
     if not 0 < len(asked) <= SHORT:
         return None
     for place, passage in enumerate(passages[:TABLES_OF]):

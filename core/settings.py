@@ -85,7 +85,7 @@ class Settings(BaseSettings):
         description="Folder of the prepared embedding models, which several homes may share; empty means models in the home folder.",
     )
     reader: str = Field(
-        "reader-2",
+        "reader-3",
         description="Adapter of the embedded reader that answers; quote answers with quotations chosen without one.",
     )
     reranker: str = Field(

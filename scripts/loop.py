@@ -595,7 +595,7 @@ def main() -> int:
     parser.add_argument("--only", default="", metavar="STEPS", help="with commas between; needs --home")
     parser.add_argument("--limit", type=int, metavar="N", help="so many questions of the file")
     parser.add_argument(
-        "--reader", default="reader-2", metavar="ID", help="the adapter that serves first (%(default)s)"
+        "--reader", default="reader-3", metavar="ID", help="the adapter that serves first (%(default)s)"
     )
     parser.add_argument("--config", type=Path, default=CONFIG, metavar="FILE", help="of the training run")
     parser.add_argument(
