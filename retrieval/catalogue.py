@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -155,29 +156,11 @@ class Catalogue:
 
         Indexed, approved, effective, unexpired, of the newest effective approved version, readable by the person.
         """
-        newer = document.alias("newer")
-        superseded = (
-            sa.select(sa.literal(1))
-            .where(
-                newer.c.document_id == document.c.document_id,
-                newer.c.version > document.c.version,
-                newer.c.status == "approved",
-                newer.c.state.in_(ANSWERING_STATES),
-                newer.c.effective <= today,
-            )
-            .exists()
-        )
         answers: dict[str, Passage] = {}
         for start in range(0, len(passage_ids), _IN_CLAUSE):
-            where = sa.and_(
-                passage.c.passage_id.in_(passage_ids[start : start + _IN_CLAUSE]),
-                document.c.state == "indexed",
-                document.c.status == "approved",
-                document.c.effective <= today,
-                sa.or_(document.c.expires.is_(None), document.c.expires >= today),
-                ~superseded,
-            )
-            answers |= {p.passage_id: p for p, owner in self._joined(where) if owner.readable_by(person)}
+            given = {"ids": passage_ids[start : start + _IN_CLAUSE], "today": today}
+            found = self._pairs(_answerable(), given)
+            answers |= {p.passage_id: p for p, owner in found if owner.readable_by(person)}
         return answers
 
     def known_paths(self) -> dict[str, Key]:
@@ -275,15 +258,48 @@ class Catalogue:
     def _joined(
         self, where: sa.ColumnElement[bool], order: sa.ColumnElement[Any] | None = None
     ) -> list[tuple[Passage, Document]]:
-        found = [passage.c.passage_id, passage.c.ordinal, passage.c.section, passage.c.page, passage.c.text]
-        query = sa.select(*found, document).join(document, _same_version(document, passage)).where(where)
+        query = _with_document().where(where)
+        return self._pairs(query if order is None else query.order_by(order))
+
+    def _pairs(self, query: sa.Select[Any], given: Mapping[str, object] | None = None) -> list[tuple[Passage, Document]]:
         with self._store.read() as connection:
-            rows = connection.execute(query if order is None else query.order_by(order)).all()
+            rows = connection.execute(query, given or {}).all()
         pairs = []
         for row in rows:
             owner = _document(row)
             pairs.append((passage_of(owner, row.ordinal, row.section, row.page, row.text, row.passage_id), owner))
         return pairs
+
+
+def _with_document() -> sa.Select[Any]:
+    found = [passage.c.passage_id, passage.c.ordinal, passage.c.section, passage.c.page, passage.c.text]
+    return sa.select(*found, document).join(document, _same_version(document, passage))
+
+
+@cache
+def _answerable() -> sa.Select[Any]:
+    """The query of `Catalogue.answerable` for some `ids` on the day `today`; made once, because every question asks it."""
+    today = sa.bindparam("today", type_=sa.Date)
+    newer = document.alias("newer")
+    superseded = (
+        sa.select(sa.literal(1))
+        .where(
+            newer.c.document_id == document.c.document_id,
+            newer.c.version > document.c.version,
+            newer.c.status == "approved",
+            newer.c.state.in_(ANSWERING_STATES),
+            newer.c.effective <= today,
+        )
+        .exists()
+    )
+    return _with_document().where(
+        passage.c.passage_id.in_(sa.bindparam("ids", expanding=True)),
+        document.c.state == "indexed",
+        document.c.status == "approved",
+        document.c.effective <= today,
+        sa.or_(document.c.expires.is_(None), document.c.expires >= today),
+        ~superseded,
+    )
 
 
 def key_of(of: Document) -> Key:

@@ -43,6 +43,7 @@ from retrieval.index import (
     run_search,
     stored,
 )
+from retrieval.term_statistics import Rarity, TermStatistics
 
 PAGE = 1000
 
@@ -59,6 +60,7 @@ class EdgeIndex:
         self._bm25 = Bm25()
         self._writing = threading.Lock()
         self._upkeep = threading.Lock()
+        self._statistics = TermStatistics()
         self._lock: IO[str] | None = _locked(folder)
         try:
             _check_kind(folder, dimension, model)
@@ -91,30 +93,28 @@ class EdgeIndex:
         return run_search(self._nearest, query, access=access, limit=limit)
 
     def term_weights(self, text: str, *, access: AccessFilter) -> Terms:
-        terms, admitted = list(self._bm25.query(text)), _filter(access)
-        if not terms:
-            return {}
-        params = qdrant.SearchParams(idf=qdrant.IdfParams(admitted))
-        requests = [
-            qdrant.QueryRequest(
-                1,
-                query=qdrant.Query.Nearest(_sparse({term: 1.0}), SPARSE),
-                filter=admitted,
-                params=params,
-                with_payload=False,
-                with_vector=[SPARSE],
-            )
-            for term in terms
-        ]
+        found = self._statistics.of(self._bm25.query(text), access, lambda terms: self._counted(terms, access))
+        return {term: rarity.weight for term, rarity in found.items()}
+
+    def _counted(self, terms: list[int], access: AccessFilter) -> dict[int, Rarity]:
+        """Each word's best point, once scored among the points admitted and once among all: the scores tell how rare it is.
+
+        A score is the point's term frequency weight times the word's weight in the corpus.
+        """
+        admitted = _filter(access)
+        scoped = qdrant.SearchParams(idf=qdrant.IdfParams(admitted))
+        nearest = [qdrant.Query.Nearest(_sparse({term: 1.0}), SPARSE) for term in terms]
+        requests = [_request(query, admitted, 1, scoped, with_vector=[SPARSE]) for query in nearest]
+        requests += [_request(query, admitted, 1) for query in nearest]
         with _engine(self._folder):
             best = self._opened().query_batch(qdrant.QueryBatchRequest(requests))
-            points = 0 if all(best) else self._opened().count(qdrant.CountRequest(filter=admitted))
+            among, overall = best[: len(terms)], best[len(terms) :]
+            points = 0 if all(among) else self._opened().count(qdrant.CountRequest(filter=admitted))
         return {
-            # The best point's score is its term frequency weight times the term's weight in this corpus.
-            term: found[0].score / _stored_point(found[0]).terms[term]
-            if found
-            else inverse_document_frequency(0, points)
-            for term, found in zip(terms, best, strict=True)
+            term: Rarity(mine[0].score / _stored_point(mine[0]).terms[term], mine[0].score / everyones[0].score)
+            if mine and everyones
+            else Rarity(inverse_document_frequency(0, points), None)
+            for term, mine, everyones in zip(terms, among, overall, strict=True)
         }
 
     def passage_ids(self, document_id: str, version: int) -> set[str]:
@@ -126,8 +126,11 @@ class EdgeIndex:
 
     def optimize(self) -> None:
         with self._upkeep, _engine(self._folder):
-            self._opened().optimize()
-            self._opened().flush()
+            try:
+                self._opened().optimize()
+                self._opened().flush()
+            finally:
+                self._statistics.forget()
 
     def snapshot(self, folder: Path) -> None:
         """Copy the shard while writers wait.
@@ -159,9 +162,12 @@ class EdgeIndex:
 
     def _update(self, operation: Any, *, flush: bool = False) -> None:
         with self._writing, _engine(self._folder):
-            self._opened().update(operation)
-            if flush:
-                self._shard.flush()
+            try:
+                self._opened().update(operation)
+                if flush:
+                    self._shard.flush()
+            finally:
+                self._statistics.forget()
 
     def _nearest(
         self, dense: list[float] | None, terms: Terms, access: AccessFilter, limit: int
@@ -169,15 +175,19 @@ class EdgeIndex:
         requests, admitted = [], _filter(access)
         if dense is not None:
             requests.append(_request(qdrant.Query.Nearest(dense, DENSE), admitted, limit))
-        if terms:
-            params = qdrant.SearchParams(idf=qdrant.IdfParams(admitted))
-            requests.append(_request(qdrant.Query.Nearest(_sparse(terms), SPARSE), admitted, limit, params))
+        if terms := self._scaled(terms, access):
+            requests.append(_request(qdrant.Query.Nearest(_sparse(terms), SPARSE), admitted, limit))
         if not requests:
             return [], []
         with _engine(self._folder):
             found = self._opened().query_batch(qdrant.QueryBatchRequest(requests))
         lists = [[(passage_id(point.id), point.score) for point in points] for points in found]
         return lists[0] if dense is not None else [], lists[-1] if terms else []
+
+    def _scaled(self, terms: Terms, access: AccessFilter) -> Terms:
+        """The question's words weighted so that the engine's statistics over all points become those over the points admitted."""
+        found = self._statistics.of(terms, access, lambda fresh: self._counted(fresh, access))
+        return {term: weight * scale for term, weight in terms.items() if (scale := found[term].scale) is not None}
 
     def _scroll(self, which: AccessFilter, *, vectors: bool) -> Iterator[StoredPoint]:
         offset = None
@@ -306,8 +316,12 @@ def _sparse(terms: Terms) -> Any:
     return qdrant.SparseVector(list(terms), list(terms.values()))
 
 
-def _request(query: Any, admitted: Any, limit: int, params: Any = None) -> Any:
-    return qdrant.QueryRequest(limit, query=query, filter=admitted, params=params, with_payload=False)
+def _request(
+    query: Any, admitted: Any, limit: int, params: Any = None, *, with_vector: list[str] | None = None
+) -> Any:
+    return qdrant.QueryRequest(
+        limit, query=query, filter=admitted, params=params, with_payload=False, with_vector=with_vector or False
+    )
 
 
 def _filter(access: AccessFilter) -> Any:

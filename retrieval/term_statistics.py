@@ -1,0 +1,72 @@
+"""How rare each word is among the points that a person may read, kept until the index changes.
+
+An engine counts them over all points that a filter admits, for every word of every question: half of a search in 100,000
+passages. They are the same until something is written, so each is asked for once a filter.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from retrieval.access import AccessFilter
+
+FILTERS = 128
+"""Filters whose words are kept, latest used: one for all people with the same groups and clearance, a new one each day."""
+WORDS = 20_000
+"""Words kept of one filter; about 150 bytes each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rarity:
+    """`weight` is the inverse document frequency among the points admitted; `scale` times the word's frequency over all points is the same.
+
+    `scale` is None where none of them holds the word.
+    """
+
+    weight: float
+    scale: float | None
+
+
+class TermStatistics:
+    """Remembers rarities by filter and word. Safe to use from several threads."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[AccessFilter, dict[int, Rarity]] = OrderedDict()
+        self._writes = 0
+        self._lock = threading.Lock()
+
+    def forget(self) -> None:
+        """Call it after every change of the index: what was counted before is dropped, and what is being counted is not kept."""
+        with self._lock:
+            self._writes += 1
+            self._known.clear()
+
+    def of(
+        self, terms: Iterable[int], access: AccessFilter, count: Callable[[list[int]], dict[int, Rarity]]
+    ) -> dict[int, Rarity]:
+        """The rarity of each term, in their order; `count` is asked for those that are not known."""
+        terms = list(terms)
+        with self._lock:
+            known, before = self._known.get(access, {}), self._writes
+            found = {term: known[term] for term in terms if term in known}
+        fresh = [term for term in terms if term not in found]
+        if fresh:
+            counted = count(fresh)
+            found |= counted
+            self._keep(access, counted, before)
+        return {term: found[term] for term in terms}
+
+    def _keep(self, access: AccessFilter, counted: dict[int, Rarity], before: int) -> None:
+        with self._lock:
+            if self._writes != before:
+                return
+            words = self._known.setdefault(access, {})
+            self._known.move_to_end(access)
+            if len(words) + len(counted) > WORDS:
+                words.clear()
+            words.update(counted)
+            if len(self._known) > FILTERS:
+                self._known.popitem(last=False)
