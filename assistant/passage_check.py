@@ -2,11 +2,13 @@
 
 The owner of a document hears of a passage that was dropped, here and not in the guards: a policy's dry run judges too.
 
-A passage's id is a hash of its text, so its verdicts are kept: a popular passage is checked once per process.
+A passage's id is a hash of its text, so its verdicts are kept: a passage is checked once per process, and
+`assistant/checked_ahead.py` has most of them checked before anybody asks.
 """
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import threading
 from collections import OrderedDict
@@ -18,13 +20,13 @@ from assistant.release import GUARD_ERROR
 from assistant.trace import Trace
 from core.errors import AssistantError
 from core.records import Passage, Verdict
-from guardrails.guard import PASSAGES_AT_ONCE, Guard, GuardRun, run_guard
+from guardrails.guard import PASSAGES_AT_ONCE, Guard, GuardRun, run_beside
 from guardrails.rails import Guards, Planted
 
 log = logging.getLogger(__name__)
 
-KEPT = 20_000
-"""Passages whose verdicts are kept, newest used; about 1 kB each where something was masked, less otherwise."""
+KEPT = 150_000
+"""Passages whose verdicts are kept, newest used; some 250 bytes each, about 1 kB more where something was masked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,15 @@ class _Checked:
     def dropped_by(self) -> str:
         return next((v.guard for v in self.verdicts if not v.allowed), "")
 
+    @property
+    def failed(self) -> bool:
+        """Whether a guard failed, which is no verdict on the passage."""
+        return any(v.rule == GUARD_ERROR for v in self.verdicts)
+
+
+_CLEAN = _Checked(None, ())
+"""Nearly every passage's, so it is kept once."""
+
 
 class PassageCheck:
     """Checks passages with the guards given, and tells of those that are dropped. Safe to use from several threads."""
@@ -45,7 +56,7 @@ class PassageCheck:
     def __init__(self, guards: Sequence[Guard], planted: Planted | None = None) -> None:
         self._guards = tuple(guards)
         self._planted = planted
-        self._known: OrderedDict[tuple[str, str, str], _Checked] = OrderedDict()
+        self._known: OrderedDict[bytes, _Checked] = OrderedDict()
         self._lock = threading.Lock()
         self._pool = ThreadPoolExecutor(PASSAGES_AT_ONCE, thread_name_prefix="passages")
 
@@ -67,44 +78,54 @@ class PassageCheck:
         """End the threads, after the checks under way, which their budgets bound."""
         self._pool.shutdown(cancel_futures=True)
 
+    def ahead(self, passage: Passage) -> None:
+        """Check a passage that nobody has asked for, unless it is known.
+
+        What is dropped is not kept: the first question that meets it checks it again, and tells the document's owner.
+        """
+        key = _key(passage)
+        with self._lock:
+            if key in self._known:
+                return
+        ((checked, _),) = self._checked([passage])
+        if not checked.failed and not checked.dropped_by:
+            self._keep(key, checked)
+
+    @property
+    def room(self) -> int:
+        """How many more passages' verdicts could be kept without forgetting any."""
+        with self._lock:
+            return KEPT - len(self._known)
+
     def _all_checked(self, passages: Sequence[Passage], trace: Trace) -> list[_Checked]:
         """What is known of each passage; those that are new are checked side by side."""
-        keys = [(p.passage_id, p.title, p.section) for p in passages]
-        found: dict[tuple[str, str, str], _Checked] = {}
+        keys = [_key(p) for p in passages]
+        found: dict[bytes, _Checked] = {}
         with self._lock:
             for key in keys:
                 if key in self._known:
                     self._known.move_to_end(key)
                     found[key] = self._known[key]
         fresh = {key: p for key, p in zip(keys, passages, strict=True) if key not in found}
-        for key, (checked, runs) in zip(fresh, self._pool.map(self._check, fresh.values()), strict=True):
-            for name, run in runs:
-                trace.ran(name, run)
+        for (key, passage), (checked, runs) in zip(fresh.items(), self._checked(list(fresh.values())), strict=True):
+            for guard, run in zip(self._guards, runs, strict=False):  # a guard that says no is the last
+                trace.ran(guard.name, run)
+                if run.verdict.action == "drop":
+                    self._tell(passage, run.verdict.rule)
             found[key] = checked
-            if not any(v.rule == GUARD_ERROR for v in checked.verdicts):  # a failure is no verdict on the passage
+            if not checked.failed:
                 self._keep(key, checked)
         return [found[key] for key in keys]
 
-    def _keep(self, key: tuple[str, str, str], checked: _Checked) -> None:
+    def _keep(self, key: bytes, checked: _Checked) -> None:
         with self._lock:
-            self._known[key] = checked
+            self._known[key] = _CLEAN if checked == _CLEAN else checked
             if len(self._known) > KEPT:
                 self._known.popitem(last=False)
 
-    def _check(self, passage: Passage) -> tuple[_Checked, list[tuple[str, GuardRun]]]:
-        text, verdicts, runs = passage.text, [], []
-        for guard in self._guards:
-            run = run_guard(guard, text, (replace(passage, text=text),))
-            runs.append((guard.name, run))
-            verdict = run.verdict
-            if verdict.action != "allow":
-                verdicts.append(replace(verdict, text=""))
-            if verdict.action == "drop":
-                self._tell(passage, verdict.rule)
-            if not verdict.allowed:
-                break
-            text = verdict.text
-        return _Checked(None if text == passage.text else text, tuple(verdicts)), runs
+    def _checked(self, passages: Sequence[Passage]) -> list[tuple[_Checked, list[GuardRun]]]:
+        all_runs = run_beside(self._guards, passages, self._pool)
+        return [(_verdict(passage.text, runs), runs) for passage, runs in zip(passages, all_runs, strict=True)]
 
     def _tell(self, passage: Passage, rule: str) -> None:
         """A report that fails changes no verdict, and is logged by the passage's id."""
@@ -114,6 +135,20 @@ class PassageCheck:
             self._planted(passage, rule)
         except AssistantError as error:
             log.error("passage %s: its owner was not told (%s)", passage.passage_id, type(error).__name__)
+
+
+def _key(passage: Passage) -> bytes:
+    """What the guards read of a passage, its title and section too."""
+    read = "\0".join((passage.passage_id, passage.title, passage.section))
+    return hashlib.blake2b(read.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+
+def _verdict(text: str, runs: Sequence[GuardRun]) -> _Checked:
+    verdicts = [run.verdict for run in runs]
+    left = next((v.text for v in reversed(verdicts) if v.allowed), text)
+    return _Checked(
+        None if left == text else left, tuple(replace(v, text="") for v in verdicts if v.action != "allow")
+    )
 
 
 class Rails:

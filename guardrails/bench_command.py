@@ -31,7 +31,7 @@ from typing import Any
 from core.records import Passage
 from core.settings import load_settings
 from guardrails.check_command import NO_TEMPLATE
-from guardrails.guard import PASSAGES_AT_ONCE, Guard, run_guard
+from guardrails.guard import PASSAGES_AT_ONCE, Guard, GuardRun, run_beside, run_guard
 from guardrails.measures import percentile
 from guardrails.nemo import NemoStage
 from guardrails.policy import NemoPolicy, load_policy
@@ -110,9 +110,13 @@ def _measured(stage: NemoStage, through: str, rails: Sequence[Guard], rounds: in
     for turn, texts in enumerate(_rounds(stage, rounds + 2)):
         in_round: dict[str, float] = defaultdict(float)
         began, cpu = time.perf_counter(), time.process_time()
-        for runs in beside.map(lambda one: _through(rails, one), texts):
-            for name, ms in runs:
-                in_round[name] += ms / (PASSAGES_AT_ONCE if len(texts) > 1 else 1)
+        if stage == "passage":
+            all_runs = run_beside(rails, [passage for one in texts for passage in one.passages], beside)
+        else:
+            all_runs = [_through(rails, one) for one in texts]
+        for runs in all_runs:
+            for rail, ran in zip(rails, runs, strict=False):  # a rail that says no is the last
+                in_round[rail.name] += ran.ms
         if turn >= 2:
             spent.append((time.perf_counter() - began) * 1000)
             worked.append((time.process_time() - cpu) * 1000)
@@ -130,12 +134,12 @@ def _measured(stage: NemoStage, through: str, rails: Sequence[Guard], rounds: in
     }
 
 
-def _through(rails: Sequence[Guard], one: _Text) -> list[tuple[str, float]]:
-    """A text through the rails, as far as they let it: each one's name and milliseconds."""
-    text, runs = one.text, []
+def _through(rails: Sequence[Guard], one: _Text) -> list[GuardRun]:
+    """A text through the rails, as far as they let it."""
+    text, runs = one.text, list[GuardRun]()
     for guard in rails:
         ran = run_guard(guard, text, one.passages)
-        runs.append((guard.name, ran.ms))
+        runs.append(ran)
         if not ran.verdict.allowed:
             break
         text = ran.verdict.text

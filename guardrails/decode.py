@@ -26,8 +26,11 @@ _BASE32 = re.compile(r"\b[A-Z2-7]{24,}={0,6}")
 _HEX = re.compile(r"(?:\b|\\x|0x)(?:[0-9a-fA-F]{2}(?:\s|\\x|,\s?0x|:)?){10,}")
 _SPACED = re.compile(r"\b(?:\w[ ._*\-|]{1,2}){7,}\w\b")
 _INTERLEAVED = re.compile(r".(?P<sign>[ ._*|+~-])(?:.(?P=sign)){9,}.", re.DOTALL)
-_SEPARATED = re.compile(r"\w+(?:(?:_+|\n|[ ]?[^\w\s.,;:!?'\"()\[\]{}<>|/@#&%+*=~^$\\-]+[ ]?)[^\W_]+){3,}")
+_SIGNS = r"[^\w\s.,;:!?'\"()\[\]{}<>|/@#&%+*=~^$\\-]+"
+_SEPARATED = re.compile(rf"\w+(?:(?:_+|\n|[ ]?{_SIGNS}[ ]?)[^\W_]+){{3,}}")
 """Words held apart by line ends, underscores or signs such as emoji."""
+_MAY_BE_SEPARATED = re.compile(rf"(?:_|\n|{_SIGNS}[ ]?)[^\W_]+(?:(?:_+|\n|[ ]?{_SIGNS}[ ]?)[^\W_]+){{2}}")
+"""Every match of `_SEPARATED` holds one of these, which begins with a rare character and is looked for much faster."""
 _HELD_APART = re.compile(r"[_\s]+|[^\w\s.,;:!?'\"()/-]+")
 _LEET = str.maketrans("013457@$!|", "oieastasil")
 _MIXED = re.compile(r"\b(?=[A-Za-z]*[013457@$!|])(?=[013457@$!|]*[A-Za-z])[A-Za-z013457@$!|]{3,}")
@@ -90,7 +93,7 @@ def _decoded(text: str) -> Iterator[tuple[str, str]]:
         yield "html_escapes", unescaped
     for match in _INTERLEAVED.finditer(text):
         yield "interleaved", match.group()[::2]
-    if "_" in text or "\n" in text or not text.isascii():
+    if ("_" in text or "\n" in text or not text.isascii()) and _MAY_BE_SEPARATED.search(text):
         for match in _SEPARATED.finditer(text):
             yield "separated_words", _HELD_APART.sub(" ", match.group())
     for match in _SPACED.finditer(text):
@@ -101,7 +104,8 @@ def hidden_html(text: str) -> str:
     """What HTML in the text keeps from a reader's eyes: comments, hidden or invisible elements, alt and title texts."""
     parts = [m.group(1) for m in _COMMENT.finditer(text)]
     parts += [m.group(2) for m in _HIDDEN_STYLE.finditer(text)]
-    parts += [m.group(1) for m in _TITLE.finditer(text)]
+    if "=" in text:
+        parts += [m.group(1) for m in _TITLE.finditer(text)]
     return "\n".join(parts)
 
 

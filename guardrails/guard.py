@@ -10,7 +10,8 @@ import logging
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from concurrent.futures import Executor
+from dataclasses import dataclass, replace
 from typing import Literal, Protocol, get_args
 
 from core.records import Action, Entity, Passage, Verdict
@@ -83,8 +84,27 @@ HANGING = 8
 """Checks of one guard that may run or hang at once; the next one waits within its budget, then fails."""
 
 
-PASSAGES_AT_ONCE = 4
-"""Passages of one question that are checked side by side: the trained judge reads what waits for it in one go."""
+PASSAGES_AT_ONCE = HANGING
+"""Passages that are checked side by side: the trained judge reads what waits for it in one go."""
+
+
+def run_beside(guards: Sequence[Guard], passages: Sequence[Passage], threads: Executor) -> list[list[GuardRun]]:
+    """Each passage through the guards, as far as they let it: its runs in their order, each with its share of the time.
+
+    Guard by guard, and under each guard the passages side by side: rules and a judge's network would only wait for each other.
+    """
+    runs: list[list[GuardRun]] = [[] for _ in passages]
+    left = dict(enumerate(passages))
+    for guard in guards:
+
+        def one(passage: Passage, guard: Guard = guard) -> GuardRun:
+            return run_guard(guard, passage.text, (passage,))
+
+        ran = dict(zip(left, threads.map(one, left.values()), strict=True))
+        for place, run in ran.items():
+            runs[place].append(replace(run, ms=run.ms / len(ran)))
+        left = {n: replace(left[n], text=run.verdict.text) for n, run in ran.items() if run.verdict.allowed}
+    return runs
 
 
 class Budgeted:

@@ -25,6 +25,9 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufff9-\ufffb]")
 _TERMINAL = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
 """What a terminal takes for a colour or a move of its cursor, pasted along with the text."""
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_MAY_BE_INVISIBLE = re.compile(
+    f"[\U000e0000-\U000e007f{ZERO_WIDTH}{BIDI}{JOINERS}\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufff9-\ufffb\ud800-\udfff]"
+)
 _BLANK_LINES = re.compile(r"\n{3,}")
 
 _TEMPLATE_TOKEN = re.compile(
@@ -76,6 +79,8 @@ def _is_binary(text: str) -> bool:
 
 def remove_invisible(text: str) -> str:
     """The text without control, zero-width, direction and tag characters; joiners stay where a script needs them."""
+    if not _MAY_BE_INVISIBLE.search(text):  # nearly every text: one look instead of six
+        return text
     kept = _TERMINAL.sub("", _FLAG.sub(lambda m: m.group()[0], text))
     for pattern in (_TAGS, _INVISIBLE, _JOINER_BESIDE_LATIN, _CONTROL, _SURROGATE):
         kept = pattern.sub("", kept)
@@ -85,14 +90,24 @@ def remove_invisible(text: str) -> str:
 def fold(text: str) -> str:
     """The form that rules look at: NFKC, invisible characters removed, lookalikes as Latin letters, accents off, lower case."""
     if not text.isascii():
-        seen = remove_invisible(unicodedata.normalize("NFKC", text)).translate(_LOOKALIKES)
-        text = _MARKS.sub("", unicodedata.normalize("NFKD", seen)).translate(_QUOTES)
+        seen = _LOOKALIKE.sub(_latin, remove_invisible(unicodedata.normalize("NFKC", text)))
+        text = _QUOTE.sub(_plain_quote, _MARKS.sub("", unicodedata.normalize("NFKD", seen)))
     return _SPACES.sub(" ", _CONTROL.sub("", text)).lower()
 
 
 _SPACES = re.compile(r"[^\S\n]+")
 _MARKS = re.compile("[\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]")
 _QUOTES = str.maketrans("‘’‛′`´“”„‟″«»–—−‐‑", '\'\'\'\'\'\'"""""""-----')
+# Looked for first: str.translate asks its table about every character, and most texts have none of these.
+_LOOKALIKE, _QUOTE = (re.compile(f"[{''.join(map(chr, table))}]") for table in (_LOOKALIKES, _QUOTES))
+
+
+def _latin(match: re.Match[str]) -> str:
+    return match.group().translate(_LOOKALIKES)
+
+
+def _plain_quote(match: re.Match[str]) -> str:
+    return match.group().translate(_QUOTES)
 
 
 def tagged_text(text: str) -> str:

@@ -23,7 +23,7 @@ from core.settings import Settings
 from retrieval.adapters import Adapter
 from retrieval.compile import Compiled, Precision, Run, read_compiled
 from retrieval.preparing import prepare_once
-from retrieval.windows import Logits, Tokens, Window, collate, length_batches, open_tokenizer
+from retrieval.windows import Logits, Tokens, Window, collate, length_batches, open_tokenizer, shape_batches
 
 if TYPE_CHECKING:
     from retrieval.heads import RankerNet, ReaderNet
@@ -80,7 +80,10 @@ class Network:
                 count += len(taken[-1].windows)
         try:
             windows = [window for job in taken for window in job.windows]
-            outputs = read_windows(self._run, windows, most_tokens=TOKENS_A_BATCH, shape_step=SHAPE_STEP)
+            if self.adapter.kind == "guard":
+                outputs = read_sentences(self._run, windows)
+            else:
+                outputs = read_windows(self._run, windows, most_tokens=TOKENS_A_BATCH, shape_step=SHAPE_STEP)
         except Exception as error:  # noqa: BLE001 - every waiting caller gets it, in its own thread
             for job in taken:
                 job.error, job.done = error, True
@@ -103,11 +106,26 @@ def read_windows(
     """
     found: list[tuple[Logits, ...]] = [()] * len(windows)
     for places in length_batches([len(w.ids) for w in windows], most_tokens):
-        outputs = run(*collate([windows[place] for place in places], multiple_of=shape_step))
-        for row, place in enumerate(places):
-            length = len(windows[place].ids)
-            found[place] = tuple(out[row, :length] if out.ndim > 1 else out[row] for out in outputs)
+        _read_batch(run, windows, found, places=places, length=shape_step)
     return found
+
+
+def read_sentences(run: Run, windows: Sequence[Window]) -> list[tuple[Logits, ...]]:
+    """As `read_windows`, for texts most of which are a sentence: each is padded by little, to few shapes."""
+    found: list[tuple[Logits, ...]] = [()] * len(windows)
+    for places, length in shape_batches([len(w.ids) for w in windows], TOKENS_A_BATCH):
+        _read_batch(run, windows, found, places=places, length=length)
+    return found
+
+
+def _read_batch(
+    run: Run, windows: Sequence[Window], found: list[tuple[Logits, ...]], *, places: Sequence[int], length: int
+) -> None:
+    """Read the windows at these places together, padded to a multiple of `length`, and put their outputs in their places."""
+    outputs = run(*collate([windows[place] for place in places], multiple_of=length))
+    for row, place in enumerate(places):
+        end = len(windows[place].ids)
+        found[place] = tuple(out[row, :end] if out.ndim > 1 else out[row] for out in outputs)
 
 
 def open_network(adapter: Adapter, settings: Settings) -> Network:

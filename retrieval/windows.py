@@ -119,6 +119,27 @@ def length_batches(lengths: Sequence[int], most_tokens: int) -> Iterator[list[in
         yield batch
 
 
+SHORT_LENGTHS = (16, 24, 32, 40, 48, 64, 80, 96, 128, 160, 192)
+"""Tokens that single sentences and questions are padded to."""
+GROUPS = (16, 8, 4, 2, 1)
+"""Texts of one length that are read together."""
+
+
+def shape_batches(lengths: Sequence[int], most_tokens: int) -> Iterator[tuple[list[int], int]]:
+    """Places of inputs that are padded to the same one of SHORT_LENGTHS, in GROUPS, and that length; shortest first.
+
+    An engine compiles itself anew for each shape that it meets, which takes longer than reading some sentences: there are few
+    shapes this way, and a short sentence is not padded to the length of a long one beside it.
+    """
+    padded = [next((short for short in SHORT_LENGTHS if length <= short), -(-length // 32) * 32) for length in lengths]
+    for length in sorted(set(padded)):
+        places = [place for place, one in enumerate(padded) if one == length]
+        while places:
+            count = next(n for n in GROUPS if n == 1 or (n <= len(places) and n * length <= most_tokens))
+            yield places[:count], length
+            places = places[count:]
+
+
 def decode(windows: Sequence[Window], outputs: Sequence[tuple[Logits, ...]]) -> list[Reading]:
     """The best span of every passage over its windows, best passage first.
 
