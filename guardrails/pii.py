@@ -20,7 +20,7 @@ import re
 import sys
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -92,19 +92,25 @@ class Recognisers:
             raise SettingsError(
                 f"The policy looks for {', '.join(missing)}, which no recogniser finds: take it out of `entities`, or install what finds it."
             )
+        self.looks_for = frozenset(self._thresholds)
         self._patterned = sorted(self._thresholds.keys() - {"PRIVATE_KEY"})
         self._allow = frozenset(text.casefold() for text in allow)
 
+    def without_names(self) -> Recognisers:
+        """The same, without the network of names."""
+        return Recognisers(self._thresholds, sorted(self._allow), names=None)
+
     def find(self, text: str) -> tuple[Entity, ...]:
         """The entities of a text in order, none overlapping."""
-        found = [e for e in self._raw(text) if text[e.start : e.end].casefold() not in self._allow]
+        found = [e for e in self.raw(text) if text[e.start : e.end].casefold() not in self._allow]
         return joined_addresses(text, _resolved(text, found))
 
     def count(self, text: str) -> dict[str, int]:
         """How many entities of each type a text holds, as a document's record keeps it."""
         return dict(Counter(e.type for e in self.find(text)))
 
-    def _raw(self, text: str) -> list[Entity]:
+    def raw(self, text: str) -> list[Entity]:
+        """All that is found, also what is always allowed, what overlaps, and what is part of something else."""
         found = [Entity("PRIVATE_KEY", m.start(), m.end(), 1.0) for m in _PRIVATE_KEY.finditer(text)]
         found = found if "PRIVATE_KEY" in self._thresholds else []
         for start in range(0, max(1, len(text) - OVERLAP), WINDOW - OVERLAP):
@@ -277,6 +283,13 @@ class PersonalDataPolicy:
         known = self.section.entities.get(entity)
         return known.question if known else "mask"
 
+    def mild(self, entities: Collection[str]) -> bool:
+        """Whether answers allow these entities, or mask them only where they are private, whatever the passages' label and the role."""
+        tables = (*self.section.classifications.values(), *self.section.roles.values())
+        handlings = [table[entity] for entity in entities for table in tables if entity in table]
+        handlings += [self.section.entities[e].answer if e in self.section.entities else "mask" for e in entities]
+        return all(handling in ("allow", "mask_private") for handling in handlings)
+
     def in_answer(self, entity: str, holders: Sequence[Passage]) -> Handling:
         """Handling by entity, by the lowest label of the cited passages that hold the datum, then by role."""
         known = self.section.entities.get(entity)
@@ -322,6 +335,7 @@ class PersonalData:
         self._stage = stage
         self._policy = policy
         self._recognisers = recognisers
+        self._patterns = recognisers.without_names() if stage == "answer" else None
         self._namer = namer
 
     def check(self, text: str, passages: Sequence[Passage] = ()) -> Verdict:
@@ -329,6 +343,8 @@ class PersonalData:
 
         Where one of them is to be blocked, a question is refused and a sentence withheld, masked all the same.
         """
+        if self._patterns and self._nothing_private(self._patterns, text, passages):
+            return Verdict(self.name, "allow", text)
         handled = [(e, self._handling(e, text, passages)) for e in self._recognisers.find(text)]
         masked = tuple(e for e, handling in handled if handling != "allow")
         if not masked:
@@ -346,6 +362,19 @@ class PersonalData:
             score=score,
             entities=masked,
         )
+
+    def _nothing_private(self, patterns: Recognisers, text: str, passages: Sequence[Passage]) -> bool:
+        """Whether nothing in an answer could be masked, whatever the network of names found in it, which is most of the time.
+
+        All that the network finds, and all that the patterns found, is masked at most where a word or a free-mail address says
+        that it is private, and neither stands in the answer or its passages.
+        """
+        if "@" in text or not self._policy.mild(patterns.looks_for & set(KINDS)):
+            return False
+        bodies = (text, *(passage.text for passage in passages))
+        if any(words.search(body) for words in (_PRIVATE_WORDS, _BIRTH_WORDS) for body in bodies):
+            return False
+        return self._policy.mild({entity.type for entity in patterns.raw(text)})
 
     def _named(self, text: str, handled: Sequence[tuple[Entity, Handling]]) -> dict[Entity, str]:
         """The pseudonyms of the entities that the policy pseudonymises."""
@@ -377,10 +406,13 @@ class PersonalData:
 
 
 def _said(words: re.Pattern[str], body: str, at: int, length: int) -> bool:
-    """Whether one of the words stands near the datum, within its line."""
-    before = body[max(0, at - _NEAR) : at].rpartition("\n")[2]
-    after = body[at + length : at + length + _NEAR].partition("\n")[0]
-    return words.search(before) is not None or words.search(after) is not None
+    """Whether one of the words begins near the datum, within its line."""
+    end = at + length
+    first = max(at - _NEAR, body.rfind("\n", 0, at) + 1)
+    line_end = body.find("\n", end, end + _NEAR)
+    last = end + _NEAR if line_end < 0 else line_end
+    starts = (match.start() for match in words.finditer(body))
+    return any(first <= start < at or end <= start < last for start in starts)
 
 
 def mask(text: str, entities: Sequence[Entity], named: Mapping[Entity, str] | None = None) -> str:
