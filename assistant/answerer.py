@@ -13,10 +13,11 @@ from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 
+from assistant.checked_ahead import UnderWay
 from assistant.followup import standalone
 from assistant.form import matter
 from assistant.models import AnswerModel
-from assistant.passage_check import Rails
+from assistant.passage_check import PassageCheck, Rails
 from assistant.prompt import Prompt, build_prompt
 from assistant.refusals import refusal
 from assistant.release import GUARD_ERROR, TOPIC, Release, run_guards
@@ -87,11 +88,17 @@ class Answerer:
         self._rails = Rails(guards)
         self._router = router
         self.model = model
+        self.under_way = UnderWay()
 
     @property
     def guards(self) -> Guards:
         """The guards that the next question passes."""
         return self._rails.guards
+
+    @property
+    def check_passages(self) -> PassageCheck:
+        """Their check of passages, with what it knows already."""
+        return self._rails.check_passages
 
     def use(self, guards: Guards) -> None:
         """Let every question from now on pass these guards; one under way keeps those that it began with."""
@@ -118,6 +125,10 @@ class Answerer:
             BadInput: an unknown filter.
             StoreUnavailable: the Turn could not be stored; nothing was acknowledged.
         """
+        with self.under_way:
+            yield from self._stream(question)
+
+    def _stream(self, question: Question) -> Generator[Event]:
         trace = Trace(question, self._route(question), self.model.name, self._rails)
         with trace.step("history"):
             history = self._history(question, trace)

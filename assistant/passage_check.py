@@ -78,18 +78,19 @@ class PassageCheck:
         """End the threads, after the checks under way, which their budgets bound."""
         self._pool.shutdown(cancel_futures=True)
 
-    def ahead(self, passage: Passage) -> None:
-        """Check a passage that nobody has asked for, unless it is known.
+    def ahead(self, passage: Passage) -> bool:
+        """Check a passage that nobody has asked for; False where it is known already.
 
         What is dropped is not kept: the first question that meets it checks it again, and tells the document's owner.
         """
         key = _key(passage)
         with self._lock:
             if key in self._known:
-                return
+                return False
         ((checked, _),) = self._checked([passage])
         if not checked.failed and not checked.dropped_by:
             self._keep(key, checked)
+        return True
 
     @property
     def room(self) -> int:
@@ -146,9 +147,7 @@ def _key(passage: Passage) -> bytes:
 def _verdict(text: str, runs: Sequence[GuardRun]) -> _Checked:
     verdicts = [run.verdict for run in runs]
     left = next((v.text for v in reversed(verdicts) if v.allowed), text)
-    return _Checked(
-        None if left == text else left, tuple(replace(v, text="") for v in verdicts if v.action != "allow")
-    )
+    return _Checked(None if left == text else left, tuple(replace(v, text="") for v in verdicts if v.action != "allow"))
 
 
 class Rails:

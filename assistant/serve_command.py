@@ -111,12 +111,22 @@ def _run_server(assistant: Assistant, door: socket.socket, accounts: str) -> Non
     assistant.audit.append(actor(), "serve.start", here.url, settings=changed(settings))
     if assistant.reconciler:
         assistant.reconciler.start()
-    with announced(settings.home, here), _judging(assistant):
+    with announced(settings.home, here), _judging(assistant), _checking_ahead(assistant):
         _say(f"\n{accounts}\n{settings.organisation}: {settings.public_url or here.url}\nStop with Ctrl-C.")
         try:
             run_until_stopped(server, door)
         finally:
             assistant.audit.append(actor(), "serve.stop", here.url)
+
+
+@contextmanager
+def _checking_ahead(assistant: Assistant) -> Iterator[None]:
+    """Passages are checked for as long as the block runs, while nobody asks."""
+    from assistant.checked_ahead import CheckedAhead
+
+    with closing(CheckedAhead(assistant.answerer, assistant.catalogue)) as ahead:
+        ahead.start()
+        yield
 
 
 @contextmanager

@@ -163,6 +163,22 @@ class Catalogue:
             answers |= {p.passage_id: p for p, owner in found if owner.readable_by(person)}
         return answers
 
+    def stamp(self) -> tuple[object, ...]:
+        """Another value after every change of a document."""
+        with self._store.read() as connection:
+            return tuple(connection.execute(sa.select(sa.func.count(), sa.func.max(document.c.updated_at))).one())
+
+    def answering(self, today: date) -> list[Key]:
+        """The versions that may answer somebody on that day or later, the newest first."""
+        current = sa.or_(document.c.expires.is_(None), document.c.expires >= today)
+        query = (
+            sa.select(document.c.document_id, document.c.version)
+            .where(document.c.state == "indexed", document.c.status == "approved", current)
+            .order_by(document.c.effective.desc(), document.c.document_id, document.c.version)
+        )
+        with self._store.read() as connection:
+            return [(row.document_id, row.version) for row in connection.execute(query)]
+
     def known_paths(self) -> dict[str, Key]:
         """Path of each document version's file, as last ingested."""
         return {known.path: known.key for known in self.known()}
@@ -261,7 +277,9 @@ class Catalogue:
         query = _with_document().where(where)
         return self._pairs(query if order is None else query.order_by(order))
 
-    def _pairs(self, query: sa.Select[Any], given: Mapping[str, object] | None = None) -> list[tuple[Passage, Document]]:
+    def _pairs(
+        self, query: sa.Select[Any], given: Mapping[str, object] | None = None
+    ) -> list[tuple[Passage, Document]]:
         with self._store.read() as connection:
             rows = connection.execute(query, given or {}).all()
         pairs = []

@@ -316,9 +316,7 @@ def _sparse(terms: Terms) -> Any:
     return qdrant.SparseVector(list(terms), list(terms.values()))
 
 
-def _request(
-    query: Any, admitted: Any, limit: int, params: Any = None, *, with_vector: list[str] | None = None
-) -> Any:
+def _request(query: Any, admitted: Any, limit: int, params: Any = None, *, with_vector: list[str] | None = None) -> Any:
     return qdrant.QueryRequest(
         limit, query=query, filter=admitted, params=params, with_payload=False, with_vector=with_vector or False
     )

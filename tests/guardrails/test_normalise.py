@@ -5,10 +5,14 @@ from __future__ import annotations
 import base64
 import codecs
 import time
+import unicodedata
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from core.errors import BadInput
+from guardrails import decode, normalise
 from guardrails.decode import hidden_html, views
 from guardrails.normalise import clean_question, fold, neutralise, tagged_text
 
@@ -120,3 +124,24 @@ def test_template_tokens_become_literal_text(token: str) -> None:
 def test_ordinary_brackets_are_left_alone() -> None:
     text = "If a < b and b > c, see [1] and <name> in | tables |."
     assert neutralise(text) == text
+
+
+ODD = st.text(st.sampled_from("abz _\n-\u00b7\u2022\U0001f600\u2026\u2019\u2013\u0451\u03b1\u043e\u200d\u200b\u00ad\U000e0041\U0001f3f4\U000e0067\U000e007f\u0301\u00e9\u6f22\x01\ufeff\u0628\u200c|."), max_size=40)  # fmt: skip
+
+
+@given(text=ODD)
+def test_what_is_looked_for_first_changes_no_form(text: str) -> None:
+    kept = normalise._FLAG.sub(lambda m: m.group()[0], text)
+    for pattern in (normalise._TAGS, normalise._INVISIBLE, normalise._JOINER_BESIDE_LATIN, normalise._CONTROL):
+        kept = pattern.sub("", kept)
+    assert normalise.remove_invisible(text) == kept
+    composed = normalise.remove_invisible(unicodedata.normalize("NFKC", text)).translate(normalise._LOOKALIKES)
+    bare = normalise._MARKS.sub("", unicodedata.normalize("NFKD", composed)).translate(normalise._QUOTES)
+    if not text.isascii():
+        assert normalise.fold(text) == normalise._SPACES.sub(" ", normalise._CONTROL.sub("", bare)).lower()
+
+
+@given(text=ODD)
+def test_words_held_apart_are_not_passed_over(text: str) -> None:
+    if decode._SEPARATED.search(text):
+        assert decode._MAY_BE_SEPARATED.search(text)

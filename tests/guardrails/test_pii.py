@@ -11,7 +11,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from core.records import Classification, Entity
-from guardrails.pii import PersonalData, PersonalDataPolicy, Recognisers, mask
+from guardrails.ner import Found, Names
+from guardrails.pii import PersonalData, PersonalDataPolicy, Recognisers, chat_thresholds, mask
+from guardrails.policy import load_policy
 from tests.guardrails.passages import passage
 
 FOUND = [
@@ -230,6 +232,83 @@ def test_answer_never_shows_bank_and_identity_numbers_or_secrets(recognisers: Re
     verdict = guard("answer", recognisers).check(text, [passage(text, classification="restricted")])
     assert verdict.text == "The IBAN is <IBAN> and the key <SECRET>."
     assert [e.type for e in verdict.entities] == ["IBAN_CODE", "API_KEY"]
+
+
+class NoNetwork:
+    """A recogniser of names that must not be asked."""
+
+    def find(self, text: str) -> list[Found]:
+        raise AssertionError(f"The network read {len(text)} characters.")
+
+
+class Greedy:
+    """A recogniser of names that takes all it is shown for an address."""
+
+    def find(self, text: str) -> list[Found]:
+        return [Found("STREET_ADDRESS", 0, len(text), 1.0)]
+
+
+PLAIN_ANSWER = "Employees have 27 days of leave a year, says Nora Whitcombe of 12 Quayside Lofts."
+
+
+def answering(names: Names, policy: PersonalDataPolicy | None = None) -> PersonalData:
+    policy = policy or PersonalDataPolicy()
+    return PersonalData("answer", policy, Recognisers(chat_thresholds(policy.section), names=names))
+
+
+def test_the_network_does_not_read_an_answer_in_which_nothing_could_be_masked() -> None:
+    verdict = answering(NoNetwork()).check(PLAIN_ANSWER, [passage(PLAIN_ANSWER)])
+    assert (verdict.action, verdict.text) == ("allow", PLAIN_ANSWER)
+    assert answering(Greedy()).check(PLAIN_ANSWER, [passage(PLAIN_ANSWER)]).action == "allow"
+
+
+@pytest.mark.parametrize(
+    ("answer", "source"),
+    [
+        (PLAIN_ANSWER, f"{PLAIN_ANSWER} That is her home address."),
+        (f"{PLAIN_ANSWER} Her home address.", PLAIN_ANSWER),
+        (f"{PLAIN_ANSWER} born there", PLAIN_ANSWER),
+        (f"{PLAIN_ANSWER} nora@gmail.com", PLAIN_ANSWER),
+        (f"{PLAIN_ANSWER} GB82 WEST 1234 5698 7654 32", PLAIN_ANSWER),
+    ],
+)
+def test_the_network_reads_an_answer_that_may_be_private(answer: str, source: str) -> None:
+    with pytest.raises(AssertionError):
+        answering(NoNetwork()).check(answer, [passage(source)])
+
+
+@pytest.mark.parametrize("where", ["entities", "classifications", "roles"])
+def test_the_network_reads_every_answer_where_the_policy_masks_what_it_finds(where: str) -> None:
+    section = load_policy().personal_data
+    changes: dict[str, object] = {
+        "entities": section.entities | {"PERSON": section.entities["PERSON"].model_copy(update={"answer": "mask"})},
+        "classifications": {"internal": {"PERSON": "mask"}},
+        "roles": {"employee": {"PERSON": "block"}},
+    }
+    policy = PersonalDataPolicy(section.model_copy(update={where: changes[where]}))
+    with pytest.raises(AssertionError):
+        answering(NoNetwork(), policy).check(PLAIN_ANSWER, [passage(PLAIN_ANSWER)])
+
+
+def test_a_private_word_counts_whole_and_within_its_line() -> None:
+    number = "0117 496 0440"
+    far = "x" * 200
+    for source, masked in (
+        (f"home phone {number}", True),
+        (f"{number}, private", True),
+        (f"home phone\n{number}", False),
+        (f"home phone {far} {number}", False),
+        (f"compari{'son ' + 'y' * 115} {number}", False),  # "son" is no word of its own there
+    ):
+        verdict = answering(NoNames()).check(f"The number is {number}.", [passage(source)])
+        assert (verdict.action == "mask") == masked, source
+
+
+class NoNames:
+    """A recogniser that finds no names."""
+
+    def find(self, text: str) -> list[Found]:
+        return []
 
 
 def test_mask_replaces_spans_in_any_order() -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from core.records import Passage, Verdict
 from core.settings import Settings
-from guardrails.guard import run_guard
+from guardrails.guard import run_beside, run_guard
 from guardrails.policy import read_policy
 from guardrails.rails import build_guards
 from tests.guardrails.passages import passage
@@ -89,3 +90,19 @@ def test_question_loses_the_names_that_the_policy_masks_and_keeps_the_others(pol
         if guard.name == "personal_data_question"
     ]
     assert run_guard(personal, ASKED).verdict.text == left
+
+
+def test_passages_go_through_the_guards_side_by_side_each_as_far_as_it_is_let() -> None:
+    class Marks:
+        name = "marks"
+
+        def check(self, text: str, passages: Sequence[Passage] = ()) -> Verdict:
+            assert [p.text for p in passages] == [text]  # the passage as the guard before left it
+            if "stop" in text:
+                return Verdict(self.name, "drop", text, rule="stop")
+            return Verdict(self.name, "mask", f"{text}!", rule="mark")
+
+    with ThreadPoolExecutor(2) as threads:
+        runs = run_beside([Marks(), Marks()], [passage("one"), passage("stop"), passage("two")], threads)
+        assert run_beside([Marks()], [], threads) == []
+    assert [[run.verdict.text for run in each] for each in runs] == [["one!", "one!!"], ["stop"], ["two!", "two!!"]]

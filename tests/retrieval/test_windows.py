@@ -7,7 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retrieval.windows import MAX_QUESTION_TOKENS, build_windows, collate, decode, length_batches, open_tokenizer
+from retrieval.windows import (
+    GROUPS,
+    MAX_QUESTION_TOKENS,
+    SHORT_LENGTHS,
+    build_windows,
+    collate,
+    decode,
+    length_batches,
+    open_tokenizer,
+    shape_batches,
+)
 
 TOKENIZER = open_tokenizer()
 
@@ -58,3 +68,14 @@ def test_length_batches_hold_everything_once_and_stay_small(lengths: list[int]) 
     batches = list(length_batches(lengths, 640))
     assert sorted(place for batch in batches for place in batch) == list(range(len(lengths)))
     assert all(len(batch) * max(lengths[p] for p in batch) <= 640 or len(batch) == 1 for batch in batches)
+
+
+@given(lengths=st.lists(st.integers(1, 320), max_size=60))
+def test_shape_batches_hold_everything_once_in_few_shapes_and_pad_little(lengths: list[int]) -> None:
+    batches = list(shape_batches(lengths, 640))
+    assert sorted(place for places, _ in batches for place in places) == list(range(len(lengths)))
+    for places, length in batches:
+        assert len(places) in GROUPS
+        assert len(places) * length <= 640 or len(places) == 1
+        assert length in SHORT_LENGTHS or length % 32 == 0
+        assert all(length - 32 < lengths[p] <= length for p in places)
