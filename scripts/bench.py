@@ -262,7 +262,11 @@ def page(lines: Sequence[Line]) -> str:
         ]
         own = next(line for line in lines if line["measure"] == name)
         note = "" if _made(lines[0]).startswith(_made(own)) else f"{_made(own)}.\n\n"
-        steps = [{"passages": r["passages"], **r.pop("steps_p50_ms")} for r in rows if "steps_p50_ms" in r]
+        steps = [
+            {"passages": r["passages"], "checked": r.get("checked", ""), **r.pop("steps_p50_ms")}
+            for r in rows
+            if "steps_p50_ms" in r
+        ]
         parts.append(f"## {name[0].upper()}{name[1:]}\n\n{note}{table(rows)}")
         if steps:
             parts.append(f"Median milliseconds of each step:\n\n{table(steps)}")
