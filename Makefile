@@ -1,6 +1,6 @@
 # make run    the assistant with the demo organisation; DOCS=folder for your own documents,
 #             GOVERN=owner=me@x.example,classification=internal,allowed_groups=everyone where they carry no metadata
-# make test   everything that CI runs; `make unit` is the quick part
+# make test   everything that CI runs; `make unit` is the quick part; TESTERS=4 uses as many processes (2)
 # make check  style, types, import contracts, and the house's figures
 # make bench  the README's figures (DATA=folder adds the public data sets)
 # make loop   the whole loop on the demo organisation: flag, review, train, gate, try, promote, roll back (FULL=1 also fine-tunes in full)
@@ -15,17 +15,24 @@ DOCS ?=
 GOVERN ?=
 DATA ?=
 
-.PHONY: run test unit check bench loop vllm clean
+TESTERS ?= 2
+
+.PHONY: run test unit check bench loop vllm system clean
 
 run: $(VENV)/.installed
 	@$(BIN)/python -m assistant serve $(if $(DOCS),--docs "$(DOCS)",--demo)$(if $(GOVERN), --govern "$(GOVERN)")
 
-test: $(VENV)/.installed-dev check vllm
+# What the tests need is made side by side: two environments and system packages.
+test:
+	@$(MAKE) --no-print-directory -j 3 check vllm system
+	@TESTERS=$(TESTERS) scripts/run_tests.sh $(BIN)/python
+
+system:
 	scripts/system_packages.sh chromium postgresql tesseract-ocr
-	$(BIN)/python -m pytest
 
 unit: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -m "not browser and not postgres and not vllm and not slow"
+	$(BIN)/python -m pytest -n $(TESTERS) --dist loadgroup --no-loadscope-reorder \
+	  -m "not browser and not postgres and not vllm and not slow and not timed"
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

@@ -38,6 +38,42 @@ GROUPS = (
 )
 
 
+SHARED = ("tests/vllm", "tests/browser", "tests/demo")
+"""Folders whose tests share servers that take long to start: one process runs all of such a folder."""
+LONGEST = (
+    "tests/vllm",
+    "tests/training/test_workflow.py",
+    "tests/browser",
+    "tests/test_nothing_phones_home.py",
+    "tests/assistant/test_swaps.py",
+    "tests/training/test_dataset.py",
+    "tests/training/test_reader.py",
+    "tests/demo",
+    "tests/training",
+    "tests/eval",
+)
+"""What runs first where several processes run the tests, so that none is left alone with an hour's work at the end."""
+
+
+def group_of(nodeid: str) -> str:
+    """The tests that stay together in one process: those of a file, or of a folder that shares its servers."""
+    file = nodeid.partition("::")[0]
+    return next((folder for folder in SHARED if file.startswith(f"{folder}/")), file)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("dist", "no") != "loadgroup" and not hasattr(config, "workerinput"):
+        return
+
+    def place(item: pytest.Item) -> int:
+        return next((n for n, begins in enumerate(LONGEST) if item.nodeid.startswith(begins)), len(LONGEST))
+
+    items.sort(key=place)
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(group_of(item.nodeid)))
+
+
 ENDED: list[int] = []
 """The exit status, once the session has ended."""
 

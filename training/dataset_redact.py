@@ -9,6 +9,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import lru_cache
 
 from core.records import Entity
 from core.settings import Settings
@@ -22,20 +23,26 @@ from training.dataset_rows import DatasetRow
 
 PERSON = 0.6
 """Least score of a name. The chat leaves names in questions; a set that is kept for years does not."""
+KNOWN = 20_000
+"""Texts of which the redaction remembers what it found."""
 Find = Callable[[str], Sequence[Entity]]
 
 
 class Redaction:
-    """Masks rows. Building one costs about a second; it is safe to use from several threads."""
+    """Masks rows. Building one costs about a second; it is safe to use from several threads.
+
+    Each text is read once: rows share passages, and what holds nothing is the same text after masking.
+    """
 
     def __init__(self, settings: Settings, policy: Policy) -> None:
         section = policy.personal_data
         thresholds = chat_thresholds(section)
         handling = PersonalDataPolicy(section, frozenset(own_domains(settings)))
         names = names_of(settings)
-        self._people = Recognisers(thresholds | {"PERSON": PERSON}, section.allow, names=names).find
+        once = lru_cache(maxsize=KNOWN)
+        self._people: Find = once(Recognisers(thresholds | {"PERSON": PERSON}, section.allow, names=names).find)
         answers = PersonalData("answer", handling, Recognisers(thresholds, section.allow, names=names))
-        self._documents: Find = lambda text: answers.check(text).entities
+        self._documents: Find = once(lambda text: answers.check(text).entities)
 
     def row(self, row: DatasetRow) -> DatasetRow | str:
         """The masked row, or `personal_data_in_answer` or `still_detected`."""

@@ -237,6 +237,7 @@ def test_every_server_down_is_an_error_with_advice_and_the_base_is_still_tried(t
         assert bench.say() == "By the base.", "a person does not wait for the next round"
 
 
+@pytest.mark.timed
 def test_a_slow_first_answer_is_waited_for_by_the_warm_up_and_by_nobody_else(make: Make) -> None:
     bench = make(2, warm_up_s=0.4)
     bench.servers[1].loading.warm_up_s = 0.0

@@ -80,6 +80,7 @@ def test_no_server_is_said_with_advice() -> None:
             served(url).ready()
 
 
+@pytest.mark.timed
 def test_a_server_that_falls_silent_is_given_up() -> None:
     with ScriptedServer(ScriptedModel(["One. Two."], pace_s=3.0)) as server:
         start = time.monotonic()

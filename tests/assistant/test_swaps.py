@@ -236,6 +236,7 @@ def shorten(assistant: Assistant, name: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timed
 def test_rollback_under_load_is_answered_by_the_old_adapter_within_a_second(tmp_path: Path) -> None:
     home = tmp_path / "home"
     folder = reader_folder(home / "adapters", weight=RIGHT)

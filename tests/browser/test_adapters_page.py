@@ -161,6 +161,7 @@ def opened(page: Page, adapter: str) -> None:
     expect(page.locator("#ad-detail h2")).to_have_text(adapter)
 
 
+@pytest.mark.timed
 def test_rollback_from_the_page_under_load_takes_less_than_a_second(people: People, house: House, load: Load) -> None:
     name = house.name("production")
     page = people.open(FIRST, "/adapters")

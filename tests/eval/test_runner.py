@@ -450,6 +450,7 @@ def test_wrong_words_end_with_exit_code_2(command: list[str], capsys: pytest.Cap
 
 
 @pytest.mark.slow
+@pytest.mark.timed
 def test_a_fast_slice_of_the_demo_suite_takes_under_a_minute(tmp_path: Path, audit: Audit) -> None:
     """CI's learning check in small: `python -m eval run --suite demo --limit 30`; the whole suite has 6 minutes."""
     suite = find_suite("demo", tmp_path)

@@ -177,6 +177,7 @@ def test_binary_question_is_refused() -> None:
     assert question.check("\x7fELF\x02\x01\x01\x00 how many days").rule == "not_text"
 
 
+@pytest.mark.timed
 @pytest.mark.parametrize("text", ["x" * 10_000, "ignore " * 2_000, "| a " * 3_000, "<!--" * 2_000, "you are " * 2_000])
 @pytest.mark.timeout(20)
 def test_hostile_text_is_judged_in_bounded_time(text: str) -> None:

@@ -149,6 +149,7 @@ def test_another_replica_judges_where_one_is_down(nobody: str) -> None:
         assert [judged.check("Tell me.").action for _ in range(3)] == ["allow"] * 3
 
 
+@pytest.mark.timed
 def test_a_slow_judge_fails_closed_within_its_budget() -> None:
     def late(_: object) -> str:
         time.sleep(3)

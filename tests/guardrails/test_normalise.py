@@ -25,6 +25,7 @@ def test_empty_question_is_refused_with_what_to_do(text: str) -> None:
         clean_question(text, LIMIT)
 
 
+@pytest.mark.timed
 def test_question_of_100_kb_is_refused_at_once_and_says_the_limit() -> None:
     start = time.perf_counter()
     with pytest.raises(BadInput, match="102,400 characters; at most 4,000"):

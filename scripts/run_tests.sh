@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# The whole test run in two stages: scripts/run_tests.sh .venv/bin/python
+#
+#   side by side   every test that no clock decides, in $TESTERS processes (2)
+#   alone          the tests marked `timed`, one after the other, with the machine to themselves
+#
+# Both stages run also where the first one fails; the last lines say how each ended.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+python="${1:-.venv/bin/python}"
+failed=0
+told=()
+
+stage() {
+  local name="$1" begun=$SECONDS ended=0
+  shift
+  "$python" -m pytest "$@" || ended=$?
+  [ "$ended" -eq 0 ] || failed=1
+  told+=("$(printf '%-14s %s after %d s' "$name" "$([ "$ended" -eq 0 ] && echo passed || echo "FAILED (exit $ended)")" $((SECONDS - begun)))")
+}
+
+# Two threads each on two cores wait for each other: one thread a process.
+OMP_NUM_THREADS=1 stage "side by side" -n "${TESTERS:-2}" --dist loadgroup --no-loadscope-reorder -m "not timed"
+stage "alone" -m timed
+printf '%s\n' "" "${told[@]}"
+exit "$failed"
