@@ -111,7 +111,9 @@ def url(request: pytest.FixtureRequest, home: Path) -> Iterator[str]:
 
 
 @pytest.fixture
-def store(url: str) -> Iterator[Store]:
+def store(url: str, home: Path, migrated: Path) -> Iterator[Store]:
+    if url.startswith("sqlite"):
+        shutil.copy(migrated, home)
     with Store(url) as opened:
         yield opened
 

@@ -43,7 +43,7 @@ def drifted(seed: int, change: Drifted = QUIET) -> set[str]:
         (Drifted(slower=1.6), {"latency_ms"}),
         (Drifted(shorter=0.6), {"answer_chars"}),
     ],
-    ids=lambda value: next(iter(value)) if isinstance(value, set) else "",
+    ids=lambda value: min(value) if isinstance(value, set) else "",
 )
 def test_an_injected_drift_is_found_and_nothing_else(change: Drifted, signals: set[str]) -> None:
     assert drifted(1, change) == signals
