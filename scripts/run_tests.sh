@@ -20,7 +20,7 @@ stage() {
 }
 
 # Two threads each on two cores wait for each other: one thread a process.
-OMP_NUM_THREADS=1 stage "side by side" -n "${TESTERS:-2}" --dist loadgroup --no-loadscope-reorder -m "not timed"
+OMP_NUM_THREADS=1 stage "side by side" -n "${TESTERS:-2}" --dist loadscope --no-loadscope-reorder -m "not timed"
 stage "alone" -m timed
 printf '%s\n' "" "${told[@]}"
 exit "$failed"

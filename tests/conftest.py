@@ -8,6 +8,7 @@ import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -62,17 +63,26 @@ def group_of(nodeid: str) -> str:
     return next((folder for folder in SHARED if file.startswith(f"{folder}/")), file)
 
 
-@pytest.hookimpl(tryfirst=True)
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Hand groups to the processes. pytest-xdist's own marks for groups (3.8) are lost on pytest 9.2: a test's id cannot be changed."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Groups(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return group_of(nodeid)
+
+    return Groups(config, log)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if config.getoption("dist", "no") != "loadgroup" and not hasattr(config, "workerinput"):
+    if not hasattr(config, "workerinput"):
         return
 
     def place(item: pytest.Item) -> int:
         return next((n for n, begins in enumerate(LONGEST) if item.nodeid.startswith(begins)), len(LONGEST))
 
     items.sort(key=place)
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(group_of(item.nodeid)))
 
 
 ENDED: list[int] = []
