@@ -31,7 +31,7 @@ system:
 	scripts/system_packages.sh chromium postgresql tesseract-ocr
 
 unit: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -n $(TESTERS) --dist loadscope --no-loadscope-reorder \
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TESTERS) --dist loadscope --no-loadscope-reorder \
 	  -m "not browser and not postgres and not vllm and not slow and not timed"
 
 check: $(VENV)/.installed-dev

@@ -32,6 +32,8 @@ from retrieval.retriever import Mode
 from tests.conftest import make_person
 from tests.web.serving import served
 
+pytestmark = pytest.mark.slow
+
 SEED = 20261122
 PEOPLE, VERSIONS = 100, 100
 GROUPS = tuple(f"group-{n}" for n in range(8))

@@ -149,6 +149,7 @@ with build(settings, answer_model=ScriptedModel(pace_s=0.002), embedder=HashEmbe
 """
 
 
+@pytest.mark.slow
 def test_no_acknowledged_turn_is_lost_by_kill_9_during_an_answer(furnished: Path, tmp_path: Path) -> None:
     home = tmp_path / "home"
     shutil.copytree(furnished, home)

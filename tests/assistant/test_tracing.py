@@ -119,6 +119,7 @@ def test_a_failed_turn_is_an_error_in_its_trace(make_desk: MakeDesk, collector: 
     assert b"secret" not in b"".join(collector.bodies)
 
 
+@pytest.mark.slow
 def test_a_collector_that_is_down_neither_slows_an_answer_nor_holds_up_the_stop(
     make_desk: MakeDesk, caplog: pytest.LogCaptureFixture
 ) -> None:

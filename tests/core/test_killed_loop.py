@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import random
 import signal
 from collections import Counter
@@ -25,6 +24,7 @@ from core.tables import adapter, adapter_event, feedback, review, review_item, r
 from tests.conftest import GROUPS, make_person
 from tests.core.killed_loop import ACKNOWLEDGED, KILLED, work
 from tests.core.queue import LEAVE, shelve
+from tests.forks import forking
 
 KILLS, SEED = 120, 20261127
 FURTHEST = 90
@@ -46,15 +46,14 @@ def test_kills_lose_nothing_acknowledged_and_the_serving_adapter_verifies(tmp_pa
     home.mkdir(parents=True)
     furnish(home)
     drawn = random.Random(SEED)
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tests.core.killed_loop"])
-    for number in range(KILLS):
-        at = (1, NAMED[number]) if number < len(NAMED) else (drawn.randint(1, FURTHEST),)
-        process = context.Process(target=work, args=(home, SEED + number, *at))
-        process.start()
-        process.join(60)
-        assert process.exitcode == -signal.SIGKILL, f"kill {number}"
-        check(home, lines(home, ACKNOWLEDGED), f"kill {number}")
+    with forking("tests.core.killed_loop") as context:
+        for number in range(KILLS):
+            at = (1, NAMED[number]) if number < len(NAMED) else (drawn.randint(1, FURTHEST),)
+            process = context.Process(target=work, args=(home, SEED + number, *at))
+            process.start()
+            process.join(60)
+            assert process.exitcode == -signal.SIGKILL, f"kill {number}"
+            check(home, lines(home, ACKNOWLEDGED), f"kill {number}")
     counts = Counter(one["act"] for one in lines(home, ACKNOWLEDGED))
     assert set(counts) == ACTS
     assert min(counts.values()) >= 10, counts

@@ -90,6 +90,7 @@ def test_the_demo_suite_has_enough_cases_of_every_kind(demo: Suite) -> None:
     assert all(n >= 12 for n in Counter(case.language for case in demo.cases).values())
 
 
+@pytest.mark.slow
 def test_every_evidence_quote_stands_in_the_converted_document(demo: Suite, read: Read) -> None:
     assert unfounded(demo, read) == {}
 

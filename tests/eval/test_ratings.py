@@ -50,6 +50,7 @@ def ran(home: Path, world: World, suite: Suite, people: People, audit: Audit) ->
     return ours, other
 
 
+@pytest.mark.slow
 def test_two_runs_become_pairs_that_are_rated_and_reported(
     typed: Typed, ran: tuple[Path, Path], tmp_path: Path, people: People, store: Store, audit: Audit
 ) -> None:

@@ -193,6 +193,7 @@ def test_two_evaluations_of_one_world_at_once_are_refused(world: World, suite: S
             pass
 
 
+@pytest.mark.slow
 def test_a_world_that_was_cut_off_is_made_again_and_a_whole_one_is_kept(tmp_path: Path) -> None:
     suite = load_suite(write_suite(tmp_path / "suite", CASES[:1]))
     settings = Settings(home=tmp_path / "home", models=tmp_path / "models", reader="quote", reranker="")

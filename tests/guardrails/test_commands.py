@@ -96,6 +96,7 @@ def test_interval_of_f2_holds_it_and_narrows_with_more_texts() -> None:
     assert f2_interval(np.zeros((0, 3), np.int64)) == (0.0, 0.0)
 
 
+@pytest.mark.slow
 def test_bench_measures_every_rail_of_every_stage_directly_and_through_nemo(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -317,6 +317,7 @@ def test_mask_replaces_spans_in_any_order() -> None:
     assert mask("123 and a@b.c", spans) == "<ID> and <EMAIL>"
 
 
+@pytest.mark.slow
 def test_recognisers_load_neither_torch_nor_transformers_and_leave_them_importable() -> None:
     code = (
         "import sys; from guardrails.pii import Recognisers; Recognisers().find('jane@gmail.com');"

@@ -22,6 +22,8 @@ from retrieval.catalogue import Catalogue
 from retrieval.edge import EdgeIndex
 from tests.retrieval.shelf import governed
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 GOVERN = "owner=me@x.example,classification=internal,allowed_groups=everyone"
 
@@ -151,7 +153,6 @@ def test_while_an_assistant_serves_the_files_go_through_it(home: Path, docs: Pat
     assert not (home / "assistant.db").exists(), "the command leaves the store to the server"
 
 
-@pytest.mark.slow
 def test_plain_folder_is_ingested_with_one_line_and_again_at_once(home: Path, docs: Path) -> None:
     for n in range(5):
         (docs / f"{n}.md").write_text(f"# Rule {n}\n\nThe limit for topic {n} is {n * 100} pounds. Ask ann@x.example.")

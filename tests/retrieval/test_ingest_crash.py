@@ -13,6 +13,8 @@ from retrieval.catalogue import key_of
 from tests.conftest import make_person
 from tests.retrieval.shelf import FailingEmbedder, Power, Shelf, governed
 
+pytestmark = pytest.mark.slow
+
 EMPLOYEE = make_person("emma.employee")
 ROOT = Path(__file__).parents[2]
 

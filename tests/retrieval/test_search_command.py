@@ -23,6 +23,8 @@ from retrieval.retriever import Retriever
 from retrieval.synthetic import build_home
 from tests.conftest import make_person
 
+pytestmark = pytest.mark.slow
+
 FIELDS = ["rank", "document_id", "version", "title", "section", "page", "score", "classification", "owner", "text"]
 GOVERN = "owner=people@kestrelbay.example,classification=internal,allowed_groups=everyone,effective=2025-01-01"
 
@@ -35,7 +37,6 @@ def demo_home(home: Path, store: Store, audit: Audit, people: People, monkeypatc
     return home
 
 
-@pytest.mark.slow
 def test_search_prints_what_that_person_would_be_answered_from(
     demo_home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

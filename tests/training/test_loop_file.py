@@ -72,6 +72,7 @@ def test_no_wording_stands_twice() -> None:
     assert [text for text, count in said.items() if count > 1] == []
 
 
+@pytest.mark.slow
 def test_no_wording_is_near_to_an_evaluation_case(embedder: Embedder) -> None:
     cases = [case.question for case in load_suite(FOLDER.parent / "eval" / "suites" / "demo").cases]
     kept_away = EvaluationQuestions.of(cases, embedder.encode)

@@ -30,6 +30,7 @@ def rows(net_tokenizer: object) -> Iterator[list[Row]]:
     return itertools.repeat([row, row])
 
 
+@pytest.mark.slow
 def test_training_moves_the_encoder_and_reads_what_it_was_taught(tmp_path: Path) -> None:
     torch.manual_seed(1)
     net, tokenizer = new_net()

@@ -5,14 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import resource
 import signal
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
 
 import pytest
@@ -30,8 +28,10 @@ from core.store import Store
 from core.turns import now
 from tests.core.adapters import sealed_folder
 from tests.core.conftest import Server, server
+from tests.forks import forking
 from tests.test_nothing_phones_home import guarded
 from tests.training.queue_home import approve, furnish, store_of
+from tests.training.worker_process import IMPORTED, work
 from training.__main__ import main
 from training.jobs import Job, Jobs
 from training.retraining import decided, due_by_count
@@ -90,13 +90,33 @@ def job_of(home: Path) -> Job:
     return job
 
 
-def command(home: Path, *words: object) -> list[str]:
-    return [sys.executable, "-m", "tests.training.worker_process", str(home.parent / "log"), *map(str, words)]
+@pytest.fixture(scope="module", autouse=True)
+def forks() -> Iterator[None]:
+    with forking(*IMPORTED) as context:
+        FORKS.append(context)
+        yield
+    FORKS.clear()
 
 
-def worked(home: Path, *words: object, **options: object) -> int:
+FORKS: list[ForkServerContext] = []
+
+
+def started(home: Path, point: str = "", **options: float) -> ForkServerProcess:
+    """A worker in a process of its own."""
+    process = FORKS[-1].Process(target=work, args=(home.parent / "log", dict(os.environ), point), kwargs=options)
+    process.start()
+    return process
+
+
+def ended(process: ForkServerProcess) -> int:
     """A worker's exit code, once it has nothing to do any more or has died."""
-    return subprocess.run(command(home, *words), cwd=ROOT, check=False, timeout=PATIENCE, **options).returncode  # type: ignore[call-overload, no-any-return]
+    process.join(PATIENCE)
+    assert process.exitcode is not None, "it took too long"
+    return process.exitcode
+
+
+def worked(home: Path, point: str = "", **options: float) -> int:
+    return ended(started(home, point, **options))
 
 
 def log_of(home: Path) -> list[tuple[int, str]]:
@@ -260,8 +280,8 @@ def test_a_worker_works_on_postgresql_in_a_schema_of_its_own(
 @pytest.mark.timeout(1800)
 def test_two_workers_at_once_do_each_step_once(furnished: Path) -> None:
     asked(furnished, *NO_SUITE)
-    both = [subprocess.Popen(command(furnished), cwd=ROOT) for _ in range(2)]
-    assert [one.wait(PATIENCE) for one in both] == [0, 0]
+    both = [started(furnished) for _ in range(2)]
+    assert [ended(one) for one in both] == [0, 0]
     job = job_of(furnished)
     assert (job.status, job.step, job.fence) == ("failed", "gate", 1)
     assert "The gate could not run" in job.error
@@ -275,14 +295,15 @@ def test_two_workers_at_once_do_each_step_once(furnished: Path) -> None:
 def test_a_worker_that_slept_through_its_lease_finishes_nothing(furnished: Path) -> None:
     """The first is stopped in the middle of training, a second one takes over and finishes; then the first wakes up."""
     asked(furnished, *NO_SUITE)
-    first = subprocess.Popen(command(furnished, "--lease", 4, "--slow", 1), cwd=ROOT)
+    first = started(furnished, lease=4, slow=1)
+    assert first.pid
     try:
         until(lambda: (first.pid, "train step") in log_of(furnished))
-        first.send_signal(signal.SIGSTOP)
-        assert worked(furnished, "--lease", 4) == 0
+        os.kill(first.pid, signal.SIGSTOP)
+        assert worked(furnished, lease=4) == 0
         finished = job_of(furnished)
-        first.send_signal(signal.SIGCONT)
-        assert first.wait(PATIENCE) == 0
+        os.kill(first.pid, signal.SIGCONT)
+        assert ended(first) == 0
     finally:
         first.kill()
     assert job_of(furnished) == finished
@@ -298,12 +319,8 @@ def test_a_worker_that_slept_through_its_lease_finishes_nothing(furnished: Path)
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_a_full_disk_fails_the_job_with_what_to_do_and_the_next_one_goes_on(furnished: Path) -> None:
-    def limited() -> None:
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (900_000, 900_000))
-
     asked(furnished, *NO_SUITE)
-    assert worked(furnished, preexec_fn=limited) == 0
+    assert worked(furnished, disk=900_000) == 0
     job = job_of(furnished)
     assert (job.status, job.step) == ("failed", "train")
     assert "free some space" in job.error
@@ -328,13 +345,13 @@ KILLS = (
 def test_a_kill_at_every_point_loses_nothing_and_the_next_worker_goes_on(furnished: Path) -> None:
     asked(furnished, *NO_SUITE)
     for point in KILLS:
-        assert worked(furnished, point, "--lease", 1) == -signal.SIGKILL, point
+        assert worked(furnished, point, lease=1) == -signal.SIGKILL, point
         with store_of(furnished) as store:
             registry = Registry(store, Audit(store, furnished), home=furnished)
             for record in registry.all():  # nothing is half registered
                 assert registry.verified(record.adapter_id).sha256 == record.sha256
         assert job_of(furnished).status == "running", point
-    assert worked(furnished, "--lease", 1) == 0
+    assert worked(furnished, lease=1) == 0
     job = job_of(furnished)
     assert (job.status, job.step) == ("failed", "gate")
     assert job.fence == len(KILLS) + 1
@@ -361,8 +378,8 @@ def test_a_retraining_goes_from_approved_items_to_a_person_who_approves(
     for name, value in given.items():
         monkeypatch.setenv(f"ASSISTANT_RETRAIN_{name}", value)
     for point in ("gate made", "approval made"):
-        assert worked(furnished, point, "--lease", 1) == -signal.SIGKILL, job_of(furnished)
-    assert worked(furnished, "--lease", 1) == 0
+        assert worked(furnished, point, lease=1) == -signal.SIGKILL, job_of(furnished)
+    assert worked(furnished, lease=1) == 0
     job = job_of(furnished)
     assert (job.status, job.error, job.trigger) == ("waiting", "", "count")
     adapter_id = job.results["register"]["adapter"]

@@ -50,6 +50,7 @@ def test_everybody_lists_what_they_may_read(site: Site) -> None:
         assert names(client.get("/documents?manage=true").json()) == {"hr-leave", "hr-pay"}
 
 
+@pytest.mark.slow
 def test_an_upload_waits_as_a_draft_until_it_is_approved_and_leaves_when_it_is_deleted(own_site: SiteMaker) -> None:
     with own_site() as site, site.keyed("sam.support", "documents") as support:
         done = support.post("/documents", files={"file": ("printers.md", TEXT)}, data={"metadata": json.dumps(GIVEN)})
@@ -150,6 +151,7 @@ def test_a_thumb_and_a_flag_are_kept_on_ones_own_answers_only(site: Site) -> Non
     assert [f.kind for f in site.assistant.turns.feedback_on([turn_id])] == ["flag", "up"]
 
 
+@pytest.mark.slow
 def test_a_person_exports_and_deletes_their_own_conversations_and_no_others(own_site: SiteMaker) -> None:
     with own_site() as site:
         mine, other = ask(site, "emma.employee"), ask(site, "hana.hr")
@@ -234,6 +236,7 @@ def test_a_rail_that_fails_is_named_on_the_turn_and_to_the_operator(own_site: Si
     assert 'assistant_turns_total{reason="guard_error",status="failed"} 3.0' in text
 
 
+@pytest.mark.slow
 def test_metrics_say_what_documents_there_are_and_count_files_however_they_came(own_site: SiteMaker) -> None:
     with own_site() as site, site.keyed("ada.admin", "metrics", "documents") as client:
         uploaded = {"files": {"file": ("printers.md", TEXT)}, "data": {"metadata": json.dumps(GIVEN)}}

@@ -19,6 +19,8 @@ from core.store import Store
 from core.tables import audit as audit_table
 from tests.conftest import make_person
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -178,7 +180,6 @@ def test_a_light_command_imports_none_of_the_heavy_libraries() -> None:
     assert done.stdout.splitlines()[-1] == "[]"
 
 
-@pytest.mark.slow
 def test_serve_starts_is_found_by_commands_refuses_a_second_and_stops_cleanly(home: Path, tmp_path: Path) -> None:
     documents = tmp_path / "documents"
     documents.mkdir()

@@ -17,6 +17,8 @@ from core.settings import Settings
 from tests.assistant.test_holding import register, roll_out
 from tests.web.conftest import TOKEN, Site, running_site
 
+pytestmark = pytest.mark.slow
+
 
 @contextmanager
 def served_site(home: Path, *, loads: bool = True) -> Iterator[tuple[Site, ScriptedServer]]:

@@ -20,6 +20,8 @@ from tests.web.conftest import SiteMaker
 from tests.web.serving import free_port
 from tests.web.test_api import ask
 
+pytestmark = pytest.mark.slow
+
 READY = {"status": "ready", "store": "ok", "index": "ok", "model": "ok", "guards": "ok"}
 
 
