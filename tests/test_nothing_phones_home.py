@@ -23,7 +23,7 @@ ALONE = (
     shutil.which("unshare") is not None
     and subprocess.run([*OWN_NETWORK, "true"], capture_output=True, check=False).returncode == 0
 )
-KEPT = ("PATH", "LANG", "LD_LIBRARY_PATH", "TMPDIR", "PYTHONWARNINGS")
+KEPT = ("PATH", "LANG", "LD_LIBRARY_PATH", "TMPDIR", "PYTHONWARNINGS", "OMP_NUM_THREADS")
 """The rest of the environment goes: a test run's own switches (CI, DO_NOT_TRACK) must not do the product's work."""
 
 
