@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from core.errors import BadInput, IndexUnavailable
 from retrieval.access import AccessFilter, AnyOf, AtLeast, AtMost, Condition, Equals, document_filter
 from retrieval.bm25 import Bm25, Terms
+from retrieval.copying import copy_data
 from retrieval.index import (
     BOOL_FIELDS,
     DENSE,
@@ -141,7 +142,8 @@ class EdgeIndex:
         require_empty(folder)
         with self._upkeep, self._writing, _engine(self._folder):
             self._opened().flush()
-            shutil.copytree(self._folder, folder, ignore=shutil.ignore_patterns("lock"), dirs_exist_ok=True)
+            without = shutil.ignore_patterns("lock")
+            shutil.copytree(self._folder, folder, ignore=without, copy_function=copy_data, dirs_exist_ok=True)
 
     def close(self) -> None:
         with self._upkeep, self._writing:

@@ -16,6 +16,7 @@ from assistant.models import AnswerModel
 from assistant.scripted import Script, ScriptedModel
 from core.records import Answer, Passage, Principal, Question, Turn, Verdict
 from core.settings import Settings
+from retrieval.copying import copy_data
 from retrieval.embed import HashEmbedder
 from tests.conftest import GROUPS, make_person
 
@@ -116,7 +117,7 @@ def furnished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def make_desk(furnished: Path, tmp_path: Path) -> Iterator[MakeDesk]:
     """Builds a desk: `make_desk(scripts, says=another_model, **settings)`."""
     home = tmp_path / "home"
-    shutil.copytree(furnished, home)
+    shutil.copytree(furnished, home, copy_function=copy_data)
     with ExitStack() as stack:
 
         def make(scripts: Sequence[Script] = (), *, says: AnswerModel | None = None, **settings: object) -> Desk:

@@ -22,6 +22,7 @@ from core.records import Question
 from core.settings import Settings
 from core.tables import turn as turn_table
 from guardrails.rails import Guards
+from retrieval.copying import copy_data
 from retrieval.embed import HashEmbedder
 from tests.assistant.conftest import BrokenGuard, MakeDesk, finished, shown
 
@@ -152,7 +153,7 @@ with build(settings, answer_model=ScriptedModel(pace_s=0.002), embedder=HashEmbe
 @pytest.mark.slow
 def test_no_acknowledged_turn_is_lost_by_kill_9_during_an_answer(furnished: Path, tmp_path: Path) -> None:
     home = tmp_path / "home"
-    shutil.copytree(furnished, home)
+    shutil.copytree(furnished, home, copy_function=copy_data)
     root = Path(__file__).parents[2]
     acknowledged: list[str] = []
     for answers in (1, 3):

@@ -136,6 +136,7 @@ def test_every_access_group_asks_a_cleared_and_an_uncleared_person(demo: Suite) 
     assert {group for group, expects in groups.items() if expects != {"answer", "refuse"}} == set()
 
 
+@pytest.mark.slow
 def test_every_leak_that_an_access_case_looks_for_is_the_hidden_documents_alone(
     demo: Suite, governed: dict[str, Governance], read: Read
 ) -> None:

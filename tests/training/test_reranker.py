@@ -113,6 +113,7 @@ def test_group_has_the_right_pair_first_and_no_more_than_four() -> None:
     assert group_of(tokenizer, Mined("s", QUESTION, ("", OFFICE), None, ()), 128, random.Random(1)) is None
 
 
+@pytest.mark.slow
 def test_training_puts_the_answering_passage_first(tmp_path: Path) -> None:
     torch.manual_seed(1)
     net = new_net()
@@ -151,6 +152,7 @@ def test_unjudged_groups_teach_order_and_not_answerability() -> None:
     assert judged[1] > judged[0] + 0.1
 
 
+@pytest.mark.slow
 def test_adapter_cut_at_full_rank_gives_the_fine_tuned_logits() -> None:
     torch.manual_seed(2)
     full = new_net()

@@ -428,6 +428,7 @@ def test_who_asks_by_hand_may_name_another_suite_and_thresholds_than_the_setting
     assert job.details["gate"] == ["--suite", "demo", "--policy", str(Path("own.yaml").resolve())]
 
 
+@pytest.mark.slow
 def test_a_worker_does_not_start_before_a_gate_that_cannot_decide(here: Opened, tmp_path: Path) -> None:
     from training.retraining import require_gate
     from training.workflow import Worker
