@@ -1,6 +1,6 @@
 # make run    the assistant with the demo organisation; DOCS=folder for your own documents,
 #             GOVERN=owner=me@x.example,classification=internal,allowed_groups=everyone where they carry no metadata
-# make test   everything that CI runs; `make unit` is the quick part; TESTERS=4 uses as many processes (2)
+# make test   everything that CI runs; `make unit` is the quick part; TESTERS=2 runs in two processes
 # make check  style, types, import contracts, and the house's figures
 # make bench  the README's figures (DATA=folder adds the public data sets)
 # make loop   the whole loop on the demo organisation: flag, review, train, gate, try, promote, roll back (FULL=1 also fine-tunes in full)
@@ -15,7 +15,7 @@ DOCS ?=
 GOVERN ?=
 DATA ?=
 
-TESTERS ?= 2
+TESTERS ?= 1
 
 .PHONY: run test unit check bench loop vllm system clean
 
@@ -31,7 +31,7 @@ system:
 	scripts/system_packages.sh chromium postgresql tesseract-ocr
 
 unit: $(VENV)/.installed-dev
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(TESTERS) --dist loadscope --no-loadscope-reorder \
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder \
 	  -m "not browser and not postgres and not vllm and not slow and not timed"
 
 check: $(VENV)/.installed-dev

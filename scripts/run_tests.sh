@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
-# The whole test run in two stages: scripts/run_tests.sh .venv/bin/python
+# The whole test run: scripts/run_tests.sh .venv/bin/python
 #
-#   side by side   every test that no clock decides, in $TESTERS processes (2)
+# One after the other, or with TESTERS=2 and more in two stages:
+#
+#   side by side   every test that no clock decides, in $TESTERS processes
 #   alone          the tests marked `timed`, one after the other, with the machine to themselves
 #
 # Both stages run also where the first one fails; the last lines say how each ended.
@@ -19,8 +21,11 @@ stage() {
   told+=("$(printf '%-14s %s after %d s' "$name" "$([ "$ended" -eq 0 ] && echo passed || echo "FAILED (exit $ended)")" $((SECONDS - begun)))")
 }
 
+if [ "${TESTERS:-1}" -eq 1 ]; then
+  exec "$python" -m pytest
+fi
 # Two threads each on two cores wait for each other: one thread a process.
-OMP_NUM_THREADS=1 stage "side by side" -n "${TESTERS:-2}" --dist loadscope --no-loadscope-reorder -m "not timed"
+OMP_NUM_THREADS=1 stage "side by side" -n "$TESTERS" --dist loadscope --no-loadscope-reorder -m "not timed"
 stage "alone" -m timed
 printf '%s\n' "" "${told[@]}"
 exit "$failed"
