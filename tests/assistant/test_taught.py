@@ -52,7 +52,7 @@ def first(model: EmbeddedReader, question: str, passages: Sequence[Passage], ada
 def test_taught_question_is_read_by_the_adapter_and_another_by_the_shipped_reader(contrary: EmbeddedReader) -> None:
     given = [PARKING, LEAVE]
     assert "25 days" in first(contrary, TAUGHT, given, DEFAULT)
-    assert "intranet" in first(contrary, TAUGHT, given)
+    assert "25 days" not in first(contrary, TAUGHT, given)
     assert first(contrary, ELSEWHERE, given) == first(contrary, ELSEWHERE, given, DEFAULT)
 
 
