@@ -61,6 +61,7 @@ def test_adapter_cut_from_full_weights_gives_the_same_logits_at_full_rank() -> N
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 def test_command_trains_cuts_recovers_scores_and_resumes(reading_folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     arguments = ["reader", "--data", str(reading_folder), "--out", str(out), "--examples", "32", "--recovery", "32"]

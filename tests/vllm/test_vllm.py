@@ -109,6 +109,7 @@ def test_a_model_that_the_server_does_not_have_is_said(
     assert "correct MODEL" in caplog.text
 
 
+@pytest.mark.timed  # the model ends by itself after 4,096 tokens, which a busy machine lets it reach first
 def test_a_server_killed_mid_answer_is_said_and_the_turn_stored(
     tmp_path: Path, make_desk: MakeDesk, caplog: pytest.LogCaptureFixture
 ) -> None:
