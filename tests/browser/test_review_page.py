@@ -124,8 +124,9 @@ def said(page: Page, words: str) -> None:
     """Wait for a message, and close it."""
     toast = page.locator(".toast-body", has_text=words)
     expect(toast.last).to_be_visible()
-    for close in page.locator(".toast-close").all():
-        close.click()
+    page.evaluate(
+        "document.querySelectorAll('.toast-close').forEach(close => close.click())"
+    )  # some close by themselves
     expect(toast).to_have_count(0)
 
 
