@@ -29,7 +29,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -122,9 +122,8 @@ def run(args: argparse.Namespace) -> int:
         with opened(home) as assistant:
             for passage in found:
                 assistant.answerer.check_passages.ahead(passage)
-            asked = itertools.cycle(questions)
-            one_by_one(assistant, asked, WARM_UP)
-            timed = one_by_one(assistant, asked, args.count)
+            one_by_one(assistant, asked(questions, 0, WARM_UP))
+            timed = one_by_one(assistant, asked(questions, WARM_UP, args.count))
             _say(args, {"measure": "answer path", "passages": passages, "checked": "ahead", **summary(timed)})
             for users in args.users:
                 _say(
@@ -173,32 +172,26 @@ def read_questions(paths: Sequence[Path]) -> list[str]:
 def first_seen(home: Path, questions: Sequence[str], count: int) -> tuple[list[Timed], list[Passage]]:
     """The times of questions whose passages nobody has asked for before, and the passages that they and the warm-up find."""
     with opened(home) as assistant:
-        asked = itertools.cycle(questions)
-        one_by_one(assistant, asked, WARM_UP)
-        timed = one_by_one(assistant, asked, count)
+        one_by_one(assistant, asked(questions, 0, WARM_UP))
+        timed = one_by_one(assistant, asked(questions, WARM_UP, count))
         limit = assistant.settings.retrieve_limit
         found: dict[str, Passage] = {}
-        for question, person in _asked(questions, count):
+        for question, person in (*asked(questions, 0, WARM_UP), *asked(questions, WARM_UP, count)):
             for passage in assistant.retriever.retrieve(matter(question), person, limit=limit).passages:
                 found.setdefault(passage.passage_id, passage)
     return timed, list(found.values())
 
 
-def _asked(questions: Sequence[str], count: int) -> Iterator[tuple[str, Principal]]:
-    """Who asks what, as `one_by_one` has it for the warm-up and then for the questions timed."""
-    first = zip(itertools.islice(itertools.cycle(questions), WARM_UP), itertools.cycle(PEOPLE), strict=False)
-    then = zip(
-        itertools.islice(itertools.cycle(questions), WARM_UP, WARM_UP + count), itertools.cycle(PEOPLE), strict=False
+def asked(questions: Sequence[str], start: int, count: int) -> Iterator[tuple[str, Principal]]:
+    """So many questions, from one of them on, each with who asks it; after the last one the first."""
+    return zip(
+        itertools.islice(itertools.cycle(questions), start, start + count), itertools.cycle(PEOPLE), strict=False
     )
-    return itertools.chain(first, then)
 
 
-def one_by_one(assistant: Assistant, questions: Iterator[str], count: int) -> list[Timed]:
+def one_by_one(assistant: Assistant, pairs: Iterable[tuple[str, Principal]]) -> list[Timed]:
     """One user, one question after the other."""
-    people = itertools.cycle(PEOPLE)
-    return [
-        Timed(dict(assistant.answerer.answer(Question(next(questions), next(people))).timings_ms)) for _ in range(count)
-    ]
+    return [Timed(dict(assistant.answerer.answer(Question(question, person)).timings_ms)) for question, person in pairs]
 
 
 def summary(timed: Sequence[Timed]) -> dict[str, Any]:

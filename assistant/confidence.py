@@ -49,8 +49,8 @@ def signals(
     margin: float | None = None,
 ) -> dict[str, float]:
     """By the names of WEIGHTS: cosine of the best part, share of the question's words in its passage, the retriever's evidence,
-    and the entropy of the chances, in nats, the rows of one table being one part: which of them answers is asked back. `margin` is what a reader adds to them: how far all its
-    spans together lie above "no answer"."""
+    and the entropy of the chances, in nats, the rows of one table being one part: which of them answers is asked back. `margin` is
+    what a reader adds to them: how far all its spans together lie above "no answer"."""
     best = scored[0]
     passage = passages[best.passage]
     asked = set(content_words(glossary.plain(question)))

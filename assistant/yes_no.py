@@ -47,11 +47,12 @@ _HEDGED = re.compile(
     r"\b(?:if|when|where|usually|normally|in some cases|some|might|may (?:need|have|be able)|depend\w*|should|wenn|falls|manche|cuando|si|algun\w+)\b",
     re.IGNORECASE,
 )
-_SAYS: Mapping[Language, tuple[str, str, str]] = {
+LEADS: Mapping[Language, tuple[str, str, str]] = {
     "en": ("Yes.", "No.", "Under conditions."),
     "es": ("Sí.", "No.", "Con condiciones."),
     "de": ("Ja.", "Nein.", "Unter Bedingungen."),
 }
+"""`guardrails/grounding.py` knows them too: they stand in no passage."""
 
 
 def asks_yes_or_no(question: str) -> bool:
@@ -66,7 +67,7 @@ def lead_of(question: str, unit: Unit, language: Language) -> str:
     asked, said = set(content_words(question)), set(content_words(unit.said))
     if not asked or len(asked & said) < LEAST_SHARED * len(asked):
         return ""
-    yes, no, maybe = _SAYS[language]
+    yes, no, maybe = LEADS[language]
     if _DUTY.search(question):
         plain = _DUTY.search(unit.said) and not _CONDITION.search(unit.said) and not _HEDGED.search(unit.said)
         return no if _NO_DUTY.search(unit.said) else yes if plain else ""

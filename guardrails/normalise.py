@@ -61,8 +61,7 @@ def clean_question(text: str, limit: int) -> str:
             f"The question has {len(text):,} characters; at most {limit:,} are read. "
             "Ask the question itself in a few sentences, without pasting the document."
         )
-    text = _TERMINAL.sub("", text)
-    if _is_binary(text):
+    if _is_binary(_TERMINAL.sub("", text)):
         raise BadInput("The question holds binary data, not text. Type it, or paste it as plain text.")
     visible = remove_invisible(unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n")))
     visible = _BLANK_LINES.sub("\n\n", visible).strip()
@@ -92,7 +91,7 @@ def fold(text: str) -> str:
     if not text.isascii():
         seen = _LOOKALIKE.sub(_latin, remove_invisible(unicodedata.normalize("NFKC", text)))
         text = _QUOTE.sub(_plain_quote, _MARKS.sub("", unicodedata.normalize("NFKD", seen)))
-    return _SPACES.sub(" ", _CONTROL.sub("", text)).lower()
+    return _SPACES.sub(" ", _CONTROL.sub("", _TERMINAL.sub("", text))).lower()
 
 
 _SPACES = re.compile(r"[^\S\n]+")

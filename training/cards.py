@@ -81,8 +81,9 @@ def practice_card(config: Any, told: Mapping[str, Any], scores: Mapping[str, Map
     """Markdown. `told`: minutes, lessons, the share of what was learnt in the weights, and for each held-out set n and how often the
     right part came first before and after."""
     command = (
-        f"python -m training practice --data DIR --out DIR --start {config.start} --passes {config.passes} "
-        f"--handbooks {told['handbooks']} --companies {config.replay} --share {told['share']} --learning-rate {config.learning_rate} --seed {config.seed}"
+        f"python -m training practice --data DIR --out DIR --start {config.start} --adapter {config.name} --passes {config.passes} "
+        f"--handbooks {told['handbooks']} --companies {config.replay} --share {told['share']} "
+        f"--learning-rate {config.learning_rate} --seed {config.seed}"
     )
     first = [(name, n, f"{before:.2f}", f"{after:.2f}") for name, (n, before, after) in told["first"].items()]
     sets = {
@@ -99,7 +100,8 @@ def practice_card(config: Any, told: Mapping[str, Any], scores: Mapping[str, Map
                 f"## Made by\n\n```\n{command}\n```\n\nSeed {config.seed}; {told['lessons']} questions; {told['minutes']:.0f} minutes "
                 f"on two cores; {datetime.now(UTC).date().isoformat()}.",
                 "## Data\n\n" + markdown_table(("set", "licence that its source states"), list(sets.items())),
-                "## Scores\n\nOf all parts of three passages the right one first, on documents that nothing learnt from; a made-up company's passage beside other sections of its document.",
+                "## Scores\n\nOf all parts of three passages the right one first, on documents that nothing learnt from; a made-up "
+                "company's passage beside other sections of its document.",
                 markdown_table(("set", "n", config.start, config.name), first),
                 "The reading sets, held out by article and by site, 500 questions of each. 95 % intervals: bootstrap for F1, "
                 "Wilson for EM.",

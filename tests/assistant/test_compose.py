@@ -7,7 +7,8 @@ import pytest
 from assistant.compose import compose
 from assistant.sentences import pieces
 from assistant.units import Unit, units
-from assistant.yes_no import asks_yes_or_no, lead_of
+from assistant.yes_no import LEADS, asks_yes_or_no, lead_of
+from guardrails.grounding import Grounding
 from tests.assistant.passages import passage
 
 
@@ -97,6 +98,12 @@ def test_yes_or_no_leads_where_the_sentence_is_plain(question: str, sentence: st
     from assistant.words import language_of
 
     assert lead_of(question, Unit("sentence", sentence, "", 0), language_of(question)) == lead
+
+
+@pytest.mark.parametrize("lead", [lead for leads in LEADS.values() for lead in leads])
+def test_every_such_lead_is_let_through_before_a_quoted_sentence(lead: str) -> None:
+    text = "Alcohol can be claimed only with a customer meal."
+    assert Grounding().check(f"**{lead}** {text} [1]", [passage(text)]).allowed
 
 
 def test_no_yes_or_no_for_other_questions_or_other_matters() -> None:

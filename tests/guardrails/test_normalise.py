@@ -142,6 +142,11 @@ def test_what_is_looked_for_first_changes_no_form(text: str) -> None:
         assert normalise.fold(text) == normalise._SPACES.sub(" ", normalise._CONTROL.sub("", bare)).lower()
 
 
+@given(text=st.text(st.sampled_from("ab 3;\x1b[mK\x07"), max_size=40))
+def test_rules_look_at_a_terminal_s_text_as_it_is_shown(text: str) -> None:
+    assert normalise.fold(normalise.remove_invisible(text)) == normalise.fold(text)
+
+
 @given(text=ODD)
 def test_words_held_apart_are_not_passed_over(text: str) -> None:
     if decode._SEPARATED.search(text):
