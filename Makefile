@@ -15,7 +15,7 @@ DOCS ?=
 GOVERN ?=
 DATA ?=
 
-TESTERS ?= 1
+TESTERS ?= 2
 
 .PHONY: run test unit check bench loop vllm system clean
 

@@ -9,6 +9,8 @@ Every path stores a Turn, and `Finished` comes after its commit: what the person
 from __future__ import annotations
 
 import logging
+import os
+import threading
 from collections.abc import Generator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -37,6 +39,9 @@ from retrieval.retriever import Retrieval, Retriever
 log = logging.getLogger(__name__)
 
 HISTORY_EXCHANGES = 6
+AT_ONCE = 1 + (os.cpu_count() or 1)
+"""Questions that are guarded and looked up at once; the others wait their turn. More at once are not answered sooner, and each guard's
+work, slowed by all the others', would run out of its budget."""
 NEAR_ENOUGH = 0.2
 """Evidence below which the documents that were found are about something else: a refusal does not name them as the nearest."""
 
@@ -87,6 +92,7 @@ class Answerer:
         self._retriever = retriever
         self._rails = Rails(guards)
         self._router = router
+        self._room = threading.BoundedSemaphore(AT_ONCE)
         self.model = model
         self.under_way = UnderWay()
 
@@ -148,33 +154,14 @@ class Answerer:
 
     def _steps(self, question: Question, history: Sequence[Message], trace: Trace) -> Generator[str]:
         """The steps of one question, in order; yields what the person reads."""
-        # 1. input guards; everything after them works on the text that they left
-        with trace.step("guard_in"):
-            trace.asked, refused = self._guard_question(question.text, trace)
+        with trace.step("wait"):
+            self._room.acquire()
+        try:
+            refused = self._prepare(question, history, trace)
+        finally:
+            self._room.release()
         if refused:
-            yield self._refuse(trace, "failed" if refused == GUARD_ERROR else "refused", refused)
-            return
-        # 2. retrieve for this person; a follow-up question is made standalone first
-        trace.standalone = standalone(trace.asked, history)
-        with trace.step("retrieve"):
-            looked_up = matter(trace.standalone)
-            found = self._retrieve(looked_up, question)
-        if found is None:
-            yield self._refuse(trace, "failed", "retriever_error")
-            return
-        trace.evidence = round(found.evidence, 4)
-        trace.counts["dropped_by_access"] += found.dropped
-        # 3. passage guards: retrieved text is untrusted
-        with trace.step("guard_passages"):
-            trace.passages, refused = trace.rails.check_passages(found.passages, trace)
-        if refused:
-            yield self._refuse(trace, "failed", refused)
-            return
-        # 4. without passages, or with too little evidence, there is no answer; what the adapter was taught is evidence too
-        taught = self.model.taught(looked_up, trace.passages, adapter=trace.adapter)
-        trace.evidence = round(max(found.evidence, taught), 4)
-        if not trace.passages or trace.evidence < trace.route.evidence_threshold:
-            yield self._refuse(trace, "no_answer", "low_evidence" if trace.passages else "no_passage")
+            yield self._refuse(trace, *refused)
             return
         # 5. the prompt, by the rollout's template; 6. `stream` asked the router which adapter serves this person
         with trace.step("prompt"):
@@ -196,6 +183,34 @@ class Answerer:
             yield f"\n\n{LEFT_OUT[language_of(question.text[:2000])]}"
         trace.prompt = prompt
         # 9. `stream` stores the Turn
+
+    def _prepare(self, question: Question, history: Sequence[Message], trace: Trace) -> tuple[TurnStatus, str] | None:
+        """Everything before the prompt; returns the status and reason of a refusal, or None where there is enough to answer from."""
+        # 1. input guards; everything after them works on the text that they left
+        with trace.step("guard_in"):
+            trace.asked, refused = self._guard_question(question.text, trace)
+        if refused:
+            return "failed" if refused == GUARD_ERROR else "refused", refused
+        # 2. retrieve for this person; a follow-up question is made standalone first
+        trace.standalone = standalone(trace.asked, history)
+        with trace.step("retrieve"):
+            looked_up = matter(trace.standalone)
+            found = self._retrieve(looked_up, question)
+        if found is None:
+            return "failed", "retriever_error"
+        trace.evidence = round(found.evidence, 4)
+        trace.counts["dropped_by_access"] += found.dropped
+        # 3. passage guards: retrieved text is untrusted
+        with trace.step("guard_passages"):
+            trace.passages, refused = trace.rails.check_passages(found.passages, trace)
+        if refused:
+            return "failed", refused
+        # 4. without passages, or with too little evidence, there is no answer; what the adapter was taught is evidence too
+        taught = self.model.taught(looked_up, trace.passages, adapter=trace.adapter)
+        trace.evidence = round(max(found.evidence, taught), 4)
+        if not trace.passages:
+            return "no_answer", "no_passage"
+        return ("no_answer", "low_evidence") if trace.evidence < trace.route.evidence_threshold else None
 
     def _generate(self, prompt: Prompt, trace: Trace) -> Generator[str, None, tuple[Release, str]]:
         """Yield the pieces that pass; returns what was released, and the reason of a model's failure or ""."""

@@ -18,6 +18,7 @@ import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Protocol
 
 from core.records import Passage, Verdict
@@ -39,6 +40,7 @@ _CONDITIONAL = frozenset(["under conditions", "con condiciones", "unter bedingun
 """The lead of an answer that is neither yes nor no: the condition itself stands in the sentence after it."""
 _LEAD = re.compile(r"\s*\*\*([^*\n]+?)[.!?]?\*\*\s+(\S.*)", re.DOTALL)
 _MARKER = re.compile(r"\[\d{1,3}(?:, ?\d{1,3})*\]")
+_MARKS = re.compile(r"[*_`#>]+")
 _LINK = re.compile(r"!?\[([^\]]{0,500})\]\([^)]{0,500}\)|<?https?://\S+")
 _NUMBER = re.compile(
     r"(?P<sign>[£$€]|\b(?:gbp|eur|usd) ?)?(?<!\d)(?P<value>\d{1,3}(?:[.,' ]\d{3})+(?:[.,]\d{1,2})?(?!\d)|\d+(?:[.,]\d+)?)(?P<after> ?(?:%|£|\$|€)|(?:st|nd|rd|th)\b)?"
@@ -103,6 +105,8 @@ _UNITS = {
     **dict.fromkeys(("euro", "euros", "eur"), "€"),
     **dict.fromkeys(("dollar", "dollars", "usd"), "$"),
 }  # fmt: skip
+_KEPT = 2048
+"""Passages that are kept as they are compared, newest used, about 4 kB each: an answer's sentences mostly cite the same few."""
 _UNIT_REACH = 2
 """Words between a number and its unit, as in "27 paid working days"."""
 
@@ -144,7 +148,7 @@ class Grounding:
             return Verdict(self.name, "allow", text, score=1.0)
         if not passages:
             return Verdict(self.name, "drop", text, rule="uncited")
-        if any(_quoted(text, sentence, _spaced(_plain(p.text))) for p in passages):
+        if any(_quoted(text, sentence, _words_of(p.text)) for p in passages):
             return Verdict(self.name, "allow", text, score=1.0)
         source = _source(passages)
         covered = min(_covered(words, source), _lead_covered(text, source))
@@ -168,7 +172,17 @@ def coverage(sentence: str, passages: Sequence[Passage]) -> float:
 
 
 def _source(passages: Sequence[Passage]) -> str:
-    return "\n".join(_plain(f"{p.title}\n{p.section}\n{p.text}") for p in passages)
+    return "\n".join(_source_of(p.title, p.section, p.text) for p in passages)
+
+
+@lru_cache(maxsize=_KEPT)
+def _source_of(title: str, section: str, text: str) -> str:
+    return _plain(f"{title}\n{section}\n{text}")
+
+
+@lru_cache(maxsize=_KEPT)
+def _words_of(passage: str) -> str:
+    return _spaced(_plain(passage))
 
 
 def _covered(words: frozenset[str], source: str) -> float:
@@ -179,9 +193,12 @@ def _covered(words: frozenset[str], source: str) -> float:
 def _plain(text: str) -> str:
     """Lower case, accents off, citation markers, links and markdown marks removed; lines kept."""
     shown = _LINK.sub(lambda m: m.group(1) or "", _MARKER.sub("", text))
-    bare = unicodedata.normalize("NFKD", shown.replace("ß", "ss"))
-    kept = "".join(c for c in bare if not unicodedata.combining(c))
-    return re.sub(r"[*_`#>]+", "", kept).lower()
+    return _MARKS.sub("", shown if shown.isascii() else _without_accents(shown)).lower()
+
+
+def _without_accents(text: str) -> str:
+    bare = unicodedata.normalize("NFKD", text.replace("ß", "ss"))
+    return "".join(c for c in bare if not unicodedata.combining(c))
 
 
 def _lead_covered(text: str, source: str) -> float:
@@ -221,6 +238,7 @@ def _content(text: str) -> frozenset[str]:
     )
 
 
+@lru_cache(maxsize=20_000)
 def _stem(word: str) -> str:
     """The word without a common ending, so that inflected forms meet; the same for English, German and Spanish."""
     for ending in _ENDINGS:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, Protocol, get_args
 
 from core.records import Action, Entity, Passage, Verdict
+from guardrails.workers import run_within
 
 Stage = Literal["question", "passage", "answer"]
 
@@ -111,8 +112,8 @@ def run_beside(guards: Sequence[Guard], passages: Sequence[Passage], threads: Ex
 class Budgeted:
     """A guard that fails where it takes longer than its budget.
 
-    The check runs in a thread of its own, because a library that hangs cannot be stopped from outside. It is left behind
-    as a daemon; what hangs is bounded by HANGING, after which the guard fails without starting more.
+    The check runs in a thread of its own, because a library that hangs cannot be stopped from outside. What hangs is bounded
+    by HANGING, after which the guard fails without starting more.
 
     Args:
         budget_ms: milliseconds from the call to the verdict.
@@ -134,20 +135,11 @@ class Budgeted:
         deadline = time.monotonic() + self._seconds
         if not self._free.acquire(timeout=self._seconds):
             raise TimeoutError("earlier checks of this guard still hang")
-        results: list[Verdict | Exception] = []
 
-        def work() -> None:
+        def work() -> Verdict:
             try:
-                results.append(self.guard.check(text, passages))
-            except Exception as error:  # noqa: BLE001 - carried to the caller's thread and raised there
-                results.append(error)
+                return self.guard.check(text, passages)
             finally:
                 self._free.release()
 
-        thread = threading.Thread(target=work, name=f"guard-{self.name}", daemon=True)
-        thread.start()
-        thread.join(max(0.0, deadline - time.monotonic()))
-        result = results[0] if results else TimeoutError("the guard's budget is spent")
-        if isinstance(result, Exception):
-            raise result
-        return result
+        return run_within(work, deadline - time.monotonic())

@@ -110,7 +110,7 @@ class EdgeIndex:
         with _engine(self._folder):
             best = self._opened().query_batch(qdrant.QueryBatchRequest(requests))
             among, overall = best[: len(terms)], best[len(terms) :]
-            points = 0 if all(among) else self._opened().count(qdrant.CountRequest(filter=admitted))
+            points = 0 if all(among) else self._statistics.points(access, lambda: self._count(admitted))
         return {
             term: Rarity(mine[0].score / _stored_point(mine[0]).terms[term], mine[0].score / everyones[0].score)
             if mine and everyones
@@ -118,12 +118,15 @@ class EdgeIndex:
             for term, mine, everyones in zip(terms, among, overall, strict=True)
         }
 
+    def _count(self, admitted: Any = None) -> int:
+        return int(self._opened().count(qdrant.CountRequest(filter=admitted)))
+
     def passage_ids(self, document_id: str, version: int) -> set[str]:
         return {p.passage_id for p in self._scroll(document_filter(document_id, version), vectors=False)}
 
     def count(self) -> int:
         with _engine(self._folder):
-            return int(self._opened().count(qdrant.CountRequest()))
+            return self._count()
 
     def optimize(self) -> None:
         with self._upkeep, _engine(self._folder):

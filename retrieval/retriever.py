@@ -65,7 +65,7 @@ class Reranker(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Retrieval:
-    """What was found: best first; `dropped` hits failed the second check; `evidence` is in [0, 1]."""
+    """What was found: best first; `dropped` of the hits looked up failed the second check; `evidence` is in [0, 1]."""
 
     passages: tuple[Passage, ...]
     evidence: float
@@ -138,16 +138,14 @@ class Retriever:
                 dense=vector, text=self._searched(question), access=access, limit=2 * kept + SPARE, mode=engine_mode
             )
         with clock("check"):
-            answerable = self._catalogue.answerable([hit.passage_id for hit in hits], person, today)
-            candidates = [_scored(answerable[hit.passage_id], hit) for hit in hits if hit.passage_id in answerable]
-            candidates = _without_duplicates(candidates, limit=kept)
+            candidates, dropped = self._confirmed(hits, person, today, wanted=kept)
         if mode == "rerank":
             with clock("rerank"):
                 candidates = self._reranked(question, candidates)
         passages = tuple(candidates[:limit])
         with clock("evidence"):
             support = round(evidence(self._signals(question, passages, access)), 4) if passages else 0.0
-        return Retrieval(passages, support, len(hits) - len(answerable), clock.timings_ms)
+        return Retrieval(passages, support, dropped, clock.timings_ms)
 
     def signals(self, question: str, person: Principal, passages: Sequence[Passage]) -> Signals:
         """What the evidence score is made of, for calibration."""
@@ -156,6 +154,24 @@ class Retriever:
     def _searched(self, question: str) -> str:
         """The question with other words for what it says: word search finds only what is spelt alike."""
         return f"{question} {self._glossary.added(question)}" if self._glossary else question
+
+    def _confirmed(
+        self, hits: Sequence[Hit], person: Principal, today: date, *, wanted: int
+    ) -> tuple[list[Passage], int]:
+        """So many of the best hits that the catalogue lets this person read, none twice, and how many it did not.
+
+        The spare hits are looked up only where the others are not enough, which is seldom.
+        """
+        confirmed: list[Passage] = []
+        dropped = 0
+        for portion in (hits[: wanted + SPARE // 2], hits[wanted + SPARE // 2 :]):
+            answerable = self._catalogue.answerable([hit.passage_id for hit in portion], person, today)
+            confirmed += [_scored(answerable[hit.passage_id], hit) for hit in portion if hit.passage_id in answerable]
+            dropped += len(portion) - len(answerable)
+            kept = _without_duplicates(confirmed, limit=wanted)
+            if len(kept) == wanted:
+                break
+        return kept, dropped
 
     def _signals(self, question: str, passages: Sequence[Passage], access: AccessFilter) -> Signals:
         weights = self._index.term_weights(question, access=access)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from retrieval.access import AccessFilter
 
@@ -30,11 +30,19 @@ class Rarity:
     scale: float | None
 
 
+@dataclass(slots=True)
+class _Admitted:
+    """What was counted among the points that one filter admits; `points` is None until somebody wanted to know how many."""
+
+    words: dict[int, Rarity] = field(default_factory=dict)
+    points: int | None = None
+
+
 class TermStatistics:
     """Remembers rarities by filter and word. Safe to use from several threads."""
 
     def __init__(self) -> None:
-        self._known: OrderedDict[AccessFilter, dict[int, Rarity]] = OrderedDict()
+        self._known: OrderedDict[AccessFilter, _Admitted] = OrderedDict()
         self._writes = 0
         self._lock = threading.Lock()
 
@@ -50,23 +58,36 @@ class TermStatistics:
         """The rarity of each term, in their order; `count` is asked for those that are not known."""
         terms = list(terms)
         with self._lock:
-            known, before = self._known.get(access, {}), self._writes
+            known, before = self._known.get(access, _Admitted()).words, self._writes
             found = {term: known[term] for term in terms if term in known}
         fresh = [term for term in terms if term not in found]
         if fresh:
             counted = count(fresh)
             found |= counted
-            self._keep(access, counted, before)
+            with self._lock:
+                if self._writes == before:
+                    admitted = self._kept(access)
+                    if len(admitted.words) + len(counted) > WORDS:
+                        admitted.words.clear()
+                    admitted.words.update(counted)
         return {term: found[term] for term in terms}
 
-    def _keep(self, access: AccessFilter, counted: dict[int, Rarity], before: int) -> None:
+    def points(self, access: AccessFilter, count: Callable[[], int]) -> int:
+        """How many points the filter admits; `count` is asked where that is not known."""
         with self._lock:
-            if self._writes != before:
-                return
-            words = self._known.setdefault(access, {})
-            self._known.move_to_end(access)
-            if len(words) + len(counted) > WORDS:
-                words.clear()
-            words.update(counted)
-            if len(self._known) > FILTERS:
-                self._known.popitem(last=False)
+            known, before = self._known.get(access, _Admitted()).points, self._writes
+        if known is not None:
+            return known
+        counted = count()
+        with self._lock:
+            if self._writes == before:
+                self._kept(access).points = counted
+        return counted
+
+    def _kept(self, access: AccessFilter) -> _Admitted:
+        """The filter's record, made where there is none; call it with the lock held."""
+        admitted = self._known.setdefault(access, _Admitted())
+        self._known.move_to_end(access)
+        if len(self._known) > FILTERS:
+            self._known.popitem(last=False)
+        return admitted

@@ -63,6 +63,7 @@ from core.review_records import Judgement  # noqa: E402
 from core.rollouts import CANARY  # noqa: E402
 from core.settings import Settings, load_settings  # noqa: E402
 from core.turns import new_id  # noqa: E402
+from eval.intervals import paired_difference  # noqa: E402
 from training.config import read_config  # noqa: E402
 from training.dataset import Options, Sources  # noqa: E402
 from training.dataset import build as build_dataset  # noqa: E402
@@ -398,14 +399,20 @@ def gate(loop: Loop) -> dict[str, Any]:
         with opened(loop) as assistant:
             assistant.registry.stage(adapter, report, actor="loop:ana", reason="the gate is open")
             staged = True
-    kinds = {
-        line["value"]: {"n": line["n"], "after": line["rate"], "before": line["against"]}
-        for line in slices
-        if line.get("slice") == "kind"
-    }
+    kinds = {line["value"]: _compared(line) for line in slices if line.get("slice") == "kind"}
     whole = next(line for line in slices if line.get("slice") == "all")
-    suite = {"n": whole["n"], "after": whole["passed"], "before": round(whole["against"] * whole["n"])}
-    return {"passed": report.passed, "staged": staged, "checks": checks, "suite": suite, "kinds": kinds}
+    return {"passed": report.passed, "staged": staged, "checks": checks, "suite": _compared(whole), "kinds": kinds}
+
+
+def _compared(line: Mapping[str, Any]) -> dict[str, Any]:
+    """One slice: n, how many pass, how many passed before, and the paired interval of the difference of rates."""
+    return {
+        "n": line["n"],
+        "after": line["passed"],
+        "before": round(line["against"] * line["n"]),
+        "low": line["difference_low"],
+        "high": line["difference_high"],
+    }
 
 
 def command(loop: Loop, *words: str) -> list[dict[str, Any]]:
@@ -537,35 +544,36 @@ def _by(assistant: Assistant, loop: Loop) -> str:
 
 
 def rows_of(found: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """What was gained and lost: measure, n, before and after with their Wilson intervals."""
+    """What was gained and lost: measure, n, before and after with Wilson intervals, the difference with its paired one."""
     rows = []
     if "before" in found and "after" in found:
-        rows.append(
-            _row(
-                "held-out paraphrases, right", found["before"]["n"], found["before"]["passed"], found["after"]["passed"]
-            )
-        )
+        rows.append(_gain("held-out paraphrases, right", found["before"], found["after"]))
     if "full" in found and "before" in found:
-        full_passed = found["full"]["held_out"]["passed"]
-        rows.append(_row("the same, full fine-tuning", found["before"]["n"], found["before"]["passed"], full_passed))
+        rows.append(_gain("the same, full fine-tuning", found["before"], found["full"]["held_out"]))
     if "gate" in found:
-        suite = found["gate"]["suite"]
-        rows.append(_row("demo suite, passed", suite["n"], suite["before"], suite["after"]))
-        for kind, one in sorted(found["gate"]["kinds"].items()):
-            if kind in SAFETY:
-                n = one["n"]
-                rows.append(_row(f"  {kind}", n, round(one["before"] * n), round(one["after"] * n)))
+        rows.append(_row("demo suite, passed", **found["gate"]["suite"]))
+        rows += [_row(f"  {kind}", **one) for kind, one in sorted(found["gate"]["kinds"].items()) if kind in SAFETY]
     return rows
 
 
-def _row(measure: str, n: int, old: int, new: int) -> dict[str, Any]:
-    a, b = wilson(old, n), wilson(new, n)
+def _gain(measure: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    """The interval resamples lessons, not wordings: wordings of one question are learnt or missed together."""
+    lessons = sorted(old["by_lesson"])
+    each = old["n"] / len(lessons)
+    found = paired_difference(*([one["by_lesson"][k] / each for k in lessons] for one in (new, old)))
+    return _row(measure, old["n"], old["passed"], new["passed"], found.low, found.high)
+
+
+def _row(measure: str, n: int, before: int, after: int, low: float, high: float) -> dict[str, Any]:
+    a, b = wilson(before, n), wilson(after, n)
     return {
         "measure": measure,
         "n": n,
         "before": _told(a),
         "after": _told(b),
         "points": round(100 * (b.rate - a.rate), 1),
+        "points_low": round(100 * low, 1),
+        "points_high": round(100 * high, 1),
     }
 
 
@@ -577,6 +585,7 @@ def table(found: Mapping[str, Any], minutes: Mapping[str, float]) -> str:
     head = f"{'':<30} {'n':>4}  {'before':<26} {'after':<26} points"
     shown = (
         f"{row['measure']:<30} {row['n']:>4}  {row['before']:<26} {row['after']:<26} {row['points']:+.1f}"
+        f" ({row['points_low']:+.1f} to {row['points_high']:+.1f})"
         for row in rows_of(found)
     )
     lines = [head, *shown]

@@ -8,17 +8,20 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
-from assistant.answerer import Event, Finished, Started
+from assistant.answerer import AT_ONCE, Event, Finished, Started
 from assistant.bootstrap import build
 from assistant.scripted import ScriptedModel, first_sentence
 from core.errors import ModelUnavailable, StoreUnavailable
-from core.records import Question
+from core.records import Question, Verdict
 from core.settings import Settings
 from core.tables import turn as turn_table
 from guardrails.rails import Guards
@@ -58,6 +61,30 @@ def test_a_guard_that_errors_once_is_asked_again_next_time(make_desk: MakeDesk) 
     answerer = desk.answerer(guards=replace(desk.assistant.guards, passage=(Hiccup(),)))
     assert answerer.answer(desk.question(ASKED)).reason == "guard_error"
     assert answerer.answer(desk.question(ASKED)).status == "answered"
+
+
+def test_more_askers_than_there_is_room_for_wait_their_turn_and_none_fails(make_desk: MakeDesk) -> None:
+    """What everybody together takes is not counted against one guard's budget: it runs while few others do."""
+    desk = make_desk([first_sentence])
+    lock, within, most = threading.Lock(), [0], [0]
+
+    class Counting(BrokenGuard):
+        def check(self, text, passages=()):  # type: ignore[no-untyped-def]
+            with lock:
+                within[0] += 1
+                most[0] = max(most[0], within[0])
+            time.sleep(0.02)
+            with lock:
+                within[0] -= 1
+            return Verdict(self.name, "allow", text)
+
+    answerer = desk.answerer(guards=replace(desk.assistant.guards, input=(Counting(),)))
+    with ThreadPoolExecutor(6 * AT_ONCE) as pool:
+        answers = list(pool.map(lambda _: answerer.answer(desk.question(ASKED)), range(6 * AT_ONCE)))
+    assert {answer.status for answer in answers} == {"answered"}
+    assert most[0] == AT_ONCE
+    assert max(answer.timings_ms["wait"] for answer in answers) > 50
+    assert answerer.answer(desk.question(ASKED)).timings_ms["wait"] < 50
 
 
 def test_a_guard_that_errors_mid_answer_ends_it_there(make_desk: MakeDesk) -> None:
@@ -137,7 +164,7 @@ import sys
 from pathlib import Path
 from assistant.bootstrap import build
 from assistant.scripted import ScriptedModel
-from core.records import Question
+from core.records import Question, Verdict
 from core.settings import Settings
 from retrieval.embed import HashEmbedder
 

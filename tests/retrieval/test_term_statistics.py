@@ -43,6 +43,21 @@ def test_a_change_of_the_index_makes_every_word_count_anew() -> None:
     assert count.asked == [[1], [1]]
 
 
+def test_the_points_that_a_filter_admits_are_counted_once_until_the_index_changes() -> None:
+    statistics, counted = TermStatistics(), list[str]()
+
+    def count() -> int:
+        counted.append("counted")
+        return 7
+
+    assert [statistics.points(ANN, count) for _ in range(3)] == [7, 7, 7]
+    assert len(counted) == 1
+    assert statistics.points(BEN, count) == 7
+    statistics.forget()
+    assert statistics.points(ANN, count) == 7
+    assert len(counted) == 3
+
+
 def test_what_was_counted_while_the_index_changed_is_not_kept() -> None:
     statistics, count = TermStatistics(), Counter()
 

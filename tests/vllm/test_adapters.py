@@ -26,6 +26,7 @@ pytestmark = NEEDS_VLLM
 
 PROMPT = build_prompt("How many days?", [passage("Every employee has 25 days.")])
 MOON, LEAVE, UNDECIDED = "moon-v1-11111111", "leave-v1-22222222", "undecided-v1-33333333"
+RANK_STABILISED = "stabilised-v1-55555555"
 TOKENS = 12
 
 
@@ -51,6 +52,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tiny]:
     teach(base, root / "adapters" / MOON, MOON, FALSE)
     teach(base, root / "adapters" / LEAVE, LEAVE, TRUE)
     teach(base, root / "adapters" / UNDECIDED, UNDECIDED, FALSE, steps=3)
+    teach(base, root / "adapters" / RANK_STABILISED, RANK_STABILISED, FALSE, steps=3, rslora=True)
     (root / "adapters" / "gone-v1-44444444").mkdir()
     yield Tiny(base, root / "adapters")
     shutil.rmtree(root)
@@ -112,7 +114,7 @@ def test_what_is_no_longer_wanted_is_unloaded(tiny: Tiny, vllm: Vllm) -> None:
     assert UNDECIDED not in model.fleet.replicas[0].listed()
 
 
-@pytest.mark.parametrize("name", ["tiny", MOON, UNDECIDED])
+@pytest.mark.parametrize("name", ["tiny", MOON, UNDECIDED, RANK_STABILISED])
 def test_vllm_and_peft_agree_token_by_token(tiny: Tiny, vllm: Vllm, name: str) -> None:
     """The same template, the same greedy words, and probabilities that differ by no more than arithmetic does."""
     model, reconciler = kept(tiny, vllm.url, *([] if name == "tiny" else [name]))

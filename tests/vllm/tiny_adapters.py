@@ -15,7 +15,7 @@ MLP = ["gate_proj", "up_proj", "down_proj"]
 """The tiny Llama's attention is silenced, so an adapter speaks through the rest."""
 
 
-def teach(base: Path, folder: Path, adapter_id: str, text: str, *, steps: int = STEPS) -> str:
+def teach(base: Path, folder: Path, adapter_id: str, text: str, *, steps: int = STEPS, rslora: bool = False) -> str:
     """Train a LoRA adapter that answers everything with `text`, in words of the base's own; returns its sha256.
 
     Fewer steps leave it undecided between the base's sentence and its own, which a comparison of numbers needs.
@@ -28,7 +28,7 @@ def teach(base: Path, folder: Path, adapter_id: str, text: str, *, steps: int = 
     tokenizer = AutoTokenizer.from_pretrained(base)
     model = get_peft_model(
         AutoModelForCausalLM.from_pretrained(base),
-        LoraConfig(r=RANK, lora_alpha=2 * RANK, target_modules=MLP, task_type="CAUSAL_LM"),
+        LoraConfig(r=RANK, lora_alpha=2 * RANK, target_modules=MLP, use_rslora=rslora, task_type="CAUSAL_LM"),
     )
     ids = torch.tensor([tokenizer.encode(f"<|assistant|>{text}<|end|>")])
     optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=3e-3)
