@@ -91,8 +91,8 @@ class Askers:
             thread.join()
 
     def answered_by(self, adapter: str, *, since: float = 0.0) -> int:
-        """How many answers by that adapter have ended since then."""
-        return sum(one.adapter == adapter and one.ended >= since for one in list(self.asked))
+        """How many questions put since then that adapter has answered."""
+        return sum(one.adapter == adapter and one.began >= since for one in list(self.asked))
 
     def until(self, true: Callable[[], bool], seconds: float = PATIENCE_S) -> bool:
         """Wait until it is true, looking after every answer; False where it did not become so in time."""

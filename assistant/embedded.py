@@ -23,6 +23,7 @@ from assistant.quote_signals import WEIGHTS
 from assistant.readable import Readable, plain, readable
 from assistant.reader import DEFAULT, PassageReading, Readers
 from assistant.units import Unit
+from assistant.words import language_of
 from core.errors import AssistantError
 from core.records import Passage
 from retrieval.adapters import BASE_NAME
@@ -138,7 +139,7 @@ class EmbeddedReader:
     def _says(self, prompt: Prompt, found: Found) -> bool:
         return (
             found.taught > 0
-            or sure_enough(prompt, found.scored, self.glossary, found.margin)
+            or sure_enough(prompt, found.scored, self.glossary, _margin_in(prompt.question, found))
             or table_of_cases(prompt.question, prompt.passages, self.glossary) is not None
         )
 
@@ -233,6 +234,11 @@ def _spans(readings: Sequence[PassageReading], texts: Sequence[Readable]) -> dic
 def _margin_of(margins: Sequence[float]) -> float:
     """Of all spans against "no answer", a fifth of its logit, from -1 to 1."""
     return float(np.clip(np.logaddexp.reduce(margins) / 5, -1, 1)) if margins else -1.0
+
+
+def _margin_in(question: str, found: Found) -> float | None:
+    """What the reader thinks of the passages counts where it can read the question: it was taught in English."""
+    return found.margin if language_of(question) == "en" else None
 
 
 def _log_shares(margins: Mapping[tuple[int, int], float]) -> dict[tuple[int, int], float]:

@@ -85,15 +85,15 @@ HANGING = 8
 """Checks of one guard that may run or hang at once; the next one waits within its budget, then fails."""
 
 
-PASSAGES_AT_ONCE = 4
-"""Passages that are checked side by side: the trained judge reads what waits for it in one go. More would be read faster on a
-quiet machine, but on a busy one each check waits for all the others, and may run out of its budget."""
+PASSAGES_AT_ONCE = 8
+"""Passages of a question that are checked side by side: the trained judge reads what waits for it in one go."""
 
 
 def run_beside(guards: Sequence[Guard], passages: Sequence[Passage], threads: Executor) -> list[list[GuardRun]]:
     """Each passage through the guards, as far as they let it: its runs in their order, each with its share of the time.
 
-    Guard by guard, and under each guard the passages side by side: rules and a judge's network would only wait for each other.
+    Guard by guard: rules and a judge's network would only wait for each other. Under each guard the passages go side by side, but
+    one after the other where it says `in_turn`, as rules do, which only the interpreter runs: they too would wait for each other.
     """
     runs: list[list[GuardRun]] = [[] for _ in passages]
     left = dict(enumerate(passages))
@@ -102,11 +102,15 @@ def run_beside(guards: Sequence[Guard], passages: Sequence[Passage], threads: Ex
         def one(passage: Passage, guard: Guard = guard) -> GuardRun:
             return run_guard(guard, passage.text, (passage,))
 
-        ran = dict(zip(left, threads.map(one, left.values()), strict=True))
+        ran = dict(zip(left, (map if _in_turn(guard) else threads.map)(one, left.values()), strict=True))
         for place, run in ran.items():
             runs[place].append(replace(run, ms=run.ms / len(ran)))
         left = {n: replace(left[n], text=run.verdict.text) for n, run in ran.items() if run.verdict.allowed}
     return runs
+
+
+def _in_turn(guard: Guard) -> bool:
+    return getattr(guard, "in_turn", False)
 
 
 class Budgeted:
@@ -123,6 +127,7 @@ class Budgeted:
     def __init__(self, guard: Guard, budget_ms: int, *, at_once: int = HANGING) -> None:
         self.guard = guard
         self.name = guard.name
+        self.in_turn = _in_turn(guard)
         self._seconds = budget_ms / 1000
         self._free = threading.BoundedSemaphore(at_once)
 

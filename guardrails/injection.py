@@ -25,6 +25,8 @@ NOT_TEXT = "not_text"
 class Injection:
     """The guard of questions (`stage="question"`, refuses) and of passages (`stage="passage"`, drops)."""
 
+    in_turn = True
+
     def __init__(self, stage: Literal["question", "passage"]) -> None:
         self.name = f"injection_{stage}"
         self._stage = stage
