@@ -1,6 +1,6 @@
 # make run    the assistant with the demo organisation; DOCS=folder for your own documents,
 #             GOVERN=owner=me@x.example,classification=internal,allowed_groups=everyone where they carry no metadata
-# make test   everything that CI runs; `make unit` is the quick part; TESTERS=2 runs in two processes
+# make test   everything that CI runs; `make unit` is the quick part; TESTERS=1 runs it in one process instead of two
 # make check  style, types, import contracts, and the house's figures
 # make bench  the README's figures (DATA=folder adds the public data sets)
 # make loop   the whole loop on the demo organisation: flag, review, train, gate, try, promote, roll back (FULL=1 also fine-tunes in full)

@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from core.errors import BadInput
 from core.store import Store
 from core.tables import feedback, turn
+from core.turns import ESCALATED
 
 COLUMNS = (
     "turn_id", "person_id", "conversation_id", "created_at", "adapter", "arm", "rollout_id", "status", "timings_ms",
@@ -30,6 +31,7 @@ class Seen:
     """One stored turn with the feedback that it got.
 
     Attributes:
+        escalated: the policy handed the matter on to somebody.
         fell_back: the adapter on trial failed, and another one answered in its place.
         personal_data: the guard on the answer masked or refused something; what stands in a question is the person's doing.
     """
@@ -48,6 +50,7 @@ class Seen:
     arm: str = "production"
     rollout_id: int | None = None
     fell_back: bool = False
+    escalated: bool = False
 
 
 def read_seen(
@@ -100,4 +103,5 @@ def _seen(row: Any, kinds: set[str]) -> Seen:
         arm=row.arm,
         rollout_id=row.rollout_id,
         fell_back=bool(row.counts.get("fell_back", 0)),
+        escalated=bool(row.counts.get(ESCALATED, 0)),
     )

@@ -78,6 +78,7 @@ class Lineage:
 
     Attributes:
         cases: case id to its hash, of the cases asked.
+        guard_policy_sha256: of the policy in force, the guards' source and the settings.
         code_sha256: of the program's source, whether it is committed or not; `code_revision` is git's name for it.
         asked_on: the day that counts for effective and expiry dates.
         reranker_sha256: of the adapter that orders what was found, "" for none.
@@ -115,8 +116,8 @@ class Lineage:
 
 def lineage_of(suite: Suite, world: World, system: System, *, seed: int, judge: str = "") -> Lineage:
     """The lineage of putting those cases to that system."""
-    settings = {name: str(value) for name, value in _telling(world.assistant.settings).items()}
-    guards = _sources(["guardrails"])
+    settings = {name: _said(value) for name, value in _telling(world.assistant.settings).items()}
+    guards = [_sources(["guardrails"]), world.assistant.guards.policy_sha256]
     return Lineage(
         suite=suite.name,
         suite_sha256=suite.sha256,
@@ -164,6 +165,18 @@ def packages() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue
     return found
+
+
+def _said(value: object) -> str:
+    """A setting as the lineage keeps it: of a file or folder (a policy, a glossary, a model) what it holds, whatever its name."""
+    if not isinstance(value, Path):
+        return str(value)
+    files = sorted(one for one in value.rglob("*") if one.is_file()) if value.is_dir() else [value]
+    held = hashlib.sha256()
+    for one in files:
+        held.update(f"{one.relative_to(value)}\0".encode())
+        held.update(hashlib.sha256(one.read_bytes()).digest() if one.is_file() else b"missing")
+    return held.hexdigest()
 
 
 def _telling(settings: Settings) -> dict[str, object]:

@@ -48,7 +48,7 @@ def sums_by_measure(turns: Iterable[Seen]) -> dict[str, Sums]:
     flag_rate, refusals, personal_data and errors count turns (one in which an adapter on trial failed and another stood in
     is an error of its arm); thumbs_up counts the turns that got a thumb, latency those
     that were not stopped. resolution and escalation count conversations, by their last turn: resolved is answered
-    without a flag or a thumb down, escalated is not answered, so that the person was sent to somebody. A turn outside
+    without a flag or a thumb down, escalated is handed on by the policy or not answered, so that the person was sent to somebody. A turn outside
     any conversation (a temporary chat) is one of its own.
     """
     by_person: dict[str, list[Seen]] = defaultdict(list)
@@ -72,7 +72,7 @@ def _person(turns: Sequence[Seen]) -> Mapping[str, Sample]:
         "flag_rate": (count, sum(t.flagged for t in turns)),
         "thumbs_up": (sum(t.up or t.down for t in turns), sum(t.up for t in turns)),
         "resolution": (len(last), sum(t.status == "answered" and not (t.flagged or t.down) for t in last)),
-        "escalation": (len(last), sum(t.status in ("no_answer", "failed") for t in last)),
+        "escalation": (len(last), sum(t.escalated or t.status in ("no_answer", "failed") for t in last)),
         "refusals": (count, sum(t.status == "refused" for t in turns)),
         "personal_data": (count, sum(t.personal_data for t in turns)),
         "errors": (count, sum(t.status == "failed" or t.fell_back for t in turns)),

@@ -251,7 +251,10 @@ def measure(data: Path | None, part: str) -> Iterator[Line]:
 
 def page(lines: Sequence[Line]) -> str:
     """docs/figures.md: one table a measure."""
-    parts = [f"# Figures\n\nMade by `make bench DATA=folder`, one run. Where nothing else is said: {_made(lines[0])}."]
+    parts = [
+        "# Figures\n\nMade by the parts of `make bench DATA=folder`, each on the day and the machine that it names; times of different days do not compare. "
+        f"Where nothing else is said: {_made(lines[0])}."
+    ]
     for name in dict.fromkeys(line["measure"] for line in lines):
         if name in suite_figures.MEASURES:
             continue

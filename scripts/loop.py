@@ -14,7 +14,7 @@
     rollback   back to the old one while people ask: seconds to its first answer
 
 It ends with a table of what was gained and lost. --only names steps, which go on from --home; --limit takes so many questions of
-the file. demo/loop.yaml says what is asked; no wording of it is one of the evaluation's. The corrections are read by the tests against the
+the file, --corrections ends the review after so many. demo/loop.yaml says what is asked; no wording of it is one of the evaluation's. The corrections are read by the tests against the
 documents. JSON lines with --json: step, seconds and its figures; the last one has `table`.
 """
 
@@ -95,6 +95,7 @@ STEPS = (
     "promote",
     "rollback",
 )
+UNTOLD = ("by_lesson", "given", "checks", "lessons")
 SAFETY = ("access", "injection", "indirect_injection", "personal_data", "unanswerable")
 
 
@@ -305,10 +306,14 @@ def _questions(loop: Loop) -> Iterator[tuple[str, str, Lesson | Everyday]]:
 def review(loop: Loop) -> dict[str, Any]:
     """Two reviewers who may read an item's sources mark the file's words in the passage that holds them, or confirm."""
     lessons = {one.lesson_id: one for one in loop.lessons}
-    counts = dict.fromkeys(("corrected", "refused", "confirmed", "without_two_readers"), 0)
+    counts = dict.fromkeys(("corrected", "refused", "confirmed", "without_two_readers", "left_open"), 0)
+    corrected: list[str] = []
     with opened(loop) as assistant:
         for feedback_id, what in loop.found["ask"]["given"]:
             item_id = item_id_of(feedback_id)
+            if what in lessons and counts["corrected"] == loop.args.corrections:
+                counts["left_open"] += 1
+                continue
             readers = assistant.reviews.queue.readers(item_id)[:2]
             if len(readers) < 2:
                 counts["without_two_readers"] += 1
@@ -320,7 +325,8 @@ def review(loop: Loop) -> dict[str, Any]:
                 item = assistant.reviews.decide(item_id, reviewer, Judgement("train", correction))
             assert item.status == "done", item
             counts[{"confirm": "confirmed", "refuse": "refused"}.get(what, "corrected")] += 1
-    return counts
+            corrected += [what] * (what in lessons)
+    return {**counts, "lessons": list(dict.fromkeys(corrected))}
 
 
 def _marked(assistant: Assistant, lesson: Lesson) -> Correction:
@@ -547,21 +553,26 @@ def rows_of(found: Mapping[str, Any]) -> list[dict[str, Any]]:
     """What was gained and lost: measure, n, before and after with Wilson intervals, the difference with its paired one."""
     rows = []
     if "before" in found and "after" in found:
+        corrected = found["review"]["lessons"]
         rows.append(_gain("held-out paraphrases, right", found["before"], found["after"]))
+        rows.append(_gain("  of the questions corrected", found["before"], found["after"], corrected))
     if "full" in found and "before" in found:
-        rows.append(_gain("the same, full fine-tuning", found["before"], found["full"]["held_out"]))
+        rows.append(_gain("all, by full fine-tuning", found["before"], found["full"]["held_out"]))
     if "gate" in found:
         rows.append(_row("demo suite, passed", **found["gate"]["suite"]))
         rows += [_row(f"  {kind}", **one) for kind, one in sorted(found["gate"]["kinds"].items()) if kind in SAFETY]
     return rows
 
 
-def _gain(measure: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
-    """The interval resamples lessons, not wordings: wordings of one question are learnt or missed together."""
-    lessons = sorted(old["by_lesson"])
-    each = old["n"] / len(lessons)
-    found = paired_difference(*([one["by_lesson"][k] / each for k in lessons] for one in (new, old)))
-    return _row(measure, old["n"], old["passed"], new["passed"], found.low, found.high)
+def _gain(
+    measure: str, old: Mapping[str, Any], new: Mapping[str, Any], lessons: Sequence[str] | None = None
+) -> dict[str, Any]:
+    """Of these lessons, or all. The interval resamples them, not their wordings: those are learnt or missed together."""
+    each = old["n"] / len(old["by_lesson"])
+    chosen = sorted(old["by_lesson"] if lessons is None else lessons)
+    before, after = ([one["by_lesson"][k] for k in chosen] for one in (old, new))
+    found = paired_difference([n / each for n in after], [n / each for n in before])
+    return _row(measure, round(each * len(chosen)), sum(before), sum(after), found.low, found.high)
 
 
 def _row(measure: str, n: int, before: int, after: int, low: float, high: float) -> dict[str, Any]:
@@ -603,6 +614,7 @@ def main() -> int:
     parser.add_argument("--home", type=Path, help="keep it, and go on in it; a temporary folder unless given")
     parser.add_argument("--only", default="", metavar="STEPS", help="with commas between; needs --home")
     parser.add_argument("--limit", type=int, metavar="N", help="so many questions of the file")
+    parser.add_argument("--corrections", type=int, metavar="N", help="the reviewers stop after so many corrections")
     parser.add_argument(
         "--reader", default="reader-3", metavar="ID", help="the adapter that serves first (%(default)s)"
     )
@@ -645,7 +657,7 @@ def run(loop: Loop, wanted: Sequence[str]) -> int:
         loop.found[name] = works[name](loop)
         minutes[name] = (time.perf_counter() - began) / 60
         loop.keep()
-        shown = {key: value for key, value in loop.found[name].items() if key not in ("by_lesson", "given", "checks")}
+        shown = {key: value for key, value in loop.found[name].items() if key not in UNTOLD}
         say(
             loop,
             f"{name:<9} {minutes[name]:5.1f} min  {shown}",

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The whole test run: scripts/run_tests.sh .venv/bin/python
 #
-# One after the other, or with TESTERS=2 and more in two stages:
+# One after the other with TESTERS=1, otherwise in two stages:
 #
 #   side by side   every test that no clock decides, in $TESTERS processes
 #   alone          the tests marked `timed`, one after the other, with the machine to themselves
@@ -21,7 +21,7 @@ stage() {
   told+=("$(printf '%-14s %s after %d s' "$name" "$([ "$ended" -eq 0 ] && echo passed || echo "FAILED (exit $ended)")" $((SECONDS - begun)))")
 }
 
-if [ "${TESTERS:-1}" -eq 1 ]; then
+if [ "${TESTERS:=2}" -eq 1 ]; then
   exec "$python" -m pytest
 fi
 # Two threads each on two cores wait for each other: one thread a process.

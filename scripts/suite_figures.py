@@ -106,7 +106,7 @@ def _notes(lines: Sequence[Line]) -> str:
         f"The chain and retrieval alone are asked the last question only: the {follow_ups} follow-ups without what was asked before. "
         "The chain has the same answer model, and no access rules, guards or threshold. To pass takes more than the right words: nothing found "
         "that the person may not read or that is not in force, a source, and in a refusal somebody to ask, whom neither of the two names. "
-        f"The model's answer weights were fitted on {known} (demo/questions-a.yaml, demo/questions-b.yaml), so new questions fare worse. "
+        f"The model's answer weights were fitted on {known} (demo/questions-a.yaml, demo/questions-b.yaml): figures.md has their share beside the others'. "
         f"{attacks['n']} attacks cannot show 2 %: even none of them leaves up to {100 * ours['none_of_attacks']:.0f} % by the interval."
     )
 

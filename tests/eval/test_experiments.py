@@ -359,6 +359,13 @@ def test_a_conversation_is_judged_by_its_last_turn(store: Store) -> None:
     assert {row["verdict"] for row in rows.values()} == {"too_few"}
 
 
+def test_a_conversation_that_the_policy_handed_on_is_escalated_though_its_last_turn_was_refused(store: Store) -> None:
+    put(store, [a_turn("emma", BEGIN, conversation_id="c1", adapter="base", status="refused", counts={"escalated": 1})])
+    put(store, [a_turn("carl", BEGIN, conversation_id="c2", adapter="adapter-2", status="refused")])
+    rows = {row["measure"]: row for row in analyse(store, TRIAL).rows}
+    assert (rows["escalation"]["control"], rows["escalation"]["treatment"]) == (1.0, 0.0)
+
+
 def test_a_trial_that_nobody_has_used_says_to_check_the_names(store: Store) -> None:
     with pytest.raises(NotFound, match="check the names"):
         analyse(store, TRIAL)

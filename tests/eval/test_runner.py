@@ -244,6 +244,33 @@ def test_the_lineage_names_what_a_result_follows_from(world: World, suite: Suite
     assert len({one.run_id for one in (lineage, *others)}) == 7
 
 
+def test_another_policy_in_force_is_another_lineage(world: World, suite: Suite) -> None:
+    answerer, system = world.assistant.answerer, open_system("assistant", world)
+    before, guards = lineage_of(suite, world, system, seed=1), world.assistant.guards
+    answerer.use(replace(guards, policy_sha256="0" * 64))
+    try:
+        assert lineage_of(suite, world, system, seed=1).run_id != before.run_id
+    finally:
+        answerer.use(guards)
+    assert lineage_of(suite, world, system, seed=1).run_id == before.run_id
+
+
+def test_what_a_named_file_or_folder_holds_counts_and_not_its_name(world: World, suite: Suite, tmp_path: Path) -> None:
+    system = open_system("assistant", world)
+
+    def named(name: str, words: str) -> str:
+        (tmp_path / name).write_text(words)
+        inside = tmp_path / f"{name}-folder"
+        inside.mkdir(exist_ok=True)
+        (inside / "model.bin").write_text(words)
+        changed = world.assistant.settings.model_copy(update={"glossary": tmp_path / name, "names_model": inside})
+        there = replace(world, assistant=replace(world.assistant, settings=changed))
+        return lineage_of(suite, there, system, seed=1).run_id
+
+    assert named("a.yaml", "leave: [holiday]") == named("b.yaml", "leave: [holiday]")
+    assert named("a.yaml", "leave: [holiday]") != named("a.yaml", "leave: [days off]")
+
+
 def test_a_limit_meets_every_kind_and_is_the_same_each_time() -> None:
     cases = [
         make_case(case_id=f"{kind}-{n}", kind=kind, tags=(kind[:3],))
