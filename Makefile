@@ -3,7 +3,7 @@
 # make test   everything that CI runs; `make unit` is the quick part; TESTERS=1 runs it in one process instead of two
 # make check  style, types, import contracts, and the house's figures
 # make bench  the README's figures (DATA=folder adds the public data sets)
-# make loop   the whole loop on the demo organisation: flag, review, train, gate, try, promote, roll back (FULL=1 also fine-tunes in full)
+# make loop   the whole loop on the demo organisation: flag, review, train, gate, try, promote, roll back (FULL=1 also fine-tunes in full, CORRECTIONS=60 stops the review there)
 
 SHELL := /bin/bash
 PYTHON ?= python3.11
@@ -45,7 +45,7 @@ bench: $(VENV)/.installed-dev
 	$(BIN)/python scripts/bench.py $(if $(DATA),--data "$(DATA)")
 
 loop: $(VENV)/.installed-dev
-	$(BIN)/python scripts/loop.py $(if $(FULL),--full)
+	$(BIN)/python scripts/loop.py $(if $(FULL),--full) $(if $(CORRECTIONS),--corrections $(CORRECTIONS))
 
 # The constraints pin every package. torch comes first: a resolver that meets it later may choose another build.
 $(VENV)/.installed: pyproject.toml constraints.txt
