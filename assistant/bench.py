@@ -12,7 +12,7 @@ The answer path is measured twice, each time in an assistant just opened: on pas
 the guards judge first (checked: first), and on the same questions once their passages are checked ahead, as the serving
 assistant does while nobody asks (checked: ahead). Questions' vectors and word statistics are new both times.
 
-JSON fields of warm start: measure, passages, n, ready_seconds, first_answer_seconds, date, machine.
+JSON fields of warm start: measure, passages, n, ready_seconds, first_answer_seconds, page_seconds (until `assistant serve` sends its first page), date, machine.
 JSON fields of answer path: measure, passages, checked, n, p50_ms, p95_ms, steps_p50_ms, date, machine.
 JSON fields of throughput: measure, passages, users, n, failed, answers_per_second, p50_ms, p95_ms, date, machine.
 JSON fields of --models: measure, precision, n, p50_ms, p95_ms, probability_gap (mean difference to torch), process_mb, models_mb, date, machine.
@@ -25,13 +25,17 @@ import itertools
 import json
 import os
 import platform
+import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from http import HTTPStatus
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -239,7 +243,7 @@ def at_once(assistant: Assistant, questions: Sequence[str], users: int, seconds:
 
 
 def warm_start(home: Path) -> dict[str, float]:
-    """Seconds that a fresh process needs to open everything, and then to its first answer; the better of two runs."""
+    """Seconds that a fresh process needs to open everything, then to its first answer, and to its first page; the better of two runs."""
     runs = []
     for _ in range(2):
         done = subprocess.run(
@@ -247,7 +251,41 @@ def warm_start(home: Path) -> dict[str, float]:
         )
         runs.append([float(part) for part in done.stdout.split()])
     ready, first = min(runs)
-    return {"n": len(runs), "ready_seconds": round(ready, 2), "first_answer_seconds": round(first, 2)}
+    page = min(_page_start(home) for _ in runs)
+    return {
+        "n": len(runs),
+        "ready_seconds": round(ready, 2),
+        "first_answer_seconds": round(first, 2),
+        "page_seconds": round(page, 2),
+    }
+
+
+def _page_start(home: Path) -> float:
+    """Seconds from the command to the first page that a browser gets of it, everything behind it being ready."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment = os.environ | {"ASSISTANT_HOME": str(home), "ASSISTANT_PORT": str(port)}
+    began = time.perf_counter()
+    serving = subprocess.Popen(
+        [sys.executable, "-m", "assistant", "serve"], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL
+    )
+    try:
+        while True:
+            try:
+                with closing(HTTPConnection("127.0.0.1", port, timeout=5)) as connection:
+                    connection.request("GET", "/sign-in")
+                    page = connection.getresponse()
+                    page.read()
+                assert page.status == HTTPStatus.OK, page.status
+                return time.perf_counter() - began
+            except OSError:
+                if serving.poll() is not None:
+                    raise AssertionError(f"assistant serve ended with exit code {serving.returncode}") from None
+                time.sleep(0.02)
+    finally:
+        serving.terminate()
+        serving.wait()
 
 
 def machine() -> dict[str, Any]:
