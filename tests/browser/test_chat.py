@@ -19,6 +19,7 @@ CARRY_OVER = "How many days of annual leave may I carry over to the next year?"
 def test_an_employee_asks_and_opens_the_cited_passage_beside_the_answer(people: People) -> None:
     page = people.open("ben.okafor")
     expect(page.locator(".ea-suggestion")).to_have_count(4)
+    expect(page.locator("#ea-notice")).to_contain_text("AI answers may be wrong")
     ask(page, CARRY_OVER)
     assert "5 days" in answer(page)
     assert "answered by" in answer(page)
