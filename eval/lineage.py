@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from importlib import metadata
 from pathlib import Path
 
 from assistant.prompt import TEMPLATE_SHA256
+from core.sealed import file_sha256
 from core.settings import Settings
 from eval.cases import Suite
 from eval.systems import System
@@ -171,12 +172,7 @@ def _said(value: object) -> str:
     """A setting as the lineage keeps it: of a file or folder (a policy, a glossary, a model) what it holds, whatever its name."""
     if not isinstance(value, Path):
         return str(value)
-    files = sorted(one for one in value.rglob("*") if one.is_file()) if value.is_dir() else [value]
-    held = hashlib.sha256()
-    for one in files:
-        held.update(f"{one.relative_to(value)}\0".encode())
-        held.update(hashlib.sha256(one.read_bytes()).digest() if one.is_file() else b"missing")
-    return held.hexdigest()
+    return _held_by(value.rglob("*") if value.is_dir() else [value], value)
 
 
 def _telling(settings: Settings) -> dict[str, object]:
@@ -189,12 +185,14 @@ def _telling(settings: Settings) -> dict[str, object]:
 
 def _sources(names: Sequence[str]) -> str:
     """Hash of the packages' source files by path, without the evaluation cases, whose hashes stand on their own."""
-    said = []
-    for package in names:
-        for file in sorted((ROOT / package).rglob("*")):
-            place = file.relative_to(ROOT)
-            if file.suffix in CODE_FILES and "suites" not in place.parts and file.is_file():
-                said.append([place.as_posix(), hashlib.sha256(file.read_bytes()).hexdigest()])
+    files = (file for package in names for file in (ROOT / package).rglob("*"))
+    source = (f for f in files if f.suffix in CODE_FILES and "suites" not in f.relative_to(ROOT).parts)
+    return _held_by(source, ROOT)
+
+
+def _held_by(files: Iterable[Path], under: Path) -> str:
+    """Hash of what the files hold, by their paths under a folder."""
+    said = [[one.relative_to(under).as_posix(), file_sha256(one)] for one in sorted(files) if one.is_file()]
     return hashlib.sha256(json.dumps(said).encode()).hexdigest()
 
 

@@ -105,8 +105,6 @@ _UNITS = {
     **dict.fromkeys(("euro", "euros", "eur"), "€"),
     **dict.fromkeys(("dollar", "dollars", "usd"), "$"),
 }  # fmt: skip
-_KEPT = 2048
-"""Passages that are kept as they are compared, newest used, about 4 kB each: an answer's sentences mostly cite the same few."""
 _UNIT_REACH = 2
 """Words between a number and its unit, as in "27 paid working days"."""
 
@@ -148,7 +146,7 @@ class Grounding:
             return Verdict(self.name, "allow", text, score=1.0)
         if not passages:
             return Verdict(self.name, "drop", text, rule="uncited")
-        if any(_quoted(text, sentence, _words_of(p.text)) for p in passages):
+        if any(_quoted(text, sentence, _spaced(_plain(p.text))) for p in passages):
             return Verdict(self.name, "allow", text, score=1.0)
         source = _source(passages)
         covered = min(_covered(words, source), _lead_covered(text, source))
@@ -172,17 +170,7 @@ def coverage(sentence: str, passages: Sequence[Passage]) -> float:
 
 
 def _source(passages: Sequence[Passage]) -> str:
-    return "\n".join(_source_of(p.title, p.section, p.text) for p in passages)
-
-
-@lru_cache(maxsize=_KEPT)
-def _source_of(title: str, section: str, text: str) -> str:
-    return _plain(f"{title}\n{section}\n{text}")
-
-
-@lru_cache(maxsize=_KEPT)
-def _words_of(passage: str) -> str:
-    return _spaced(_plain(passage))
+    return "\n".join(_plain(f"{p.title}\n{p.section}\n{p.text}") for p in passages)
 
 
 def _covered(words: frozenset[str], source: str) -> float:

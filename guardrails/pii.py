@@ -371,7 +371,8 @@ class PersonalData:
         """
         if "@" in text or not self._policy.mild(patterns.looks_for & set(KINDS)):
             return False
-        if _says_private(text) or any(_says_private(passage.text) for passage in passages):
+        bodies = (text, *(passage.text for passage in passages))
+        if any(words.search(body) for words in (_PRIVATE_WORDS, _BIRTH_WORDS) for body in bodies):
             return False
         return self._policy.mild({entity.type for entity in patterns.raw(text)})
 
@@ -402,12 +403,6 @@ class PersonalData:
         places = [(text, entity.start)]
         places += [(p.text, match.start()) for p in holders for match in re.finditer(re.escape(value), p.text)]
         return any(_said(words, body, at, len(value)) for body, at in places)
-
-
-@lru_cache(maxsize=2048)
-def _says_private(body: str) -> bool:
-    """Whether a word anywhere in a text could make a datum private. An answer's sentences mostly cite the same few passages."""
-    return bool(_PRIVATE_WORDS.search(body) or _BIRTH_WORDS.search(body))
 
 
 def _said(words: re.Pattern[str], body: str, at: int, length: int) -> bool:

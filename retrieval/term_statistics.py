@@ -65,11 +65,10 @@ class TermStatistics:
             counted = count(fresh)
             found |= counted
             with self._lock:
-                if self._writes == before:
-                    admitted = self._kept(access)
-                    if len(admitted.words) + len(counted) > WORDS:
-                        admitted.words.clear()
-                    admitted.words.update(counted)
+                words = self._kept(access, before).words
+                if len(words) + len(counted) > WORDS:
+                    words.clear()
+                words.update(counted)
         return {term: found[term] for term in terms}
 
     def points(self, access: AccessFilter, count: Callable[[], int]) -> int:
@@ -80,12 +79,16 @@ class TermStatistics:
             return known
         counted = count()
         with self._lock:
-            if self._writes == before:
-                self._kept(access).points = counted
+            self._kept(access, before).points = counted
         return counted
 
-    def _kept(self, access: AccessFilter) -> _Admitted:
-        """The filter's record, made where there is none; call it with the lock held."""
+    def _kept(self, access: AccessFilter, before: int) -> _Admitted:
+        """The filter's record, made where there is none; one that nobody keeps where the index has changed since `before` writes.
+
+        Call it with the lock held.
+        """
+        if self._writes != before:
+            return _Admitted()
         admitted = self._known.setdefault(access, _Admitted())
         self._known.move_to_end(access)
         if len(self._known) > FILTERS:

@@ -325,7 +325,8 @@ def review(loop: Loop) -> dict[str, Any]:
                 item = assistant.reviews.decide(item_id, reviewer, Judgement("train", correction))
             assert item.status == "done", item
             counts[{"confirm": "confirmed", "refuse": "refused"}.get(what, "corrected")] += 1
-            corrected += [what] * (what in lessons)
+            if what in lessons:
+                corrected.append(what)
     return {**counts, "lessons": list(dict.fromkeys(corrected))}
 
 
