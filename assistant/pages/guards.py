@@ -45,7 +45,7 @@ def build_guards(assistant: Assistant, page: gr.Blocks) -> None:
     gr.HTML(shell.dialogs(), elem_id="ea-dialogs", **PLAIN)
 
     policy = [editor.head, editor.versions]
-    page.load(events.load, days, [account, rails, rail, stopped, reports, *policy, editor.text], **QUIET)
+    page.load(events.load, days, [account, rails, rail, *policy, editor.text], **QUIET)
     days.change(events.rails, days, rails, **QUIET)
     rail.change(events.stopped, rail, stopped, **QUIET)
     stopped_tab.select(events.stopped, rail, stopped, **QUIET)

@@ -37,7 +37,7 @@ class GuardsEvents:
 
     @told
     def load(self, request: gr.Request, days: int) -> tuple[Any, ...]:
-        """The account, the rails' figures, what they stopped, the reports, and the policy in force as a draft."""
+        """The account, the rails' figures, the filter's rails, and the policy in force as a draft."""
         who = self._admin(request)
         figures = self._reports.rails(since=now() - timedelta(days=int(days)))
         names = [
@@ -48,8 +48,6 @@ class GuardsEvents:
             shell.account(who),
             guards_views.rails_html(figures),
             gr.update(choices=[("Every rail", ""), *known]),
-            self._stopped(""),
-            self._listed(),
             *self._policy(),
             self._book.text(self._book.in_force().number),
         )

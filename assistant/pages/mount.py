@@ -88,6 +88,7 @@ def _mount(app: FastAPI, assistant: Assistant) -> None:
     from starlette.routing import Mount
 
     from assistant.pages.head import HeadFirst
+    from assistant.pages.streams import StreamsClosed
     from assistant.pages.theme import build_theme, head
 
     gr.mount_gradio_app(
@@ -108,7 +109,7 @@ def _mount(app: FastAPI, assistant: Assistant) -> None:
     mounted = app.routes[-1]
     assert isinstance(mounted, Mount)
     assert isinstance(mounted.app, Application)
-    mounted.app.user_middleware.append(Middleware(HeadFirst, head=head()))
+    mounted.app.user_middleware += [Middleware(HeadFirst, head=head()), Middleware(StreamsClosed)]
 
 
 def _person_id(request: Request) -> str | None:

@@ -42,7 +42,7 @@ def build_review(assistant: Assistant, page: gr.Blocks) -> None:
     view = [listing, export, case]
     for one in filters:
         one.change(events.filter, filters, view, **QUIET)
-    opened = [account, filters[2], filters[3], filters[4], *view, figures_tab, figures]
+    opened = [account, filters[2], filters[3], filters[4], *view, figures_tab]
     page.load(events.load, filters, opened, **QUIET)
     for name in EVENTS[:5]:
         getattr(bridge, name)(getattr(events, name), filters, view, **QUIET)

@@ -35,7 +35,7 @@ class ReviewEvents:
 
     @told
     def load(self, request: gr.Request, *values: Any) -> tuple[Any, ...]:
-        """The account, the filters' choices, the queue, the item that the address names, and an administrator's figures."""
+        """The account, the filters' choices, the queue, the item that the address names; whether figures are shown."""
         who = self._reviewer(request)
         every = self._reviews.queue.items(who, QueueFilter(status=""))
         wanted = str(request.query_params.get("item", ""))
@@ -45,7 +45,6 @@ class ReviewEvents:
                 case = self._open(who, wanted)
             except NotFound:
                 gr.Info("That item does not exist any more.")
-        admin = who.has_role("admin")
         return (
             shell.account(who),
             _choices("All departments", [item.department for item in every]),
@@ -53,8 +52,7 @@ class ReviewEvents:
             _choices("Any adapter", [item.adapter for item in every]),
             *self._lists(who, values),
             case,
-            gr.update(visible=admin),
-            self._figures(who) if admin else "",
+            gr.update(visible=who.has_role("admin")),
         )
 
     @told

@@ -113,3 +113,17 @@ def test_the_guards_page_is_no_reviewers(people: People) -> None:
     expect(page.locator(".toast-body").first).to_contain_text("role")
     assert page.locator("#gd-rails tr").count() == 0
     people.complaints.clear()
+
+
+def test_no_event_is_lost_between_two_of_a_pages_streams(people: People) -> None:
+    """Gradio closes a page's stream when nothing is pending: an event of that moment would wait for the next one."""
+    grace = people.open("grace.lin", "/guards")
+    expect(grace.locator("#gd-rails")).to_contain_text("topics")
+    for round_ in range(20):
+        tab(grace, ("Stopped", "Reports")[round_ % 2])
+        grace.wait_for_timeout(8 + 3 * round_)
+        grace.evaluate("eaSend('guard_decide', {report: 'none', status: 'right'})")
+        said = grace.locator(".toast-body")
+        expect(said).to_contain_text("no such report", timeout=3000)
+        grace.evaluate("document.querySelectorAll('.toast-close').forEach(close => close.click())")
+        expect(said).to_have_count(0)
