@@ -2,8 +2,8 @@
 
 Runs the product's own commands, keeps every line that they print in docs/figures.jsonl, and writes docs/figures.md from
 them: each figure with its n, its date and the machine; the README's tables of the demo suite, too. FOLDER adds the public sets:
-`documents/handbook-18f` for ingestion, `retrieval/nfcorpus` (BEIR files, dev split) for retrieval and `pii/synth_dev.jsonl` for
-personal data.
+`documents/handbook-18f` for ingestion, `reading/` for the readers, `retrieval/nfcorpus` (BEIR files, dev split) for retrieval and
+`pii/synth_dev.jsonl` for personal data.
 
     python scripts/bench.py --part suite         the demo suite alone: as served, by a plain LangChain chain, by retrieval alone
     python scripts/bench.py --part pages         measures nothing: writes the pages again from docs/figures.jsonl
@@ -31,12 +31,21 @@ sys.path.insert(0, str(ROOT))
 LINES = ROOT / "docs" / "figures.jsonl"
 PAGE = ROOT / "docs" / "figures.md"
 README = ROOT / "README.md"
+CALIBRATION = ROOT / "docs" / "images" / "reader-calibration.svg"
 FITTED = [ROOT / "demo" / f"questions-{part}.yaml" for part in "ab"]
 """What scripts/fit_quote.py fitted the answer weights on: the demo suite asks these questions, too."""
 SUITE_SECONDS = 360
-PARTS = ("answers", "models", "adapters", "vllm", "causal", "guards", "suite", "handbook", "ingestion", "retrieval")
+PARTS = (
+    *("answers", "models", "adapters", "vllm", "causal", "guards", "suite"),
+    *("reading", "handbook", "ingestion", "retrieval"),  # with --data alone
+)
 GOVERN = "owner=handbook@example.com,classification=internal,allowed_groups=everyone"
 RAIL_ROUNDS = 200
+READING = {
+    "sets": "reading held-out questions",
+    "kinds": "answerable or not, by kind of question",
+    "calibration": "how sure a reader is that a passage answers, and how often it did",
+}
 NFCORPUS = ("dense", "sparse", "hybrid", "rerank", "langchain")
 Line = dict[str, Any]
 
@@ -226,6 +235,19 @@ def injections(home: Path) -> Iterator[Line]:
             yield {"measure": "injection", "texts_of": name} | known
 
 
+def reading(sets: Path) -> Iterator[Line]:
+    """The readers on held-out questions: the one for spans, whose calibration is drawn, and the one that answers in the chat."""
+    from assistant.reader import DEFAULT, SPANS
+
+    for adapter in (SPANS, DEFAULT):
+        draw = ["--plot", str(CALIBRATION)] if adapter == SPANS else []
+        with tempfile.TemporaryDirectory() as home:
+            asked = ["training", "score", "--data", str(sets), "--adapter", adapter, *draw, "--json"]
+            for line in command(asked, Path(home))[0]:
+                part = "kinds" if "kind" in line else "calibration" if "stated" in line else "sets"
+                yield {"measure": READING[part], "adapter": adapter} | line
+
+
 def measure(data: Path | None, part: str) -> Iterator[Line]:
     if part in ("all", "answers"):
         yield from answer_path()
@@ -241,6 +263,8 @@ def measure(data: Path | None, part: str) -> Iterator[Line]:
         yield from vllm()
     if part in ("all", "causal"):
         yield from causal()
+    if data is not None and part in ("all", "reading"):
+        yield from reading(data / "reading")
     if data is not None and part in ("all", "handbook"):
         yield from handbook(data / "documents")
     if data is not None and part in ("all", "ingestion"):
@@ -270,7 +294,12 @@ def page(lines: Sequence[Line]) -> str:
             for r in rows
             if "steps_p50_ms" in r
         ]
-        parts.append(f"## {name[0].upper()}{name[1:]}\n\n{note}{table(rows)}")
+        plot = (
+            f"\n\n![reader-1: each tenth with its 95 % interval, beside the line where both are the same]({CALIBRATION.relative_to(PAGE.parent)})"
+            if name == READING["calibration"]
+            else ""
+        )
+        parts.append(f"## {name[0].upper()}{name[1:]}\n\n{note}{table(rows)}{plot}")
         if steps:
             parts.append(f"Median milliseconds of each step:\n\n{table(steps)}")
     return "\n\n".join(filter(None, [*parts, suite_figures.section(lines)])) + "\n"
@@ -292,7 +321,9 @@ def table(rows: Sequence[Line]) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        "--data", type=Path, help="folder with documents/handbook-18f, retrieval/nfcorpus and pii/synth_dev.jsonl"
+        "--data",
+        type=Path,
+        help="folder with documents/handbook-18f, reading/, retrieval/nfcorpus and pii/synth_dev.jsonl",
     )
     parser.add_argument(
         "--part",

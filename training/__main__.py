@@ -7,6 +7,7 @@
     python -m training reader --data DIR --out DIR
     python -m training practice --data DIR --out DIR
     python -m training reranker --data DIR --out DIR
+    python -m training score --data DIR
 
 Exit codes: 0 done, 1 a dataset does not verify, 2 wrong input, 130 interrupted (the same command goes on from the last checkpoint).
 """
@@ -28,6 +29,7 @@ COMMANDS = {
     "reader": Command("training.reader", "train the embedded reader"),
     "practice": Command("training.practice", "let the reader practise on employees' questions"),
     "reranker": Command("training.reranker", "train the reranker"),
+    "score": Command("training.score_command", "score a reader on held-out questions"),
     "injection": Command("training.injection", "train the judge of injections"),
     "ner": Command("training.ner", "train the model that finds names and places"),
 }

@@ -39,7 +39,7 @@ from training.loop import Stage, cut_to_rank, fit, minutes_of, trainable_linear_
 from training.publish import publish
 from training.reading_data import Kind, ReadingExample, Span, load, split
 from training.reading_scores import score
-from training.unanswerable import make_unanswerable
+from training.unanswerable import judged, make_unanswerable
 
 log = logging.getLogger(__name__)
 
@@ -98,10 +98,8 @@ class Data:
 
     @classmethod
     def load(cls, folder: Path, seed: int) -> Data:
-        training, held = split(load(folder))
-        judged = [e for e in held if e.source in ("new_wiki", "policyqa")]
-        altered = make_unanswerable(judged, seed + 1)
-        return cls(training, make_unanswerable(training, seed), held + [e for found in altered.values() for e in found])
+        training, held_out = split(load(folder))
+        return cls(training, make_unanswerable(training, seed), judged(held_out, seed))
 
 
 @dataclass(frozen=True, slots=True)

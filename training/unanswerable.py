@@ -49,6 +49,9 @@ for _pair in _ANTONYM_PAIRS.replace("\n", " ").split(";"):
     ANTONYMS.setdefault(_one, []).append(_other)
     ANTONYMS.setdefault(_other, []).append(_one)
 
+JUDGED = ("new_wiki", "policyqa")
+"""The sets whose held-out questions are asked unanswerable, too."""
+
 Alteration = Callable[[ReadingExample, random.Random, Sequence[str]], str | None]
 
 
@@ -66,6 +69,12 @@ def make_unanswerable(examples: Sequence[ReadingExample], seed: int) -> dict[Kin
             for kind, alter in _ALTERATIONS.items():
                 _keep(made, kind, example, question=alter(example, rng, names))
     return made
+
+
+def judged(held_out: Sequence[ReadingExample], seed: int) -> list[ReadingExample]:
+    """The held-out questions, and those of the sets that are judged made unanswerable in every way."""
+    altered = make_unanswerable([e for e in held_out if e.source in JUDGED], seed + 1)
+    return [*held_out, *(e for found in altered.values() for e in found)]
 
 
 def _keep(made: dict[Kind, list[ReadingExample]], kind: Kind, example: ReadingExample, **changed: str | None) -> None:
