@@ -11,6 +11,7 @@ from playwright.sync_api import FilePayload, Page, expect
 from core.audit import Audit
 from core.store import Store
 from tests.browser.conftest import People, answer, ask, type_in
+from tests.retrieval import office
 
 pytestmark = pytest.mark.browser
 
@@ -78,6 +79,8 @@ def test_files_that_cannot_be_read_say_why_and_stop_none_of_the_others(people: P
         "hollow.md": b"",
         "tool.exe": b"MZ" + bytes(300),
         "no-suffix": b"plain words",
+        "locked.docx": office.password_protected(),
+        "swollen.docx": office.zip_bomb(300),
         "turned\u202egpj.md": b"# Turned\n\nA name that reads backwards.\n",
         "../../../climbing.md": b"# Climbing wall\n\n## Hours\n\nThe climbing wall opens at 17:45.\n",
     }
@@ -89,12 +92,14 @@ def test_files_that_cannot_be_read_say_why_and_stop_none_of_the_others(people: P
     page.keyboard.press("Enter")
     expect(page.locator("#ea-files")).to_contain_text("climbing")
     page.click("#ea-upload-add")
-    expect(page.locator(".ea-upload p")).to_contain_text("6 of 6 files done")
+    expect(page.locator(".ea-upload p")).to_contain_text("8 of 8 files done")
     for name, said in (
         ("torn.pdf", "open it, save it again"),
         ("hollow.md", "The file is empty"),
         ("tool.exe", "The format .exe cannot be read; use .md"),
         ("no-suffix", "cannot be read; use .md"),
+        ("locked.docx", "Is password-protected"),
+        ("swollen.docx", "a zip bomb?"),
         ("turned", "plain name"),
         ("climbing.md", "added as a draft"),
     ):
@@ -104,6 +109,30 @@ def test_files_that_cannot_be_read_say_why_and_stop_none_of_the_others(people: P
     expect(page.locator("#ea-manage")).to_contain_text("uploads/climbing.md")
     left = [file for file in (people.server.home / "uploads").rglob("*") if file.is_file() and file.stat().st_size]
     assert left == [], "what was uploaded lies about"
+
+
+def test_an_upload_is_cancelled_after_the_file_at_work(people: People) -> None:
+    page = people.open("farid.nasser", "/library")
+    page.get_by_role("tab", name="Upload").click()
+    files = [
+        FilePayload(
+            name=f"rota-{n}.md", mimeType="text/markdown", buffer=f"# Rota {n}\n\nDesk {n} is manned.\n".encode()
+        )
+        for n in range(60)
+    ]
+    page.set_input_files("#ea-files input[type=file]", files)
+    expect(page.locator("#ea-files")).to_contain_text("rota-59")
+    page.click("#ea-upload-add")
+    expect(page.locator(".ea-file", has_text="rota-0.md")).to_contain_text(re.compile("added|waits"))
+    page.click("#ea-upload-cancel")
+    expect(page.locator(".ea-file", has_text="rota-59.md")).to_contain_text("cancelled")
+    told = page.locator(".ea-file").all_inner_texts()
+    assert len(told) == 60
+    assert not any("working" in one or "waiting" in one for one in told)
+    done = sum("cancelled" not in one for one in told)
+    page.reload()
+    type_in(page, ".ea-filters input", "Rota")
+    expect(page.get_by_text(re.compile(r"^Rota \d+$"))).to_have_count(done)
 
 
 def test_a_file_without_governance_waits_in_quarantine_until_somebody_gives_it_metadata(people: People) -> None:
