@@ -35,7 +35,7 @@ from assistant.stopping import leave, run_until_stopped, stop_by_signal
 from core.errors import BadInput, Conflict, SettingsError
 from core.records import CLASSIFICATIONS, ROLES, Principal
 from core.serving import Serving, announced, serving
-from core.settings import Settings, load_settings
+from core.settings import Settings, load_settings, setting_name
 
 if TYPE_CHECKING:
     from assistant.bootstrap import Assistant
@@ -85,7 +85,7 @@ def _serve(args: argparse.Namespace, settings: Settings, door: socket.socket) ->
     with closing(build(settings)) as assistant:
         accounts = _people(args, assistant)
         _documents(args, assistant)
-        _run_server(assistant, door, accounts)
+        _run_server(assistant, door, accounts + ("" if args.demo else unnamed(settings)))
 
 
 def _run_server(assistant: Assistant, door: socket.socket, accounts: str) -> None:
@@ -244,6 +244,16 @@ def local_url(settings: Settings) -> str:
     """The address at which this machine reaches the assistant."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104
     return f"http://[{host}]:{settings.port}" if ":" in host else f"http://{host}:{settings.port}"
+
+
+def unnamed(settings: Settings) -> str:
+    """What to set where documents of one's own are served under the demo organisation's name or mailbox; "" where both are set."""
+    means = {
+        "organisation": "the name on the pages",
+        "support_contact": "whom refusals name; its mail domain counts as your own, others' addresses are masked in answers",
+    }
+    lines = [f"  {setting_name(name)}: {why}\n" for name, why in means.items() if name not in settings.model_fields_set]
+    return "".join(["Still the demo organisation's, until you set them:\n", *lines]) if lines else ""
 
 
 def changed(settings: Settings) -> dict[str, str]:

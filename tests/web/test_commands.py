@@ -191,6 +191,7 @@ def test_serve_starts_is_found_by_commands_refuses_a_second_and_stops_cleanly(ho
         "ASSISTANT_HOME": str(home),
         "ASSISTANT_PORT": port,
         "ASSISTANT_EMBEDDER_BACKEND": "torch",
+        "ASSISTANT_SUPPORT_CONTACT": "help@x.example",
     }
     command = [sys.executable, "-m", "assistant", "serve", "--docs", str(documents)]
     with (tmp_path / "out").open("w+") as out:
@@ -205,6 +206,8 @@ def test_serve_starts_is_found_by_commands_refuses_a_second_and_stops_cleanly(ho
             assert "quarantined" in said
             assert "GOVERN=owner=" in said
             assert "Sign in as admin with the password" in said
+            assert "ASSISTANT_ORGANISATION: the name on the pages" in said
+            assert "ASSISTANT_SUPPORT_CONTACT" not in said  # it is set
             assert f"http://127.0.0.1:{port}" in said
             assert (home / "serve.json").stat().st_mode & 0o777 == 0o600
             second = assistant(home, "serve", ASSISTANT_PORT=port)
