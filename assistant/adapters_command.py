@@ -9,8 +9,9 @@
     python -m assistant adapters diff OLD NEW
     python -m assistant adapters block --person ben.okafor --as ana.admin --reason "erasure"     (or --document, or ADAPTER)
 
-`stage` takes the newest gate report of the adapter's content, or the one that --report names. Whoever registered an adapter, or asked
-for its approval, cannot approve it. What serves whom is changed by `python -m assistant rollout`.
+`stage` takes the newest gate report of the adapter's content, or the one that --report names; it and `approve` refuse one by other
+thresholds or on another suite than ASSISTANT_RETRAIN_GATE and ASSISTANT_RETRAIN_SUITE name, or under another guard policy than is in
+force. In staging, `stage` takes a newer report. Whoever registered an adapter, or asked for its approval, cannot approve it. What serves whom is changed by `python -m assistant rollout`.
 
 JSON fields of list: adapter, stage, kind, base, ceiling, created_by, created_at, blocked, passed (of the gate's cases, or null), serves.
 JSON fields of show: adapter, stage, kind, base, ceiling, created_by, created_at, blocked, passed, serves, sha256, base_sha256, folder, dataset, run, parent, asked_by (who waits for an approval, or ""), verifies, problem.
@@ -65,7 +66,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--ceiling", choices=CLASSIFICATIONS, help="highest classification of its rows, if no --dataset"
     )
     steps = {
-        "stage": acts.add_parser("stage", help="dev to staging, with a passing gate report"),
+        "stage": acts.add_parser(
+            "stage", help="dev to staging, with a passing gate report; in staging, with a newer one"
+        ),
         "request": acts.add_parser("request", help="ask a second person to let it into production"),
         "decline": acts.add_parser("decline", help="close an open request without approving"),
         "approve": acts.add_parser("approve", help="staging to production, as the second person"),
@@ -284,7 +287,7 @@ def report_for(registry: Registry, adapter_id: str, home: Path, path: Path | Non
         NotFound: it is not registered. Conflict: its content was never gated here. BadInput: the file is no report.
     """
     record = registry.get(adapter_id)
-    found = read_report(path) if path else newest_report(home, record.sha256)
+    found = read_report(path) if path else newest_report(home, record.sha256, registry.demand())
     if found is None:
         raise Conflict(f"No gate report speaks of this content. Run: python -m eval gate --adapter {adapter_id}")
     return found

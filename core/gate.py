@@ -13,6 +13,8 @@ from core.audit import Audit
 from core.errors import BadInput, Conflict
 from core.files import write_whole
 
+THRESHOLDS = Path(__file__).parents[1] / "eval" / "gate.yaml"
+"""The packaged thresholds, which hold where ASSISTANT_RETRAIN_GATE names no others."""
 PURPOSE = "gate report"
 FOLDER = Path("evaluation", "gate")
 """Where reports lie in the home folder."""
@@ -39,6 +41,8 @@ class GateReport:
         against: the adapter that it was compared with, "" for none.
         policy_sha256: of the file with the thresholds.
         created_at: ISO 8601, UTC.
+        suite_files_sha256: of the suite's files (`core.suites.suite_files_sha256`); "" in reports of an older program.
+        guard_policy_sha256: of the guards' policy under which it was asked; "" in reports of an older program.
     """
 
     adapter: str
@@ -56,11 +60,45 @@ class GateReport:
     passed: bool
     checks: tuple[GateCheck, ...]
     signature: str = ""
+    suite_files_sha256: str = ""
+    guard_policy_sha256: str = ""
 
     def body(self) -> bytes:
-        """What is signed: everything but the signature, in one spelling."""
-        fields = {name: value for name, value in asdict(self).items() if name != "signature"}
+        """What is signed: everything but the signature, in one spelling. What an older program did not say is left out."""
+        later = ("suite_files_sha256", "guard_policy_sha256")
+        said = asdict(self).items()
+        fields = {name: value for name, value in said if name != "signature" and (value or name not in later)}
         return json.dumps(fields, sort_keys=True, ensure_ascii=False).encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """What an installation asks of the report that a promotion rests on; "" is not asked for.
+
+    Attributes:
+        policy_sha256: of the file with the thresholds, ASSISTANT_RETRAIN_GATE.
+        suite_files_sha256: of the suite, ASSISTANT_RETRAIN_SUITE.
+        guard_policy_sha256: of the guards' policy in force.
+    """
+
+    policy_sha256: str = ""
+    suite_files_sha256: str = ""
+    guard_policy_sha256: str = ""
+
+    def unmet(self, report: GateReport) -> str:
+        """Why nothing is promoted on that report, and the command that makes another; "" where it is what is asked for."""
+        compared = (
+            ("other thresholds (ASSISTANT_RETRAIN_GATE)", self.policy_sha256, report.policy_sha256),
+            ("another suite (ASSISTANT_RETRAIN_SUITE)", self.suite_files_sha256, report.suite_files_sha256),
+            ("another guard policy", self.guard_policy_sha256, report.guard_policy_sha256),
+        )
+        other = [what for what, asked, given in compared if asked and asked != given]
+        if not other:
+            return ""
+        return (
+            f"The gate report of {report.adapter} (run {report.run_id}) is of {' and '.join(other)} than counts here now. "
+            f"Run: python -m eval gate --adapter {report.adapter}"
+        )
 
 
 def sign_report(report: GateReport, audit: Audit) -> GateReport:
@@ -68,11 +106,12 @@ def sign_report(report: GateReport, audit: Audit) -> GateReport:
     return replace(report, signature=audit.sign(PURPOSE, report.body()))
 
 
-def verify_report(report: GateReport, audit: Audit, *, adapter_sha256: str) -> None:
+def verify_report(report: GateReport, audit: Audit, *, adapter_sha256: str, demand: Demand = Demand()) -> None:
     """Return where this report lets that adapter be promoted.
 
     Raises:
-        Conflict: it was not signed here or was changed since, speaks of another adapter, or says no.
+        Conflict: it was not signed here or was changed since, speaks of another adapter, says no, or is of other thresholds,
+            another suite or another guard policy than are asked for.
     """
     if not audit.signed(PURPOSE, report.body(), report.signature):
         raise Conflict(
@@ -86,6 +125,8 @@ def verify_report(report: GateReport, audit: Audit, *, adapter_sha256: str) -> N
     if not report.passed or not all(check.passed for check in report.checks):
         closed = ", ".join(check.name for check in report.checks if not check.passed)
         raise Conflict(f"The gate is closed for {report.adapter}: {closed}.")
+    if why := demand.unmet(report):
+        raise Conflict(why)
 
 
 def write_report(report: GateReport, path: Path) -> None:
@@ -98,15 +139,19 @@ def report_path(home: Path, report: GateReport) -> Path:
     return home / FOLDER / f"{report.adapter.replace('/', '_')}-{report.adapter_sha256[:12]}-{report.run_id}.json"
 
 
-def newest_report(home: Path, adapter_sha256: str) -> GateReport | None:
-    """The latest report in the home folder that speaks of this content, whatever it says; None where there is none."""
+def newest_report(home: Path, adapter_sha256: str, demand: Demand = Demand()) -> GateReport | None:
+    """The latest report in the home folder that speaks of this content, whatever it says; None where there is none.
+
+    One that is what the demand asks for comes before those that are not: trying out other thresholds hides nothing.
+    """
     found: list[GateReport] = []
     for path in sorted((home / FOLDER).glob(f"*-{adapter_sha256[:12]}-*.json")):
         try:
             found.append(read_report(path))
         except BadInput:  # half a file of another program: the others count
             continue
-    return max((r for r in found if r.adapter_sha256 == adapter_sha256), key=lambda r: r.created_at, default=None)
+    of_it = (report for report in found if report.adapter_sha256 == adapter_sha256)
+    return max(of_it, key=lambda report: (not demand.unmet(report), report.created_at), default=None)
 
 
 def read_report(path: Path) -> GateReport:

@@ -31,7 +31,7 @@ from core.audit import Audit
 from core.datasets import Datasets
 from core.errors import AdapterRefused, BadInput, Conflict, NotAllowed, NotFound
 from core.files import writing
-from core.gate import GateCheck, GateReport, verify_report
+from core.gate import Demand, GateCheck, GateReport, verify_report
 from core.records import CLASSIFICATIONS, AdapterRecord, Classification, Stage, clearance_rank
 from core.sealed import MANIFEST, Sealed, open_sealed, require_base
 from core.store import Store
@@ -88,6 +88,8 @@ class Registry:
         check: run inside every transaction that registers an adapter or moves one; raises where that is not to happen any
             more, as for a worker whose lease has run out.
         base_of: the sha256 of the base that adapters of a kind go on here; "" where it is not known, and is not compared.
+        demand: what is asked of a gate report at that moment; nothing more than that it is ours, open and of that content
+            unless given.
     """
 
     def __init__(
@@ -98,12 +100,14 @@ class Registry:
         home: Path,
         check: Callable[[sa.Connection], None] | None = None,
         base_of: Callable[[str], str] = lambda _kind: "",
+        demand: Callable[[], Demand] = Demand,
     ) -> None:
         self._store = store
         self._audit = audit
         self.home = home
         self._check = check or (lambda _connection: None)
         self._base_of = base_of
+        self.demand = demand
 
     # --- reading -------------------------------------------------------------------------------------------------
 
@@ -221,14 +225,18 @@ class Registry:
     def stage(self, adapter_id: str, report: GateReport, *, actor: str, reason: str) -> AdapterRecord:
         """dev to staging, with a passing gate report for this very sha256.
 
+        An adapter in staging takes a newer report, where what is asked for has changed since; approval is asked for again then.
+
         Raises:
-            Conflict: the report is not ours, not of this content, or says no; the adapter is not in dev, or is blocked.
+            Conflict: the report is not ours, not of this content, says no, or is not what is asked for here (`Demand`); the
+                adapter is neither in dev nor in staging, or is blocked.
             AdapterRefused: its files do not verify.
         """
         record = self.get(adapter_id)
-        verify_report(report, self._audit, adapter_sha256=record.sha256)
+        verify_report(report, self._audit, adapter_sha256=record.sha256, demand=self.demand())
         self.verified(adapter_id)
-        return self._move(record, "stage", ("dev", "staging"), actor=actor, reason=_needed(reason), report=report)
+        move: tuple[Stage, Stage] = ("staging" if record.stage == "staging" else "dev", "staging")
+        return self._move(record, "stage", move, actor=actor, reason=_needed(reason), report=report)
 
     def request(self, adapter_id: str, *, actor: str, reason: str) -> AdapterEvent:
         """Ask for a second person's approval for production.
@@ -271,7 +279,7 @@ class Registry:
             raise Conflict(
                 f"Nobody has asked for {adapter_id} to go into production: python -m assistant adapters request {adapter_id}"
             )
-        verify_report(report, self._audit, adapter_sha256=record.sha256)
+        verify_report(report, self._audit, adapter_sha256=record.sha256, demand=self.demand())
         move: tuple[Stage, Stage] = ("staging", "production")
         return self._move(record, "approve", move, actor=actor, reason=_needed(reason), report=report)
 

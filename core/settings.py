@@ -176,10 +176,11 @@ class Settings(BaseSettings):
     )
     retrain_suite: str = Field(
         "",
-        description="Evaluation suite that the gate asks after a retraining: its folder, or its name in suites of the home folder; empty means the demo organisation's.",
+        description="Evaluation suite that the gate asks: its folder, or its name in suites of the home folder; empty means the demo organisation's. Nothing is promoted by another one.",
     )
     retrain_gate: Path | None = Field(
-        None, description="File of that gate's thresholds; empty means the packaged eval/gate.yaml."
+        None,
+        description="File of the gate's thresholds; empty means the packaged eval/gate.yaml. Nothing is promoted by others.",
     )
 
     max_question_chars: int = Field(4000, ge=100, le=100_000, description="Longest question.")

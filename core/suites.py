@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,8 @@ from core.errors import BadInput
 
 SUITE_FILE: Final = "suite.yaml"
 PINS_FILE: Final = "documents.yaml"
+DEMO: Final = "demo"
+"""The suite that ships, of the demo organisation."""
 SHIPPED_SUITES: Final = Path(__file__).parents[1] / "eval" / "suites"
 LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """The C parser where it is built in: it is faster, and takes a question mark inside a list as text."""
@@ -52,16 +55,41 @@ def read_suite_questions(folder: Path) -> SuiteQuestions:
         BadInput: a file cannot be read, is no YAML, or holds no cases; eval says more: python -m eval cases.
     """
     folder = folder.resolve()
-    top = _read(folder / SUITE_FILE)
-    named = top.get("questions") or [] if isinstance(top, dict) else []
-    listed = [(folder / str(name)).resolve() for name in ([named] if isinstance(named, str) else named)]
-    people = (folder / str(top.get("people", ""))).resolve() if isinstance(top, dict) else folder
+    people, listed = _named(folder)
     found: dict[str, None] = {}
     for path in [*case_files(folder, [people, *listed]), *listed]:
         found |= dict.fromkeys(_questions(path))
     if not found:
         raise BadInput(f"{folder} holds no evaluation case.")
     return SuiteQuestions(folder.name, tuple(found))
+
+
+def suite_files_sha256(folder: Path) -> str:
+    """Hash of all that a suite's files say: who asks what of which documents, at what state, and what counts as right.
+
+    Raises:
+        BadInput: a file cannot be read.
+    """
+    folder = folder.resolve()
+    people, listed = _named(folder)
+    try:
+        said = [
+            [path.name, hashlib.sha256(path.read_bytes()).hexdigest()]
+            for path in [*sorted(folder.glob("*.yaml")), *sorted({people, *listed} - {folder})]
+        ]
+    except OSError as error:
+        raise BadInput(f"{error.filename} cannot be read ({error.strerror or type(error).__name__}).") from None
+    return hashlib.sha256(json.dumps(said).encode()).hexdigest()
+
+
+def _named(folder: Path) -> tuple[Path, list[Path]]:
+    """The people file and the question files that a suite names; the folder itself where it names no people."""
+    top = _read(folder / SUITE_FILE)
+    if not isinstance(top, dict):
+        return folder, []
+    named = top.get("questions") or []
+    listed = [(folder / str(name)).resolve() for name in ([named] if isinstance(named, str) else named)]
+    return (folder / str(top.get("people", ""))).resolve(), listed
 
 
 def _questions(path: Path) -> Iterator[str]:

@@ -16,7 +16,7 @@ from pathlib import Path
 import yaml
 
 from core.errors import BadInput, Conflict
-from core.gate import GateCheck
+from core.gate import THRESHOLDS, GateCheck
 from core.rates import wilson
 from eval.cases import SAFETY_KINDS, Suite
 from eval.intervals import needed
@@ -24,7 +24,7 @@ from eval.runner import Result
 from eval.scorers import INJECTIONS
 from eval.summary import ALL, compare
 
-POLICY = Path(__file__).parent / "gate.yaml"
+POLICY = THRESHOLDS
 NAMED = 8
 """Case ids and slices that a check spells out; the report has them all."""
 

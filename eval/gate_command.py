@@ -4,11 +4,12 @@
     python -m eval gate --adapter ID --suite my-suite --policy my-gate.yaml --json
     python -m eval gate --check --suite my-suite --policy my-gate.yaml        whether the two can decide; asks nothing
 
-What it asks for stands in eval/gate.yaml. The report lies in the home folder under evaluation/gate/, is bound to the adapter's
+What it asks for stands in the file of ASSISTANT_RETRAIN_GATE, or eval/gate.yaml, and it asks the suite of ASSISTANT_RETRAIN_SUITE, or
+the demo's. By others (--policy, --suite) it decides as well, and the registry promotes nothing on that report. The report lies in the home folder under evaluation/gate/, is bound to the adapter's
 sha256 and signed with a key derived from the audit log's; `core.gate.verify_report` checks it, and the audit log names it.
 
 JSON fields: check, passed, detail.
-JSON fields of the last line: summary, passed, adapter, adapter_sha256, against, base (what it was trained from, or "" for itself), n, rate, low, high, run_id, report, html, seconds.
+JSON fields of the last line: summary, passed, adapter, adapter_sha256, against, base (what it was trained from, or "" for itself), n, rate, low, high, run_id, report, html, unmet (why the registry takes no such report here, or ""), seconds.
 JSON fields of --check: suite, suite_sha256, n, policy_sha256.
 
 Exit codes: 0 the gate is open (with --check: it can decide), 1 it is closed, 2 it could not run (too small a suite, stale cases, an
@@ -53,19 +54,22 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         metavar="ID",
         help="what forgetting is measured against; unless given, the adapter that its training started from, else what the settings name",
     )
-    parser.add_argument("--policy", type=Path, metavar="FILE", help="thresholds; eval/gate.yaml unless given")
-    add_asking(parser)
+    parser.add_argument("--policy", type=Path, metavar="FILE", help="thresholds; the settings' unless given")
+    add_asking(parser, suite="")
     add_json(parser)
 
 
 def run(args: argparse.Namespace) -> int:
     """Run the command; returns its exit code."""
+    from assistant.bases import demanded
+    from core.suites import DEMO
     from eval.evaluation import Chosen, find_suite
     from eval.gate import POLICY, read_policy, require_decidable
 
     began = time.perf_counter()
-    policy = read_policy(args.policy or POLICY)
     with opened() as here:
+        policy = read_policy(args.policy or here.settings.retrain_gate or POLICY)
+        args.suite = args.suite or here.settings.retrain_suite or DEMO
         suite = find_suite(args.suite, here.settings.home)
         require_decidable(policy, suite)
         if args.check:
@@ -80,6 +84,7 @@ def run(args: argparse.Namespace) -> int:
         with evaluator(args, here, Chosen()) as asking:
             base = args.base or base_of(here, args.adapter)
             report, path, html = _decided(args, here, asking, policy, base)
+        unmet = demanded(here.settings, here.audit).unmet(report)
     for check in report.checks:
         mark = "held  " if check.passed else "BROKEN"
         say(
@@ -105,9 +110,11 @@ def run(args: argparse.Namespace) -> int:
         "run_id": report.run_id,
         "report": str(path),
         "html": str(html),
+        "unmet": unmet,
         "seconds": round(time.perf_counter() - began, 1),
     }
-    say(args, f"The gate is {'open' if report.passed else 'closed'} for {report.adapter}. Report: {path}", last)
+    told = f"The gate is {'open' if report.passed else 'closed'} for {report.adapter}. Report: {path}"
+    say(args, f"{told}\nNothing is promoted on it: {unmet}" if unmet else told, last)
     return 0 if report.passed else 1
 
 
@@ -172,6 +179,7 @@ def _other(asking: Evaluator, ours: Run, adapter: str) -> Run | None:
 def _report(asking: Evaluator, policy: GatePolicy, ours: Run, production: Run | None, base: Run | None) -> GateReport:
     from core.gate import GateReport
     from core.rates import wilson
+    from core.suites import suite_files_sha256
     from eval.gate import decide
 
     checks = decide(
@@ -198,4 +206,6 @@ def _report(asking: Evaluator, policy: GatePolicy, ours: Run, production: Run | 
         high=round(rate.high, 6),
         passed=all(check.passed for check in checks),
         checks=checks,
+        suite_files_sha256=suite_files_sha256(asking.suite.folder),
+        guard_policy_sha256=asking.world.assistant.guards.policy_sha256,
     )

@@ -68,6 +68,8 @@ UNSAID = frozenset(
         "retrain_after",
         "retrain_schedule",
         "retrain_config",
+        "retrain_suite",
+        "retrain_gate",
     ]
 )
 """Settings that change no answer, that are secrets or addresses, or that name the adapter, which stands on its own; the sign-in provider's are left out by their prefix."""

@@ -68,9 +68,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     add_json(parser)
 
 
-def add_asking(parser: argparse.ArgumentParser) -> None:
-    """The options that the gate has, too."""
-    parser.add_argument("--suite", default="demo", metavar="NAME|FOLDER")
+def add_asking(parser: argparse.ArgumentParser, *, suite: str = "demo") -> None:
+    """The options that the gate has, too; `suite`: which unless it is named."""
+    parser.add_argument("--suite", default=suite, metavar="NAME|FOLDER", help=f"{suite or 'the settings'} unless given")
     parser.add_argument("--workers", type=int, default=2, metavar="N", help="cases at once (2)")
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="where results go; the home folder's unless given")
     parser.add_argument("--fresh", action="store_true", help="ask again what this lineage has results of")

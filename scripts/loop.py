@@ -170,7 +170,14 @@ class Loop:
 
     @property
     def settings(self) -> Settings:
-        return load_settings(home=self.home, reader=self.args.reader, review_twice="train", log_level="WARNING")
+        return load_settings(
+            home=self.home,
+            reader=self.args.reader,
+            review_twice="train",
+            retrain_gate=self.args.gate_policy,
+            retrain_suite="",
+            log_level="WARNING",
+        )
 
     def keep(self) -> None:
         self.kept.write_text(json.dumps(self.found, indent=1) + "\n", encoding="utf-8")
@@ -396,8 +403,7 @@ def after(loop: Loop) -> dict[str, Any]:
 def gate(loop: Loop) -> dict[str, Any]:
     """The product's own commands: the gate signs a report, the same answers are then compared by slice."""
     adapter = loop.found["train"]["adapter"]
-    policy = str(loop.args.gate_policy)
-    lines = command(loop, "eval", "gate", "--adapter", adapter, "--no-mlflow", "--policy", policy)
+    lines = command(loop, "eval", "gate", "--adapter", adapter, "--no-mlflow")
     report = read_report(Path(lines[-1]["report"]))
     checks = {line["check"]: [line["passed"], line["detail"]] for line in lines if "check" in line}
     slices = command(loop, "eval", "run", "--adapter", adapter, "--against", loop.args.reader, "--no-mlflow")
@@ -424,7 +430,13 @@ def _compared(line: Mapping[str, Any]) -> dict[str, Any]:
 
 def command(loop: Loop, *words: str) -> list[dict[str, Any]]:
     """The JSON lines of one of the product's commands on the loop's home folder."""
-    environment = os.environ | {"ASSISTANT_HOME": str(loop.home), "ASSISTANT_READER": loop.args.reader}
+    named = {
+        "HOME": loop.home,
+        "READER": loop.args.reader,
+        "RETRAIN_GATE": loop.args.gate_policy.resolve(),
+        "RETRAIN_SUITE": "",
+    }
+    environment = os.environ | {f"ASSISTANT_{name}": str(value) for name, value in named.items()}
     done = subprocess.run(
         [sys.executable, "-m", *words, "--json"], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
     )

@@ -39,10 +39,6 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     parser.add_argument("--config", type=Path, metavar="FILE", help="of the run, in place of the settings'")
     parser.add_argument("--least", type=int, default=8, metavar="N", help="fewest rows to train on (%(default)s)")
-    parser.add_argument("--suite", default="", metavar="NAME", help="that the gate asks, in place of the settings'")
-    parser.add_argument(
-        "--gate-policy", type=Path, metavar="FILE", help="thresholds of the gate, in place of the settings'"
-    )
     parser.add_argument("--allow-dirty", action="store_true", help="train although the source tree has changes")
     parser.add_argument("--list", action="store_true", help="those that were asked for, newest first")
     parser.add_argument("--wait", action="store_true", help="until it waits for approval, or has failed")
@@ -58,8 +54,7 @@ def run(args: argparse.Namespace) -> int:
         jobs = Jobs(here.store, here.audit)
         if args.list:
             return _list(args, jobs.all())
-        asked = {"config": args.config, "suite": args.suite, "policy": args.gate_policy}
-        job = ask(here, jobs, "hand", actor=actor(), allow_dirty=args.allow_dirty, least=args.least, **asked)
+        job = ask(here, jobs, "hand", actor=actor(), config=args.config, allow_dirty=args.allow_dirty, least=args.least)
         while args.wait and job.status in UNDER_WAY:
             time.sleep(POLL_S)
             job = jobs.get(job.job_id)

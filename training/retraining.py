@@ -47,27 +47,23 @@ def wanted(
     here: Opened,
     *,
     config: Path | None = None,
-    suite: str = "",
-    policy: Path | None = None,
     allow_dirty: bool = False,
     least: int = 8,
 ) -> dict[str, Any]:
     """What a retraining is asked for with: the run's file is read and checked now, and counts as it is now.
 
-    Args:
-        suite: that the gate asks; the settings' unless given.
-        policy: file of the gate's thresholds; the settings' unless given.
+    The gate's suite and thresholds are the settings': nothing is promoted by others.
 
     Raises:
         BadInput: the file has problems.
     """
     read = read_config(config or settings.retrain_config or PACKAGED)
-    suite = _suite(suite or settings.retrain_suite)
+    suite = _suite(settings.retrain_suite)
     return {
         "config": read.model_dump(mode="json"),
         "least": least,
         "suite": suite,
-        "gate": _gate_words(suite, policy or settings.retrain_gate),
+        "gate": _gate_words(suite, settings.retrain_gate),
         "allow_dirty": allow_dirty,
         "approved": approved(here),
     }

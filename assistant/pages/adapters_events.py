@@ -164,6 +164,7 @@ class AdaptersEvents:
     def _panel(self, who: Principal, name: str) -> tuple[Any, ...]:
         """The adapter's panel: shown, its head, its card, and no difference yet."""
         registry, record, problem = self._registry, self._registry.get(name), ""
+        demand = registry.demand()
         try:
             registry.verified(name)
         except AdapterRefused as error:
@@ -173,7 +174,7 @@ class AdaptersEvents:
             registry.history(name),
             person_id=who.person_id,
             others=[one.adapter_id for one in registry.all() if one.adapter_id != name],
-            waiting=newest_report(registry.home, record.sha256),
+            waiting=adapters_views.Waiting(newest_report(registry.home, record.sha256, demand), demand),
             problem=problem,
             standing=self._rollouts.standing(),
         )

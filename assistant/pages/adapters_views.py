@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from assistant.adapters_command import role_of
 from assistant.pages.icons import icon
@@ -10,10 +11,18 @@ from assistant.pages.render import esc, rich
 from assistant.pages.rollout_views import button, moment
 from assistant.pages.source import label
 from core.adapter_card import Difference
-from core.gate import GateReport
+from core.gate import Demand, GateReport
 from core.records import AdapterRecord
 from core.registry import AdapterEvent, person_of
 from core.standing import Standing
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """The newest gate report of an adapter's content, which `stage` would take, and what is asked of one here."""
+
+    report: GateReport | None
+    demand: Demand
 
 
 def listing_html(
@@ -52,13 +61,12 @@ def stage_badge(one: AdapterRecord) -> str:
 
 
 def detail_html(
-    record: AdapterRecord, history: Sequence[AdapterEvent], *, person_id: str, others: Sequence[str], waiting: GateReport | None, problem: str, standing: Standing
+    record: AdapterRecord, history: Sequence[AdapterEvent], *, person_id: str, others: Sequence[str], waiting: Waiting, problem: str, standing: Standing
 ) -> str:  # fmt: skip
     """One adapter: what it is, what may be done with it, its gate report and its history.
 
     Args:
         others: the adapters that it can be compared with.
-        waiting: the newest gate report of its content, which `stage` would take.
         problem: why its files do not verify, "" where they do.
     """
     report = next((event.report for event in reversed(history) if event.report), None)
@@ -76,13 +84,13 @@ def detail_html(
     rows = "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in facts if value)
     return (
         f'<div class="ea-manage-head" data-adapter="{esc(record.adapter_id)}"><h2>{esc(record.adapter_id)}</h2><dl class="ea-wide">{rows}</dl>'
-        f"{_steps(record, history, person_id=person_id, waiting=waiting, standing=standing)}</div>{_gate(report)}"
+        f"{_steps(record, history, report, person_id=person_id, waiting=waiting, standing=standing)}</div>{_gate(report)}"
         f"{_compare(record, others)}<h3>History</h3>{_history(history)}"
     )
 
 
 def _steps(
-    record: AdapterRecord, history: Sequence[AdapterEvent], *, person_id: str, waiting: GateReport | None, standing: Standing
+    record: AdapterRecord, history: Sequence[AdapterEvent], report: GateReport | None, *, person_id: str, waiting: Waiting, standing: Standing
 ) -> str:  # fmt: skip
     """What may come next, as buttons, and what has to come first where nothing may."""
     name, buttons, hint = record.adapter_id, [], ""
@@ -92,17 +100,18 @@ def _steps(
 
     asked = _open_request(history)
     own = person_id in (person_of(record.created_by), person_of(asked.actor) if asked else "")
-    if record.stage == "dev" and not record.blocked:
+    outdated = record.stage == "staging" and report is not None and bool(waiting.demand.unmet(report))
+    if (record.stage == "dev" or outdated) and not record.blocked:
         hint, ready = _gate_hint(record, waiting)
         if ready:
             buttons.append(act("stage", "Stage", "It may go on trial: its gate report is of this very content, and passed.", "ea-primary"))  # fmt: skip
-    if record.stage == "staging" and not record.blocked and not asked:
+    if record.stage == "staging" and not record.blocked and not asked and not outdated:
         buttons.append(act("request", "Ask for approval", "Another administrator is to let it into production.", "ea-primary"))  # fmt: skip
     if record.stage == "staging" and asked:
-        hint = f"{asked.actor} asks for production: {asked.reason}"
+        hint = f"{asked.actor} asks for production: {asked.reason} {hint}".strip()
         if own:
             hint += " Another administrator has to approve it, because you registered it or asked."
-        elif not record.blocked:
+        elif not record.blocked and not outdated:
             buttons.append(act("approve", "Approve", "It may serve everybody from now on. You have read its gate report.", "ea-primary"))  # fmt: skip
         buttons.append(act("decline", "Decline", "It stays in staging."))
     if record.stage == "production" and not record.blocked and standing.rollout.production != name:
@@ -120,14 +129,16 @@ def _steps(
     return f'{said}<div class="ea-buttons ad-steps">{"".join(buttons)}</div>'
 
 
-def _gate_hint(record: AdapterRecord, waiting: GateReport | None) -> tuple[str, bool]:
-    command = f"python -m eval gate --adapter {record.adapter_id}"
-    if waiting is None:
+def _gate_hint(record: AdapterRecord, waiting: Waiting) -> tuple[str, bool]:
+    command, report = f"python -m eval gate --adapter {record.adapter_id}", waiting.report
+    if report is None:
         return f"It needs a passing gate report first: {command}", False
-    if not waiting.passed:
-        closed = ", ".join(check.name for check in waiting.checks if not check.passed)
-        return f"The gate is closed for it ({closed}), run {waiting.run_id}.", False
-    return f"The gate is open for it: {waiting.pass_rate:.1%} of {waiting.n} cases of {waiting.suite}.", True
+    if not report.passed:
+        closed = ", ".join(check.name for check in report.checks if not check.passed)
+        return f"The gate is closed for it ({closed}), run {report.run_id}.", False
+    if why := waiting.demand.unmet(report):
+        return why, False
+    return f"The gate is open for it: {report.pass_rate:.1%} of {report.n} cases of {report.suite}.", True
 
 
 def _open_request(history: Sequence[AdapterEvent]) -> AdapterEvent | None:

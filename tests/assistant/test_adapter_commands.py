@@ -15,7 +15,7 @@ import assistant.rollout_command
 from assistant.__main__ import main
 from core.audit import Audit
 from core.datasets import DatasetRecord, Datasets, LineageRow
-from core.gate import report_path, write_report
+from core.gate import THRESHOLDS, report_path, write_report
 from core.people import People
 from core.registry import Registry, Training
 from core.rollouts import Rollouts
@@ -135,6 +135,23 @@ def test_report_of_another_content_stages_nothing(run: Run, registry: Registry, 
     (said,) = run("adapters", "stage", second, "--report", str(path), "--as", "ada.admin", *WHY, code=2)
     assert "another content" in said["message"]
     assert registry.get(second).stage == "dev"
+
+
+def test_report_by_other_thresholds_than_the_settings_name_stages_nothing(
+    run: Run, registry: Registry, audit: Audit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = registered(registry, audit, tmp_path, value=1.0)
+    path = tmp_path / "report.json"
+    write_report(gate_report(registry.get(name), audit), path)
+    lenient = tmp_path / "lenient.yaml"
+    lenient.write_text(THRESHOLDS.read_text().replace("pass_rate: 0.95", "pass_rate: 0.93"))
+    stage = ["stage", name, "--report", str(path), "--as", "ada.admin", *WHY]
+    monkeypatch.setenv("ASSISTANT_RETRAIN_GATE", str(lenient))
+    (said,) = run("adapters", *stage, code=2)
+    assert "other thresholds (ASSISTANT_RETRAIN_GATE) than counts here now" in said["message"]
+    assert said["message"].endswith(f"Run: python -m eval gate --adapter {name}")
+    monkeypatch.delenv("ASSISTANT_RETRAIN_GATE")
+    assert run("adapters", *stage)[0]["stage"] == "staging"
 
 
 def test_two_adapters_are_compared_field_by_field(run: Run, registry: Registry, audit: Audit, tmp_path: Path) -> None:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 from safetensors.numpy import save_file
 
 from core.audit import Audit
-from core.gate import GateCheck, GateReport, sign_report
+from core.gate import THRESHOLDS, Demand, GateCheck, GateReport, sign_report
 from core.records import AdapterRecord, Stage
 from core.registry import Registry, Training
 from core.rollouts import Defaults
-from core.sealed import Kind, named, seal
+from core.sealed import Kind, file_sha256, named, seal
+from core.suites import DEMO, SHIPPED_SUITES, suite_files_sha256
+from guardrails.policy import load_policy
 from retrieval.adapters import base_sha256 as packaged
 
 DEFAULTS = Defaults("quote-v1", "t" * 64, {"system": "Answer.", "user": "{question}", "passage": "{lines}"}, 0.35, 0.5)
@@ -37,13 +40,18 @@ def sealed_folder(
     return folder.rename(parent / name)
 
 
-def gate_report(record: AdapterRecord, audit: Audit, *, passed: bool = True, sha256: str = "") -> GateReport:
+def gate_report(
+    record: AdapterRecord, audit: Audit, *, passed: bool = True, sha256: str = "", demand: Demand | None = None
+) -> GateReport:
     """A signed report on that adapter."""
-    return sign_report(decision(record, passed=passed, sha256=sha256), audit)
+    return sign_report(decision(record, passed=passed, sha256=sha256, demand=demand), audit)
 
 
-def decision(record: AdapterRecord, *, passed: bool = True, sha256: str = "") -> GateReport:
-    """What a gate decided on that adapter, not signed yet."""
+def decision(
+    record: AdapterRecord, *, passed: bool = True, sha256: str = "", demand: Demand | None = None
+) -> GateReport:
+    """What a gate decided on that adapter, not signed yet: by the packaged thresholds, suite and guard policy unless told otherwise."""
+    asked = demand or packaged_demand()
     return GateReport(
         adapter=record.adapter_id,
         adapter_sha256=sha256 or record.sha256,
@@ -51,7 +59,7 @@ def decision(record: AdapterRecord, *, passed: bool = True, sha256: str = "") ->
         suite_sha256="1" * 64,
         run_id="run-1",
         against="quote-v1",
-        policy_sha256="2" * 64,
+        policy_sha256=asked.policy_sha256,
         created_at="2026-11-25T06:00:00+00:00",
         n=220,
         pass_rate=0.9,
@@ -59,7 +67,15 @@ def decision(record: AdapterRecord, *, passed: bool = True, sha256: str = "") ->
         high=0.93,
         passed=passed,
         checks=(GateCheck("no_worse", passed, "90 % against 88 %"),),
+        suite_files_sha256=asked.suite_files_sha256,
+        guard_policy_sha256=asked.guard_policy_sha256,
     )
+
+
+@cache
+def packaged_demand() -> Demand:
+    """What an installation asks of a gate report where its settings name nothing."""
+    return Demand(file_sha256(THRESHOLDS), suite_files_sha256(SHIPPED_SUITES / DEMO), load_policy().sha256)
 
 
 def registered(

@@ -14,11 +14,12 @@ from core.adapter_card import card, diff
 from core.audit import Audit
 from core.datasets import DatasetRecord, Datasets, LineageRow
 from core.errors import AdapterRefused, BadInput, Conflict, NotAllowed, NotFound, StoreUnavailable
+from core.gate import Demand, newest_report, report_path, sign_report, write_report
 from core.registry import Registry, Training
 from core.sealed import MANIFEST, seal
 from core.store import Store
 from core.turns import now
-from tests.core.adapters import gate_report, registered, sealed_folder
+from tests.core.adapters import decision, gate_report, packaged_demand, registered, sealed_folder
 from tests.full_disk import full_disk
 
 
@@ -142,6 +143,61 @@ def test_staging_takes_a_passing_report_of_this_content_signed_here(
     assert registry.get(name).stage == "dev"
     assert registry.stage(name, gate_report(record, audit), actor="ana", reason="open").stage == "staging"
     assert registry.report(name) == gate_report(record, audit)
+
+
+@pytest.mark.parametrize(
+    ("field", "said"),
+    [
+        ("policy_sha256", "other thresholds .ASSISTANT_RETRAIN_GATE."),
+        ("suite_files_sha256", "another suite .ASSISTANT_RETRAIN_SUITE."),
+        ("guard_policy_sha256", "another guard policy"),
+    ],
+)
+def test_report_by_other_rules_than_are_in_force_promotes_nothing_and_a_newer_one_is_taken_in_staging(
+    registry: Registry, audit: Audit, store: Store, tmp_path: Path, field: str, said: str
+) -> None:
+    asked = [packaged_demand()]
+    pinned = Registry(store, audit, home=registry.home, demand=lambda: asked[0])
+    name = registered(pinned, audit, tmp_path, value=1.0)
+    record = pinned.get(name)
+    for other in ("2" * 64, ""):  # "": of a program that did not say it yet
+        lenient = sign_report(replace(decision(record), **{field: other}), audit)
+        with pytest.raises(Conflict, match=rf"{said} than counts here now. Run: python -m eval gate --adapter {name}"):
+            pinned.stage(name, lenient, actor="ana", reason="please")
+    assert pinned.stage(name, gate_report(record, audit), actor="ana", reason="open").stage == "staging"
+    pinned.request(name, actor="ana", reason="better")
+    asked[0] = replace(asked[0], **{field: "3" * 64})  # the rules change before anybody has approved
+    with pytest.raises(Conflict, match=said):
+        pinned.approve(name, actor="ada.admin", reason="read it")
+    again = sign_report(replace(decision(record), **{field: "3" * 64}), audit)
+    assert pinned.stage(name, again, actor="ana", reason="asked again").stage == "staging"
+    with pytest.raises(Conflict, match="adapters request"):
+        pinned.approve(name, actor="ada.admin", reason="the request was for another report")
+    pinned.request(name, actor="ana", reason="better, by the new rules")
+    assert pinned.approve(name, actor="ada.admin", reason="read it").stage == "production"
+    assert pinned.report(name) == again
+
+
+def test_newest_report_is_the_newest_that_is_asked_for_whatever_was_tried_out_since(
+    registry: Registry, audit: Audit, tmp_path: Path
+) -> None:
+    record = registry.get(registered(registry, audit, tmp_path, value=1.0))
+    tried = {"policy_sha256": "2" * 64, "run_id": "run-2", "created_at": "2026-11-26T06:00:00+00:00"}
+    own, other = (sign_report(replace(decision(record), **changes), audit) for changes in ({}, tried))
+    for report in (own, other):
+        path = report_path(registry.home, report)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_report(report, path)
+    assert newest_report(registry.home, record.sha256, packaged_demand()) == own
+    assert newest_report(registry.home, record.sha256) == other
+    assert newest_report(registry.home, record.sha256, Demand(guard_policy_sha256="9" * 64)) == other
+
+
+def test_report_of_an_older_program_keeps_its_signature(registry: Registry, audit: Audit, tmp_path: Path) -> None:
+    record = registry.get(registered(registry, audit, tmp_path, value=1.0))
+    older = replace(decision(record), suite_files_sha256="", guard_policy_sha256="")
+    assert b"sha256" in older.body() and b"suite_files" not in older.body() and b"guard_policy" not in older.body()
+    assert registry.stage(record.adapter_id, sign_report(older, audit), actor="ana", reason="open").stage == "staging"
 
 
 def test_production_takes_a_request_and_another_persons_approval(

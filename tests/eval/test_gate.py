@@ -292,7 +292,7 @@ def test_the_check_says_whether_suite_and_thresholds_can_decide_and_asks_nothing
 
 @pytest.mark.slow
 def test_the_command_decides_signs_and_records(
-    gate: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    gate: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(SystemExit):
         main(["gate", "--help"])
@@ -317,6 +317,7 @@ def test_the_command_decides_signs_and_records(
     ]
     assert {tuple(line) for line in lines if "check" in line} == {tuple(said[""])}
     assert {tuple(line) for line in lines if "summary" in line} == {tuple(said["the last line"])}
+    assert "other thresholds (ASSISTANT_RETRAIN_GATE) and another suite (ASSISTANT_RETRAIN_SUITE)" in opened["unmet"]
     assert main([*gate, "--adapter", "nobody", "--policy", str(tmp_path / "lenient.yaml")]) == 2
 
     home = tmp_path / "home"
@@ -329,6 +330,13 @@ def test_the_command_decides_signs_and_records(
         with pytest.raises(Conflict, match="closed for quote-v1: pass rate"):
             verify_report(reports["strict"], audit, adapter_sha256=closed["adapter_sha256"])
     assert "The gate is closed" in Path(closed["html"]).read_text()
+
+    place = gate.index("--suite")
+    monkeypatch.setenv("ASSISTANT_RETRAIN_SUITE", str(folder))
+    monkeypatch.setenv("ASSISTANT_RETRAIN_GATE", str(tmp_path / "lenient.yaml"))
+    assert main([*gate[:place], *gate[place + 2 :], "--adapter", "quote-v1", "--json"]) == 0
+    named = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert (named["unmet"], named["n"]) == ("", opened["n"])
 
 
 @pytest.mark.slow

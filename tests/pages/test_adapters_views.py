@@ -13,12 +13,13 @@ from assistant.pages import adapters_plots, adapters_views, rollout_views
 from assistant.rollout_results import RATES, ArmResult, Day
 from core.audit import Audit
 from core.canary import Judgement
+from core.gate import Demand
 from core.rates import wilson
 from core.records import AdapterRecord, Rollout, TrialArm
 from core.registry import AdapterEvent, Registry
 from core.standing import Standing
 from core.store import Store
-from tests.core.adapters import gate_report, registered
+from tests.core.adapters import gate_report, packaged_demand, registered
 
 HOSTILE = '<img src=x onerror="window.hacked=1"> ${window.hacked=1} {{#each value}}'
 AT = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
@@ -74,11 +75,15 @@ def registry(store: Store, audit: Audit, home: Path) -> Registry:
     return Registry(store, audit, home=home)
 
 
+def panel(record: AdapterRecord, history: list[AdapterEvent], person: str, **given: object) -> str:
+    waiting = adapters_views.Waiting(given.pop("waiting", None), given.pop("demand", Demand()))  # type: ignore[arg-type]
+    values: dict[str, object] = {"others": (), "waiting": waiting, "problem": "", "standing": Standing(ROW)} | given
+    return adapters_views.detail_html(record, history, person_id=person, **values)  # type: ignore[arg-type]
+
+
 def steps(record: AdapterRecord, history: list[AdapterEvent], person: str, **given: object) -> set[str]:
     """The acts that are offered to that person."""
-    values: dict[str, object] = {"others": (), "waiting": None, "problem": "", "standing": Standing(ROW)} | given
-    html = adapters_views.detail_html(record, history, person_id=person, **values)  # type: ignore[arg-type]
-    return set(re.findall(r'data-do="(\w+)"', html))
+    return set(re.findall(r'data-do="(\w+)"', panel(record, history, person, **given)))
 
 
 def test_only_what_may_come_next_is_offered(registry: Registry, audit: Audit, tmp_path: Path) -> None:
@@ -103,6 +108,23 @@ def test_only_what_may_come_next_is_offered(registry: Registry, audit: Audit, tm
     registry.block(dev.adapter_id, actor="ada.admin", reason="erasure")
     blocked = registry.get(dev.adapter_id)
     assert steps(blocked, registry.history(dev.adapter_id), "ada.admin") == {"unblock", "archive"}
+
+
+def test_adapter_whose_report_does_not_count_any_more_waits_for_a_newer_one(
+    registry: Registry, audit: Audit, tmp_path: Path
+) -> None:
+    name = registered(registry, audit, tmp_path, value=1.0, stage="staging")
+    registry.request(name, actor="rob.requester", reason="better")
+    record, history = registry.get(name), registry.history(name)
+    demand = replace(packaged_demand(), guard_policy_sha256="3" * 64)
+    known = gate_report(record, audit)
+    assert "approve" in steps(record, history, "ada.admin", waiting=known, demand=packaged_demand())
+    assert not {"approve", "stage"} & steps(record, history, "ada.admin", waiting=known, demand=demand)
+    newer = replace(known, guard_policy_sha256="3" * 64)
+    offered = steps(record, history, "ada.admin", waiting=newer, demand=demand)
+    assert "stage" in offered and "approve" not in offered
+    html = panel(record, history, "ada.admin", waiting=known, demand=demand)
+    assert f"another guard policy than counts here now. Run: python -m eval gate --adapter {name}" in html
 
 
 def test_trial_is_offered_only_where_none_is_under_way_and_something_can_be_tried(
