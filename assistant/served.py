@@ -104,7 +104,11 @@ class ServedModel:
                 self.fleet.missed(replica, wanted)
             kind = _Elsewhere if error.status_code in OTHERS_MAY_ANSWER else ModelUnavailable
             raise kind(self._refused(replica, error.status_code, wanted)) from None
-        except (openai.APIConnectionError, httpx.TransportError):
+        except (
+            openai.APIConnectionError,
+            httpx.TransportError,
+            ValueError,
+        ):  # langchain's, of a stream without a chunk
             self.fleet.silent(replica, self._unreachable(replica))
             raise _Elsewhere(self._unreachable(replica)) from None
         except openai.OpenAIError as error:

@@ -97,6 +97,12 @@ def test_a_server_that_dies_mid_answer_is_said() -> None:
             list(stream)
 
 
+def test_a_server_that_dies_before_its_first_word_is_said() -> None:
+    with ScriptedServer(ScriptedModel([ModelUnavailable("It stops here, as it was told.")])) as server:
+        with pytest.raises(ModelUnavailable, match="broke off"):
+            said(server.url)
+
+
 def test_a_sentence_that_the_token_limit_cut_is_not_released(make_desk: MakeDesk) -> None:
     script: Script = "Every employee has 25 days of annual leave a year. Every employee has 2"
     with ScriptedServer(ScriptedModel([script]), finish="length") as server:
