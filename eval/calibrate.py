@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def read_pairs(path: Path) -> list[Labelled]:
-    """Raises BadInput where the file is no list of pairs, or has only right or only wrong ones."""
+    """Raises BadInput where the file is no list of pairs, or has fewer than two right or two wrong ones: each is left out once."""
     try:
         entries = yaml.safe_load(path.read_text(encoding="utf-8"))
         pairs = [
@@ -75,8 +75,8 @@ def read_pairs(path: Path) -> list[Labelled]:
         ]
     except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError, ValueError):
         raise BadInput(f"{path}: needs a list of correct (true or false), acceptable (a list) and answer.") from None
-    if len({pair.correct for pair in pairs}) < 2:
-        raise BadInput(f"{path}: needs both right and wrong answers to find a threshold between them.")
+    if min(sum(pair.correct == right for pair in pairs) for right in (True, False)) < 2:
+        raise BadInput(f"{path}: needs at least two right and two wrong answers to find a threshold between them.")
     return pairs
 
 

@@ -318,9 +318,12 @@ def test_a_judge_is_measured_against_people_before_it_is_believed() -> None:
     assert found == {"judge": "scripted", "judge_agrees": 0.6667, "judge_kappa": 0.4, "judge_silent": 1}
 
 
+ONE_OF_EACH = "- {correct: true, acceptable: [a], answer: a}\n- {correct: false, acceptable: [a], answer: b}"
+
+
 def test_pairs_that_cannot_be_calibrated_on_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "pairs.yaml"
-    for text in ("- {correct: true}", "5", "- {correct: true, acceptable: [a], answer: a}"):
+    for text in ("- {correct: true}", "5", "- {correct: true, acceptable: [a], answer: a}", ONE_OF_EACH):
         path.write_text(text)
         with pytest.raises(BadInput):
             read_pairs(path)
