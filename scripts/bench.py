@@ -6,6 +6,7 @@ them: each figure with its n, its date and the machine; the README's tables of t
 `pii/synth_dev.jsonl` for personal data.
 
     python scripts/bench.py --part suite         the demo suite alone: as served, by a plain LangChain chain, by retrieval alone
+    python scripts/bench.py --part experiments   what the sequential test does on simulated experiments whose truth is known
     python scripts/bench.py --part pages         measures nothing: writes the pages again from docs/figures.jsonl
 """
 
@@ -36,9 +37,10 @@ FITTED = [ROOT / "demo" / f"questions-{part}.yaml" for part in "ab"]
 """What scripts/fit_quote.py fitted the answer weights on: the demo suite asks these questions, too."""
 SUITE_SECONDS = 360
 PARTS = (
-    *("answers", "models", "adapters", "vllm", "causal", "guards", "suite"),
+    *("answers", "models", "adapters", "vllm", "causal", "guards", "suite", "experiments"),
     *("reading", "handbook", "ingestion", "retrieval"),  # with --data alone
 )
+EXPERIMENTS = ("--tests", "2000", "--peek-every", "50")
 GOVERN = "owner=handbook@example.com,classification=internal,allowed_groups=everyone"
 RAIL_ROUNDS = 200
 READING = {
@@ -132,6 +134,17 @@ def suite_lines(printed: Sequence[Line], results: Sequence[Line]) -> Iterator[Li
         rate = wilson(sum(of), len(of))
         shares = {name: round(getattr(rate, name), 4) for name in ("rate", "low", "high")}
         yield {"measure": suite_figures.SLICES, "slice": suite_figures.FITTED, "value": value, "n": rate.n, "passed": rate.passed} | shares  # fmt: skip
+
+
+def experiments() -> Iterator[Line]:
+    """Simulated experiments that are looked at all the time: no difference, the planned one, a split that is wrong."""
+    from assistant.bench import machine
+
+    began = time.perf_counter()
+    lines = list(alone("eval", "experiment", "simulate", *EXPERIMENTS, "--json"))
+    seconds = round(time.perf_counter() - began, 1)
+    for line in lines:
+        yield {"measure": "simulated experiments"} | line | {"seconds_for_all": seconds, "machine": machine()}
 
 
 def vllm() -> Iterator[Line]:
@@ -259,6 +272,8 @@ def measure(data: Path | None, part: str) -> Iterator[Line]:
         yield from guards(data)
     if part in ("all", "suite"):
         yield from suite()
+    if part in ("all", "experiments"):
+        yield from experiments()
     if part in ("all", "vllm"):
         yield from vllm()
     if part in ("all", "causal"):

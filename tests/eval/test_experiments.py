@@ -19,6 +19,7 @@ from scipy.stats import norm
 
 from core.assignment import SAMPLE_RATIO_P, assign, sample_ratio_p
 from core.errors import BadInput, NotFound
+from core.rates import wilson
 from core.store import Store
 from eval import experiments
 from eval.experiments import Trial, analyse, moment, sample
@@ -151,6 +152,23 @@ def test_peeking_costs_no_false_alarms_and_the_planned_effect_is_found() -> None
     assert same["looks"] >= 30
     assert same["sample_ratio_alarmed"] < 0.05
     assert skewed["sample_ratio_alarmed"] > 4 * same["sample_ratio_alarmed"]
+
+
+@pytest.mark.slow
+def test_the_planned_experiment_keeps_its_bounds_by_the_interval_when_it_is_looked_at_after_every_50_persons() -> None:
+    """`python -m eval experiment simulate` on the plan that it ships with: 8 %, 2 points, half as many tests, another seed."""
+    tests = 1000
+    same, other, skewed = proof(Plan(), tests, 50, seed=20261128)
+    assert [row["looks"] for row in (same, other, skewed)] == [80] * 3
+    assert same["stopped_high"] <= 0.05 < same["stopped_without_correction"]
+    assert other["stopped_low"] >= 0.8
+    assert min(row["covered"] for row in (same, other, skewed)) >= 0.95
+    assert 0 < other["median_stop_persons"] < other["persons"]
+    alarmed, false = (wilson(round(row["sample_ratio_alarmed"] * tests), tests) for row in (skewed, same))
+    assert alarmed.low >= 0.9
+    assert false.high <= 0.03
+    assert 0 < skewed["median_alarm_persons"] < skewed["persons"] / 2
+    assert all(row["passed"] for row in (same, other, skewed))
 
 
 def test_turns_taken_for_persons_would_raise_false_alarms() -> None:
