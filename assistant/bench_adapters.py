@@ -8,9 +8,9 @@ real one; what is compiled of the shipped reader serves them. `--compile` times 
 
 JSON fields of adapter compiled: measure, n, seconds, date, machine.
 JSON fields of adapter load: measure, n, p50_seconds, most_seconds, answered_meanwhile (by the one before), failed, date, machine.
-JSON fields of adapters at once: measure, by (quoting model, base alone: the shipped reader without a further adapter, or adapters), adapters (beside the base), users, n, failed, answers_per_second, p50_ms, p95_ms, process_mb, date, machine.
+JSON fields of adapters at once: measure, by (quoting model, base alone: the shipped reader without a further adapter, or adapters), adapters (beside the base), users, n, failed, answers_per_second, low, high (its 95 % interval over the seconds of the run; null for a run of few), p50_ms, p95_ms, process_mb, date, machine.
 JSON fields of adapter swaps: measure, swaps, users, n, failed, wrong, stood_in, p50_ms, p95_ms (until a swap is committed), date, machine.
-JSON fields of adapter rollback: measure, users, n, seconds (median of three), most_seconds, failed, wrong, date, machine.
+JSON fields of adapter rollback: measure, back_to (adapter: from one to the one before it; or quoting model), users, n, seconds (median of three), most_seconds, failed, wrong, date, machine.
 """
 
 from __future__ import annotations
@@ -21,10 +21,13 @@ import shutil
 import statistics
 import tempfile
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from assistant.askers import PERSON, Asked, Askers, office
 from assistant.bench import machine, quantile
@@ -45,6 +48,8 @@ from retrieval.network import compile_once, compiled_name
 Line = dict[str, Any]
 LOADS = 5
 PEOPLE = 64
+LEAST_SECONDS = 10
+"""Of a shorter run the throughput has no interval."""
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -95,8 +100,11 @@ def measured(settings: Settings, args: argparse.Namespace) -> Iterator[Line]:
                     yield _at_once(assistant, questions, asked, (args.users, args.seconds))
             if args.swaps:
                 yield _swapped(assistant, questions, names[:4], (args.swaps, args.users))
-    for users in sorted({1, args.users // 2 or 1, args.users}):
-        yield _rolled_back(settings, users)
+        # The drills find the variant, and what is compiled of it, where the assistant before them had it.
+        there = settings.model_copy(update={"home": folder / "home", "models": folder / "models"})
+        for old, new in ((DEFAULT, names[0]), (QUOTING, DEFAULT)):
+            for users in sorted({1, args.users // 2 or 1, args.users}):
+                yield _rolled_back(there, (old, new), users)
 
 
 def variant(parent: Path, number: int, models: Path) -> Path:
@@ -209,6 +217,7 @@ def _at_once(assistant: Assistant, questions: list[str], names: list[str], how: 
     if names[1:]:
         assistant.rollouts.stop(actor=ACTOR, reason="bench")
     asked = [one for one in load.asked if began <= one.began and one.ended <= ended]
+    low, high = throughput_interval([one.ended - began for one in load.asked if began <= one.ended <= ended], seconds)
     further = sum(name != DEFAULT for name in names)
     times = [(one.ended - one.began) * 1000 for one in asked]
     return {
@@ -219,10 +228,32 @@ def _at_once(assistant: Assistant, questions: list[str], names: list[str], how: 
         "n": len(asked),
         "failed": len(load.errors) + sum(one.status == "failed" for one in asked),
         "answers_per_second": round(len(asked) / (ended - began), 1),
+        "low": low,
+        "high": high,
         "p50_ms": quantile(times, 0.5),
         "p95_ms": quantile(times, 0.95),
         "process_mb": _process_mb(),
     }
+
+
+def throughput_interval(ended: Sequence[float], seconds: float) -> tuple[float | None, float | None]:
+    """A 95 % percentile bootstrap interval of the answers a second; the whole seconds of the run are what is resampled.
+
+    It says how even this run was. What the machine does for minutes, and another machine, are in none of its seconds.
+
+    Args:
+        ended: when each answer had come, in seconds from the run's begin.
+    """
+    if seconds < LEAST_SECONDS:
+        return None, None
+    from scipy.stats import bootstrap
+
+    counts = Counter(map(int, ended))
+    each = [counts[second] for second in range(int(seconds))]
+    if len(set(each)) == 1:  # resampling equal values says nothing, and scipy warns of it
+        return float(each[0]), float(each[0])
+    found = bootstrap((each,), np.mean, n_resamples=2000, method="percentile", rng=np.random.default_rng(0))
+    return round(float(found.confidence_interval.low), 1), round(float(found.confidence_interval.high), 1)
 
 
 def _swapped(assistant: Assistant, questions: list[str], names: list[str], how: tuple[int, int]) -> Line:
@@ -260,11 +291,13 @@ def _right(assistant: Assistant, asked: list[Asked]) -> tuple[int, int]:
     return right, sum(row.arm == "fallback" for _, row in found)
 
 
-def _rolled_back(settings: Settings, users: int) -> Line:
-    done = [drill(settings, QUOTING, DEFAULT, askers=users) for _ in range(3)]
+def _rolled_back(settings: Settings, names: tuple[str, str], users: int) -> Line:
+    """The new adapter is rolled back to the old one while people ask, three times."""
+    done = [drill(settings, *names, askers=users) for _ in range(3)]
     seconds = [one.seconds for one in done]
     return {
         "measure": "adapter rollback",
+        "back_to": "quoting model" if names[0] == QUOTING else "adapter",
         "users": users,
         "n": sum(one.n for one in done),
         "seconds": statistics.median(seconds),

@@ -1,7 +1,8 @@
 """Adapters on a real vLLM server on the CPU: python -m scripts.bench_vllm, from the root of the checkout.
 
 `python scripts/bench.py --part vllm` runs it and keeps its figures. The model is the tests' Llama of 3 million weights, so the figures
-say what adapters cost on a server, and nothing of the speed of a model of use. Sixteen adapters of one content stand under sixteen
+say what adapters cost on a server, and nothing of the speed of a model of use. Throughput has no interval: a server answers those who ask
+together together, so 64 answers are four of its rounds. Sixteen adapters of one content stand under sixteen
 names: the server holds each by itself. They say the base's two sentences in the other order, so that all answers are of one length
 and one by the wrong model is seen. The server runs without compiling (--enforce-eager).
 
