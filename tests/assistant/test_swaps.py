@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import median
 
 import pytest
 import sqlalchemy as sa
@@ -243,16 +244,15 @@ def test_rollback_under_load_is_answered_by_the_old_adapter_within_a_second(tmp_
     home = tmp_path / "home"
     folder = reader_folder(home / "adapters", weight=RIGHT)
     settings = Settings(home=home, models=load_settings().models_folder, reranker="", evidence_threshold=0.0, low_evidence=0.0)  # fmt: skip
-    tries = []
-    for _ in range(3):  # a machine that does other things as well may need a second try
+    seconds = []
+    for _ in range(3):
         done = drill(settings, "reader-2", folder.name, askers=8, embedder=HashEmbedder())
         assert (done.failed, done.wrong) == (0, 0)
         assert done.n > 30
         assert done.rollback_ms / 1000 < done.seconds
-        tries.append(done.seconds)
-        if done.seconds < 1.0:
-            break
-    assert min(tries) < 1.0, tries
+        seconds.append(done.seconds)
+    # The median: one pause of the machine decides nothing, and a way back that is slow every other time fails.
+    assert median(seconds) < 1.0, seconds
     assert not list(Path(settings.home).glob("*.db"))  # the drill had a home of its own
 
 
