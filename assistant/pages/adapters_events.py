@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
@@ -19,6 +21,7 @@ from core.datasets import Datasets
 from core.errors import AdapterRefused, BadInput, Conflict, NotFound
 from core.gate import newest_report
 from core.records import Principal, Rollout, TrialArm
+from core.standing import department_group
 
 if TYPE_CHECKING:
     from assistant.bootstrap import Assistant
@@ -71,21 +74,23 @@ class AdaptersEvents:
 
     @told
     def rollout_start(self, event: gr.EventData, request: gr.Request) -> tuple[Any, ...]:
-        """Begin a canary, an A/B test or a shadow."""
-        who, mode, name = self._admin(request).person_id, word_of(event, "mode"), word_of(event, "adapter")
-        why = word_of(event, "reason")
-        groups = tuple(part for part in word_of(event, "groups").split(",") if part)
-        share = (_number(event, "share") or 0) / 100
+        """Begin a canary, an A/B test of one adapter or several, or a shadow."""
+        who, mode, why = self._admin(request).person_id, word_of(event, "mode"), word_of(event, "reason")
+        groups, departments = (tuple(filter(None, word_of(event, n).split("\n"))) for n in ("groups", "departments"))
+        arms = [replace(arm, groups=groups, departments=departments) for arm in _arms(word_of(event, "arms"))]
+        names = ", ".join(arm.adapter for arm in arms)
+        if mode != "ab" and len(arms) != 1:
+            raise BadInput("Several adapters at once take part in an A/B test: choose it, or name one adapter.")
         if mode == "canary":
-            self._rollouts.canary(name, actor=who, reason=why, groups=groups)
+            self._rollouts.canary(names, actor=who, reason=why, groups=groups, departments=departments)
         elif mode == "ab":
-            self._rollouts.trial([TrialArm(name, share, groups)], actor=who, reason=why)
+            self._rollouts.trial(arms, actor=who, reason=why)
         elif mode == "shadow":
-            self._rollouts.shadow(name, actor=who, reason=why, share=share)
+            self._rollouts.shadow(names, actor=who, reason=why, share=arms[0].weight)
         else:
             raise BadInput("Choose how it is to be tried.")
         self._wake()
-        gr.Info(f"{name} is on trial.", duration=4)
+        gr.Info(f"{names} {'is' if len(arms) == 1 else 'are'} on trial.", duration=4)
         return (*self._views(), gr.update(visible=False))
 
     @told
@@ -141,9 +146,11 @@ class AdaptersEvents:
         served = {one.adapter_id for one in every if one.stage == "production" and not one.blocked} | {row.base}
         back = frozenset(one.rollout_id for one in changes[1:] if one.production in served and one.mode == "none")
         groups = sorted(self._assistant.people.groups())
+        every_department = {document.department for document in self._assistant.catalogue.documents()} - {""}
+        departments = sorted(one for one in every_department if department_group(one) in groups)
         return (
             *self._live(),
-            rollout_views.start_html(list(reversed(may_try)), groups, row),
+            rollout_views.start_html(list(reversed(may_try)), row, groups=groups, departments=departments),
             adapters_views.listing_html(every, reports, standing),
             rollout_views.history_html(changes, row, back),
         )
@@ -194,3 +201,20 @@ def _number(event: gr.EventData, name: str) -> int | None:
     if not text.isdecimal():
         raise NotFound("There is no such row: reload the page.")
     return int(text)
+
+
+def _arms(text: str) -> list[TrialArm]:
+    """The lines "adapter=per cent" of the form."""
+    arms = []
+    for line in text.splitlines():
+        name, _, share = line.rpartition("=")
+        try:
+            weight = float(share) / 100
+        except ValueError:
+            weight = math.nan
+        if not 0 < weight <= 1:
+            raise BadInput("A share is a number of per cent above 0, and at most 100.")
+        arms.append(TrialArm(name, weight))
+    if sum(arm.weight for arm in arms) > 1 + 1e-9:
+        raise BadInput("The shares are more than 100 % together.")
+    return arms

@@ -182,7 +182,9 @@ def _beside(one: Beside) -> str:
     )
 
 
-def start_html(candidates: Sequence[AdapterRecord], groups: Sequence[str], row: Rollout) -> str:
+def start_html(
+    candidates: Sequence[AdapterRecord], row: Rollout, *, groups: Sequence[str], departments: Sequence[str]
+) -> str:
     """The form that starts a trial; a word instead where one is under way or nothing can be tried."""
     if row.mode != "none":
         return ""
@@ -191,33 +193,50 @@ def start_html(candidates: Sequence[AdapterRecord], groups: Sequence[str], row: 
             '<section class="ad-start"><h3>Try an adapter</h3><p class="ad-note">No adapter is in staging or production that does not serve '
             "already. One gets there with a passing gate report: see the tab Adapters.</p></section>"
         )
-    names = "".join(
-        f'<option value="{esc(one.adapter_id)}">{esc(one.adapter_id)} ({one.stage})</option>' for one in candidates
-    )
-    offered = "".join(
-        f'<label class="ea-reason"><input type="checkbox" name="ad-group" value="{esc(name)}"><span>{esc(name)}</span></label>'
-        for name in groups
-    )
     modes = "".join(
         f'<label class="ad-choice"><input type="radio" name="ad-mode" value="{mode}"{" checked" if mode == "canary" else ""}>'
         f"<span><strong>{MODES[mode]}</strong>{said}</span></label>"
         for mode, said in (
             ("canary", "1, 5, 10, 25, 50, 100 % of the people, by itself while nothing is worse"),
-            ("ab", "a fixed share of the people, until somebody stops it"),
+            ("ab", "fixed shares of the people for one adapter or several, until somebody stops it"),
             ("shadow", "answers beside, and nobody sees it"),
         )
     )
     return (
-        '<section class="ad-start"><h3 id="ad-start-title">Try an adapter</h3><form class="ad-form" aria-labelledby="ad-start-title">'
-        f'<label for="ad-adapter">Adapter</label><select id="ad-adapter">{names}</select>'
-        f'<fieldset class="ad-modes"><legend>How</legend>{modes}</fieldset>'
-        '<div class="ad-share" hidden><label for="ad-share">Share of the people, in per cent</label>'
-        '<input id="ad-share" type="number" min="1" max="100" value="20"></div>'
-        f'<details class="ad-groups"><summary>Only people in some groups</summary><div class="ea-reasons">{offered}</div></details>'
+        '<section class="ad-start"><h3 id="ad-start-title">Try an adapter</h3>'
+        f'<form class="ad-form" aria-labelledby="ad-start-title" data-production="{esc(row.production)}" novalidate>'
+        f'<fieldset class="ad-modes"><legend>How</legend>{modes}</fieldset>{_tried(candidates)}'
+        '<details class="ad-whom"><summary>Only some of the people</summary>'
+        f"{_offered('departments', 'Departments', departments)}{_offered('groups', 'Groups', groups)}"
+        '<p class="ad-note">Who is in one of those chosen takes part; with none chosen, everybody does.</p></details>'
         '<label for="ad-reason">Why</label><input id="ad-reason" maxlength="1000" autocomplete="off" placeholder="5 points better on leave">'
-        '<p class="ea-form-error" role="alert" hidden>Say why: the reason is kept with the change.</p>'
+        '<p class="ea-form-error" id="ad-form-error" role="alert" hidden></p>'
         '<div class="ea-buttons"><button type="submit" class="ea-primary">Start</button></div></form></section>'
     )
+
+
+def _tried(candidates: Sequence[AdapterRecord]) -> str:
+    """One line for an adapter and its share; an A/B test gets more of them by copies (static/adapters.js)."""
+    names = "".join(
+        f'<option value="{esc(one.adapter_id)}">{esc(one.adapter_id)} ({one.stage})</option>' for one in candidates
+    )
+    return (
+        '<div class="ad-tried"><div class="ad-try"><label>Adapter<select name="ad-adapter">'
+        f'{names}</select></label><label class="ad-share" hidden>% of the people<input name="ad-share" type="number" min="0" max="100" '
+        'step="any" inputmode="decimal" value="20"></label><button type="button" class="ea-small" data-act="ad_try_less" hidden>'
+        'Remove</button></div></div><button type="button" class="ea-small" data-act="ad_try_more" hidden>Add another adapter</button>'
+        '<p class="ad-note ad-split" aria-live="polite" hidden></p>'
+    )
+
+
+def _offered(name: str, legend: str, values: Sequence[str]) -> str:
+    if not values:
+        return ""
+    boxes = "".join(
+        f'<label class="ea-reason"><input type="checkbox" name="ad-{name}" value="{esc(one)}"><span>{esc(one)}</span></label>'
+        for one in values
+    )
+    return f'<fieldset><legend>{legend}</legend><div class="ea-reasons">{boxes}</div></fieldset>'
 
 
 def history_html(rows: Sequence[Rollout], here: Rollout, may_return: frozenset[int]) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from statistics import median
 
 import httpx
 import pytest
@@ -168,7 +169,7 @@ def test_rollback_from_the_page_under_load_takes_less_than_a_second(people: Peop
     expect(page.locator(".ad-serving h2")).to_have_text("quote-v1")
     load.begin(4)
     seconds = []
-    for _ in range(3):  # a machine that does other things as well may need a second try
+    for _ in range(5):
         opened(page, name)
         page.get_by_role("button", name="Promote").click()
         because(page)
@@ -182,11 +183,10 @@ def test_rollback_from_the_page_under_load_takes_less_than_a_second(people: Peop
         page.locator("#ea-why [type=submit]").click()
         seconds.append(load.until("quote-v1", since=clicked) - clicked)
         expect(page.locator(".ad-serving h2")).to_have_text("quote-v1")
-        if seconds[-1] < 1.0:
-            break
     load.end()
     assert load.failed == []
-    assert min(seconds) < 1.0, seconds
+    # The median: one pause of the machine decides nothing, and a way back that is slow every other time fails.
+    assert median(seconds) < 1.0, seconds
     row = house.rollouts.current()
     assert (row.action, row.actor, row.reason) == ("rollback", FIRST, WHY)
     assert any(one.action == "rollout.rollback" and one.actor == FIRST for one in house.audit.rows(limit=5))
@@ -196,9 +196,9 @@ def test_canary_is_begun_advanced_and_stopped_and_its_results_are_seen(
     people: People, house: House, load: Load
 ) -> None:
     page = people.open(FIRST, "/adapters")
-    page.select_option("#ad-adapter", house.name("staging"))
-    page.get_by_text("Only people in some groups").click()
-    page.locator("[name=ad-group][value=engineering]").check(force=True)
+    page.select_option("[name=ad-adapter]", house.name("staging"))
+    page.get_by_text("Only some of the people").click()
+    page.locator("[name=ad-groups][value=engineering]").check(force=True)
     page.get_by_role("button", name="Start").click()
     expect(page.locator(".ad-start .ea-form-error")).to_be_visible()
     page.fill("#ad-reason", "5 points better on gates")
@@ -223,6 +223,72 @@ def test_canary_is_begun_advanced_and_stopped_and_its_results_are_seen(
     page.get_by_role("tab", name="Changes").click()
     expect(page.locator(".ad-history tbody tr").first).to_contain_text("trial stopped")
     expect(page.locator(".ad-history")).to_contain_text("5 points better on gates")
+
+
+def test_two_adapters_are_tried_on_the_people_of_a_department_by_keyboard_alone(
+    people: People, house: House, load: Load
+) -> None:
+    arms = [house.name("staging"), house.name("production")]
+    page = people.open(FIRST, "/adapters")
+    form, said = page.locator(".ad-form"), page.locator("#ad-form-error")
+    expect(form.get_by_role("button", name="Add another adapter")).to_be_hidden()
+    form.get_by_role("radio", name="Canary").focus()
+    page.keyboard.press("ArrowDown")
+    expect(form.get_by_role("radio", name="A/B test")).to_be_checked()
+    form.get_by_role("button", name="Add another adapter").press("Enter")
+    expect(form.locator(".ad-try select").nth(1)).to_be_focused()
+    for place in range(2):
+        form.locator(".ad-try select").nth(place).select_option(arms[0])
+        form.locator(".ad-try input").nth(place).fill("60")
+    page.fill("#ad-reason", "which is better on gates")
+    page.press("#ad-reason", "Enter")
+    expect(said).to_have_text(f"{arms[0]} is named twice: choose another adapter, or remove the line.")
+    form.locator(".ad-try select").nth(1).select_option(arms[1])
+    expect(said).to_be_hidden()
+    page.press("#ad-reason", "Enter")
+    expect(said).to_have_text("The shares are 120 % together, and 100 % is everybody: lower one.")
+    expect(form.locator(".ad-try input").nth(1)).to_be_focused()
+    page.keyboard.press("Control+A")
+    page.keyboard.type("0")
+    page.keyboard.press("Enter")
+    expect(said).to_have_text("A share is a number of per cent above 0, and at most 100.")
+    page.keyboard.press("Control+A")
+    page.keyboard.type("37.5")
+    form.locator("summary").press("Enter")
+    form.get_by_role("checkbox", name="Facilities", exact=True).press("Space")
+    expect(form.locator(".ad-split")).to_contain_text(
+        "answers the other 2.5 % of the people in Facilities, and everybody"
+    )
+    page.press("#ad-reason", "Enter")
+    trial = page.locator(".ad-trial")
+    expect(trial.locator("li")).to_have_text([f"{arms[0]}: serves 60% of the people in Facilities", f"{arms[1]}: serves 38% of the people in Facilities"])  # fmt: skip
+    row = house.rollouts.current()
+    assert (row.mode, row.reason) == ("ab", "which is better on gates")
+    assert [(arm.adapter, arm.weight, arm.groups, arm.departments) for arm in row.arms] == [
+        (name, weight, (), ("Facilities",)) for name, weight in zip(arms, (0.6, 0.375), strict=True)
+    ]
+    expect(page.locator(".ad-arm")).to_have_count(3)
+    load.begin(1)  # somebody of another department: production answers on
+    load.until("quote-v1", since=time.monotonic())
+
+
+def test_an_adapter_that_was_added_is_taken_away_again_and_only_an_ab_test_has_several(people: People) -> None:
+    page = people.open(FIRST, "/adapters")
+    form = page.locator(".ad-form")
+    form.get_by_text("A/B test").click()
+    form.get_by_role("button", name="Add another adapter").click()
+    form.get_by_role("button", name="Remove").click()
+    expect(form.locator(".ad-try")).to_have_count(1)
+    expect(form.get_by_role("button", name="Add another adapter")).to_be_focused()
+    form.get_by_role("button", name="Add another adapter").click()
+    form.get_by_text("Shadow").click()
+    expect(form.locator(".ad-try:visible")).to_have_count(1)
+    expect(form.locator(".ad-whom")).to_be_hidden()
+    twice = "window.eaSend('rollout_start', { mode: 'canary', arms: 'a=1\\nb=1', groups: '', departments: '', reason: 'x' })"
+    page.evaluate(twice)
+    expect(page.get_by_text("Several adapters at once take part in an A/B test")).to_be_visible()
+    page.evaluate(twice.replace("canary", "ab").replace("=1", "=51"))
+    expect(page.get_by_text("The shares are more than 100 % together")).to_be_visible()
 
 
 def test_kill_switch_and_bringing_a_row_back(people: People, house: House) -> None:
@@ -331,10 +397,16 @@ def test_pictures_in_light_and_dark_and_on_a_phone(
     page.wait_for_timeout(400)
     page.screenshot(path=folder / f"adapters-{scheme}-{wide}-3.png", animations="disabled")
     page.click("#ea-manage-close")
-    house.rollouts.stop(actor="test", reason="the form is to be seen")
+    house.rollouts.kill(actor="test", reason="the form is to be seen, with two to try")
     page.reload()
-    page.locator(".ad-start").scroll_into_view_if_needed()
+    page.get_by_text("A/B test").click()
+    page.get_by_role("button", name="Add another adapter").click()
+    page.get_by_text("Only some of the people").click()
+    page.locator("[name=ad-departments]").first.check(force=True)
+    page.locator(".ad-form [type=submit]").scroll_into_view_if_needed()
+    page.wait_for_timeout(300)
     page.screenshot(path=folder / f"adapters-{scheme}-{wide}-5.png", animations="disabled")
+    assert page.evaluate("document.documentElement.scrollWidth") <= wide
     page.get_by_role("button", name="Roll back").click()
     page.wait_for_timeout(300)
     page.screenshot(path=folder / f"adapters-{scheme}-{wide}-6.png", animations="disabled")

@@ -23,6 +23,7 @@ from tests.core.adapters import gate_report, packaged_demand, registered
 
 HOSTILE = '<img src=x onerror="window.hacked=1"> ${window.hacked=1} {{#each value}}'
 AT = datetime(2026, 11, 20, 9, 30, tzinfo=UTC)
+OFFERED: dict[str, list[str]] = {"groups": ["hr"], "departments": []}
 ROW = Rollout(7, AT, "ana", "promote", HOSTILE, "reader-v1-1a2b3c4d", "t" * 64, 0.35, 0.5, base="quote-v1")
 
 
@@ -131,6 +132,6 @@ def test_trial_is_offered_only_where_none_is_under_way_and_something_can_be_trie
     registry: Registry, audit: Audit, tmp_path: Path
 ) -> None:
     one = registry.get(registered(registry, audit, tmp_path, value=1.0, stage="staging"))
-    assert 'class="ad-form"' in rollout_views.start_html([one], ["hr"], ROW)
-    assert "tab Adapters" in rollout_views.start_html([], ["hr"], ROW)
-    assert rollout_views.start_html([one], ["hr"], replace(ROW, mode="shadow")) == ""
+    assert 'class="ad-form"' in rollout_views.start_html([one], ROW, **OFFERED)
+    assert "tab Adapters" in rollout_views.start_html([], ROW, **OFFERED)
+    assert rollout_views.start_html([one], replace(ROW, mode="shadow"), **OFFERED) == ""
