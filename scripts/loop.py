@@ -14,7 +14,8 @@
     rollback   back to the old one while people ask: seconds to its first answer
 
 It ends with a table of what was gained and lost. --only names steps, which go on from --home; --limit takes so many questions of
-the file, --corrections ends the review after so many. demo/loop.yaml says what is asked; no wording of it is one of the evaluation's. The corrections are read by the tests against the
+the file, --corrections ends the review after so many. --documents, --config, --suite and --gate-policy make a small one of it, as
+tests/test_loop.py runs it. demo/loop.yaml says what is asked; no wording of it is one of the evaluation's. The corrections are read by the tests against the
 documents. JSON lines with --json: step, seconds and its figures; the last one has `table`.
 """
 
@@ -62,6 +63,7 @@ from core.review_items import item_id_of  # noqa: E402
 from core.review_records import Judgement  # noqa: E402
 from core.rollouts import CANARY  # noqa: E402
 from core.settings import Settings, load_settings  # noqa: E402
+from core.suites import DEMO  # noqa: E402
 from core.turns import new_id  # noqa: E402
 from eval.intervals import paired_difference  # noqa: E402
 from training.config import read_config  # noqa: E402
@@ -175,7 +177,7 @@ class Loop:
             reader=self.args.reader,
             review_twice="train",
             retrain_gate=self.args.gate_policy,
-            retrain_suite="",
+            retrain_suite=self.args.suite,
             log_level="WARNING",
         )
 
@@ -228,7 +230,7 @@ def ingest(loop: Loop) -> dict[str, Any]:
                     who, person_id=f"{who.person_id}.{n}", email=f"{name}.{n}@{domain}", roles=frozenset({"employee"})
                 )
                 assistant.people.add(double, actor="loop")
-        done = list(assistant.ingest.run([DOCUMENTS], actor="loop"))
+        done = list(assistant.ingest.run([DOCUMENTS / loop.args.documents], actor="loop"))
     indexed = sum(one.status == "indexed" for one in done)
     return {"documents": len(done), "indexed": indexed, "people": len(everybody) * (1 + DOUBLES)}
 
@@ -406,7 +408,8 @@ def gate(loop: Loop) -> dict[str, Any]:
     lines = command(loop, "eval", "gate", "--adapter", adapter, "--no-mlflow")
     report = read_report(Path(lines[-1]["report"]))
     checks = {line["check"]: [line["passed"], line["detail"]] for line in lines if "check" in line}
-    slices = command(loop, "eval", "run", "--adapter", adapter, "--against", loop.args.reader, "--no-mlflow")
+    asked = ("--suite", loop.args.suite or DEMO, "--adapter", adapter, "--no-mlflow")
+    slices = command(loop, "eval", "run", *asked, "--against", loop.args.reader)
     staged = False
     if report.passed:
         with opened(loop) as assistant:
@@ -414,7 +417,8 @@ def gate(loop: Loop) -> dict[str, Any]:
             staged = True
     kinds = {line["value"]: _compared(line) for line in slices if line.get("slice") == "kind"}
     whole = next(line for line in slices if line.get("slice") == "all")
-    return {"passed": report.passed, "staged": staged, "checks": checks, "suite": _compared(whole), "kinds": kinds}
+    verdict = {"passed": report.passed, "staged": staged, "checks": checks}
+    return verdict | {"asked": report.suite, "suite": _compared(whole), "kinds": kinds}
 
 
 def _compared(line: Mapping[str, Any]) -> dict[str, Any]:
@@ -434,7 +438,7 @@ def command(loop: Loop, *words: str) -> list[dict[str, Any]]:
         "HOME": loop.home,
         "READER": loop.args.reader,
         "RETRAIN_GATE": loop.args.gate_policy.resolve(),
-        "RETRAIN_SUITE": "",
+        "RETRAIN_SUITE": loop.args.suite,
     }
     environment = os.environ | {f"ASSISTANT_{name}": str(value) for name, value in named.items()}
     done = subprocess.run(
@@ -572,7 +576,7 @@ def rows_of(found: Mapping[str, Any]) -> list[dict[str, Any]]:
     if "full" in found and "before" in found:
         rows.append(_gain("all, by full fine-tuning", found["before"], found["full"]["held_out"]))
     if "gate" in found:
-        rows.append(_row("demo suite, passed", **found["gate"]["suite"]))
+        rows.append(_row(f"{found['gate']['asked']} suite, passed", **found["gate"]["suite"]))
         rows += [_row(f"  {kind}", **one) for kind, one in sorted(found["gate"]["kinds"].items()) if kind in SAFETY]
     return rows
 
@@ -631,10 +635,14 @@ def main() -> int:
     parser.add_argument(
         "--reader", default="reader-3", metavar="ID", help="the adapter that serves first (%(default)s)"
     )
+    parser.add_argument(
+        "--documents", default=".", metavar="FOLDER", help="of the demo's documents; all of them unless given"
+    )
     parser.add_argument("--config", type=Path, default=CONFIG, metavar="FILE", help="of the training run")
     parser.add_argument(
         "--gate-policy", type=Path, default=FOLDER / "loop-gate.yaml", metavar="FILE", help="in place of %(default)s"
     )
+    parser.add_argument("--suite", default="", metavar="NAME|FOLDER", help="that the gate asks; the demo's unless given")
     parser.add_argument("--full", action="store_true", help="also fine-tune in full, to compare with")
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
     args = parser.parse_args()

@@ -48,6 +48,7 @@ LONGEST = (
     "tests/browser",
     "tests/test_nothing_phones_home.py",
     "tests/assistant/test_swaps.py",
+    "tests/test_loop.py",
     "tests/training/test_dataset.py",
     "tests/training/test_reader.py",
     "tests/demo",
