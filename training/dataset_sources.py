@@ -21,6 +21,7 @@ from core.records import Correction, Document, Principal, Turn, clearance_rank
 from core.review_records import Approved
 from core.store import Store
 from core.tables import feedback, passage, person, review, review_item, turn
+from core.turns import ESCALATED
 from retrieval.catalogue import ANSWERING_STATES, Catalogue, Key
 from training.dataset_rows import DatasetRow, Example, Lineage, RowPassage, locate
 from training.rows import Target
@@ -73,7 +74,8 @@ def to_row(item: Approved, shelf: Shelf) -> DatasetRow | str:
     """The row of an item, or why there is none.
 
     Returns:
-        `erased`, `opted_out`, `no_text` (a temporary chat), `nothing_to_confirm`, `document_gone` (what it rests on was
+        `erased`, `opted_out`, `no_text` (a temporary chat), `nothing_to_confirm`, `handed_on` (the policy sends such a question to
+        people before anything is searched, so no model is ever asked it), `document_gone` (what it rests on was
         erased, retired or replaced), `not_readable` (the person who asked may not read it), `moved` (the words are not where
         they were marked) or `no_passages` in place of a row.
     """
@@ -85,6 +87,8 @@ def to_row(item: Approved, shelf: Shelf) -> DatasetRow | str:
         return "opted_out"
     if not asked.question.strip():
         return "no_text"
+    if asked.counts.get(ESCALATED):
+        return "handed_on"
     if item.correction.kind == "confirm" and asked.status not in ("answered", "no_answer"):
         return "nothing_to_confirm"
     passages = _readable(asked, item.correction, shelf, who)

@@ -13,6 +13,7 @@ import pytest
 from core.errors import BadInput, NotAllowed, NotFound
 from core.notices import LEFT_OUT
 from core.records import Correction
+from core.review_items import item_id_of
 from core.tables import adapter, document
 from core.turns import now
 from retrieval.embed import Embedder
@@ -357,6 +358,24 @@ def test_refusals_stay_in_proportion_to_answers(office: Office) -> None:
     kinds = Counter(row.example for row in office.rows(made))
     assert kinds == {"answer": 8, "negative": 4}
     assert left_out(made) == {"negative": 6}
+
+
+def test_a_question_that_was_rightly_sent_to_somebody_is_an_escalation_and_one_that_the_policy_hands_on_is_no_row(
+    office: Office,
+) -> None:
+    """The policy's come before any search: a row of such a question would be a prompt that nobody is ever served with."""
+    office.corrected(8)
+    first, second, third = (office.asked(question) for _, question, _ in ASKED[8:11])
+    unanswered = {"status": "no_answer", "reason": "low_evidence", "answer": "", "citations": ()}
+    for number, (turn, correction) in enumerate(((first, "refuse"), (second, "confirm"))):
+        item = office.flag(office.again(turn, **unanswered), BEGIN + (100 + 9 * number) * HOUR)
+        office.approve(item, Correction(correction))  # type: ignore[arg-type]
+    refused = {"status": "refused", "reason": "topic:unions", "answer": "", "citations": (), "passages": ()}
+    handed_on = office.again(third, **refused, counts={"escalated": 1, "escalated_to_review": 1})
+    office.approve(item_id_of(handed_on.turn_id), Correction("refuse"))
+    made = office.build()
+    assert Counter(row.example for row in office.rows(made)) == {"answer": 8, "escalation": 2}
+    assert left_out(made) == {"handed_on": 1}
 
 
 def test_a_thumb_up_that_a_reviewer_confirms_is_a_good_example(office: Office) -> None:
