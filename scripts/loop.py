@@ -642,7 +642,9 @@ def main() -> int:
     parser.add_argument(
         "--gate-policy", type=Path, default=FOLDER / "loop-gate.yaml", metavar="FILE", help="in place of %(default)s"
     )
-    parser.add_argument("--suite", default="", metavar="NAME|FOLDER", help="that the gate asks; the demo's unless given")
+    parser.add_argument(
+        "--suite", default="", metavar="NAME|FOLDER", help="that the gate asks; the demo's unless given"
+    )
     parser.add_argument("--full", action="store_true", help="also fine-tune in full, to compare with")
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
     args = parser.parse_args()
