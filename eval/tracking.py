@@ -12,6 +12,7 @@ from pathlib import Path
 
 from core.errors import MissingExtra
 from core.offline import go_quiet
+from core.tracking_file import open_tracking
 from eval.lineage import Lineage
 from eval.summary import Summary
 
@@ -29,13 +30,12 @@ def log_run(home: Path, lineage: Lineage, summary: Summary, report: Path) -> str
     """
     go_quiet()
     try:
-        from mlflow import MlflowClient
         from mlflow.entities import Metric, Param, RunTag
     except ImportError:
         raise MissingExtra("Results in MLflow need it: pip install mlflow, or leave it out with --no-mlflow.") from None
     for noisy in ("alembic", "mlflow"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    client = MlflowClient(tracking_uri=f"sqlite:///{home / 'mlflow.db'}")
+    client = open_tracking(home)
     known = client.get_experiment_by_name(EXPERIMENT)
     artifacts = (home / "mlflow").as_uri()
     experiment = known.experiment_id if known else client.create_experiment(EXPERIMENT, artifact_location=artifacts)

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 from core.errors import MissingExtra, StoreUnavailable, Unavailable
 from core.offline import go_quiet
 from core.settings import Settings
+from core.tracking_file import FILE, open_tracking
 from training.recipe import Step
 
 if TYPE_CHECKING:
@@ -124,7 +125,7 @@ def _require_mlflow() -> None:
 def _client(settings: Settings) -> MlflowClient:
     from mlflow import MlflowClient
 
-    return MlflowClient(tracking_uri=settings.tracking_url or f"sqlite:///{settings.home / 'mlflow.db'}")
+    return MlflowClient(tracking_uri=settings.tracking_url) if settings.tracking_url else open_tracking(settings.home)
 
 
 @contextmanager
@@ -141,5 +142,5 @@ def _answering(settings: Settings) -> Iterator[None]:
                 "The MLflow server of MLFLOW_TRACKING_URI does not answer: start it, or leave the setting empty."
             ) from None
         raise StoreUnavailable(
-            f"{settings.home / 'mlflow.db'} cannot be read or written: free some space, or move it away to begin a new one."
+            f"{settings.home / FILE} cannot be read or written: free some space, or move it away to begin a new one."
         ) from None

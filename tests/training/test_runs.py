@@ -26,6 +26,7 @@ from core.registry import Registry
 from core.sealed import CARD
 from core.settings import load_settings
 from core.store import Store
+from core.tracking_file import FILE
 from tests.training.small_set import recorded, rows
 from training import run_command
 from training.__main__ import main
@@ -217,6 +218,17 @@ def test_runs_are_kept_on_a_server_and_one_that_was_cut_off_goes_on_there(
     assert run.data.metrics == {"loss": 0.5, "margin": 1.5, "right": 0.75}
     assert not (home / "mlflow.db").exists()
     assert capsys.readouterr().out == "", "what a command prints may be JSON lines"
+
+
+@pytest.mark.slow
+def test_a_tracking_file_whose_making_was_cut_off_is_made_anew(home: Path) -> None:
+    home.mkdir(exist_ok=True)
+    half = home / ".mlflow" / FILE
+    half.parent.mkdir()
+    half.write_bytes(b"SQLite format 3")
+    assert Tracking(load_settings(home=home), name="desk", key="k1", params={"seed": "11"}).run_id
+    assert (home / FILE).is_file()
+    assert not half.parent.exists()
 
 
 # --- a run ----------------------------------------------------------------------------------------------------------
