@@ -9,9 +9,11 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 import yaml
@@ -50,8 +52,6 @@ CONFIG = {
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = 900
 """Seconds for one worker: a machine may be shared with a whole test run."""
-NO_SUITE = ["--suite", "there-is-none"]
-"""The gate cannot run: the job ends there, after dataset, training and registration."""
 
 
 @pytest.fixture
@@ -82,6 +82,16 @@ def asked(home: Path, *more: str) -> str:
     config.write_text(yaml.safe_dump(CONFIG))
     assert main(["retrain", "--config", str(config), "--allow-dirty", *more]) == 0
     return job_of(home).job_id
+
+
+@contextmanager
+def without_suite(home: Path) -> Iterator[None]:
+    """A job that is asked for meanwhile ends after dataset, training and registration: its gate's suite is gone by then."""
+    with TemporaryDirectory(dir=home.parent) as folder, pytest.MonkeyPatch.context() as given:
+        suite, policy = gate_of(Path(folder))
+        given.setenv("ASSISTANT_RETRAIN_SUITE", str(suite))
+        given.setenv("ASSISTANT_RETRAIN_GATE", str(policy))
+        yield
 
 
 def job_of(home: Path) -> Job:
@@ -279,7 +289,8 @@ def test_a_worker_works_on_postgresql_in_a_schema_of_its_own(
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_two_workers_at_once_do_each_step_once(furnished: Path) -> None:
-    asked(furnished, *NO_SUITE)
+    with without_suite(furnished):
+        asked(furnished)
     both = [started(furnished) for _ in range(2)]
     assert [ended(one) for one in both] == [0, 0]
     job = job_of(furnished)
@@ -294,7 +305,8 @@ def test_two_workers_at_once_do_each_step_once(furnished: Path) -> None:
 @pytest.mark.timeout(1800)
 def test_a_worker_that_slept_through_its_lease_finishes_nothing(furnished: Path) -> None:
     """The first is stopped in the middle of training, a second one takes over and finishes; then the first wakes up."""
-    asked(furnished, *NO_SUITE)
+    with without_suite(furnished):
+        asked(furnished)
     first = started(furnished, lease=4, slow=1)
     assert first.pid
     try:
@@ -319,7 +331,8 @@ def test_a_worker_that_slept_through_its_lease_finishes_nothing(furnished: Path)
 @pytest.mark.slow
 @pytest.mark.timeout(1800)
 def test_a_full_disk_fails_the_job_with_what_to_do_and_the_next_one_goes_on(furnished: Path) -> None:
-    asked(furnished, *NO_SUITE)
+    with without_suite(furnished):
+        asked(furnished)
     assert worked(furnished, disk=900_000) == 0
     job = job_of(furnished)
     assert (job.status, job.step) == ("failed", "train")
@@ -327,7 +340,8 @@ def test_a_full_disk_fails_the_job_with_what_to_do_and_the_next_one_goes_on(furn
     with store_of(furnished) as store:
         assert Registry(store, Audit(store, furnished), home=furnished).all() == []
     (furnished / "mlflow.db").unlink(missing_ok=True)
-    assert main(["retrain", "--config", str(furnished.parent / "desk.yaml"), "--allow-dirty", *NO_SUITE]) == 0
+    with without_suite(furnished):
+        assert main(["retrain", "--config", str(furnished.parent / "desk.yaml"), "--allow-dirty"]) == 0
     assert worked(furnished) == 0
     with store_of(furnished) as store:
         assert len(Registry(store, Audit(store, furnished), home=furnished).all()) == 1
@@ -343,7 +357,8 @@ KILLS = (
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 def test_a_kill_at_every_point_loses_nothing_and_the_next_worker_goes_on(furnished: Path) -> None:
-    asked(furnished, *NO_SUITE)
+    with without_suite(furnished):
+        asked(furnished)
     for point in KILLS:
         assert worked(furnished, point, lease=1) == -signal.SIGKILL, point
         with store_of(furnished) as store:
