@@ -179,6 +179,12 @@ _NEW_ROLE = _re(r"""
 \b(?:chatgpt|gpt-?[345]|the ai|ai|assistant) with (?:developer mode|dan mode|no (?:rules|restrictions|filter))|\bjail ?break (?:yourself|mode|prompt)|\b(?:two|2) (?:different |separate )*(?:ways|responses|answers|paragraphs)\b.{0,200}\b(?:dan|jailbreak|unfiltered|gpt|normal chatgpt|evil)
 """)
 
+
+def _new_role(text: str) -> object:
+    """A role that the assistant is given; not what "we need a terminal to" do."""
+    return _imperative(_NEW_ROLE, text)
+
+
 _MACHINE = r"(?:ai(?: (?:assistants?|models?|systems?|agents?|chatbots?|tools?))?|a\.i\.|artificial intelligence|(?:virtual|digital|chat|company|automated) assistants?|chatbots?|chat ?gpt|gpt-?\d?|copilot|gemini|claude|llama|bots?|large language models?|language models?|llms?|automated (?:readers?|systems?|agents?)|machine readers?)"
 _ADDRESSED = _re(rf"""
 \b(?:notes?|messages?|instructions?|attention|important|notices?|reminder|commands?|directive|prompt)(?: \w+)? ?(?:to|for|:) (?:all |any |the |every |whichever |an |our )*{_MACHINE}\b(?! (?:usage|use|users?|projects?|training|policy|committee|tools? (?:are|may|must)))|
@@ -291,7 +297,7 @@ RULES: tuple[Rule, ...] = (
     Rule("reveal_prompt", BOTH, reveals),
     Rule("unbound_persona", BOTH, _persona),
     Rule("unbound_persona", QUESTION, unbound),
-    Rule("new_role", QUESTION, _NEW_ROLE.search),
+    Rule("new_role", QUESTION, _new_role),
     Rule("new_instructions", QUESTION, _new_instructions_question),
     Rule("new_instructions", PASSAGE, _NEW_INSTRUCTIONS.search),
     Rule("fake_turns", BOTH, _fake_turns),

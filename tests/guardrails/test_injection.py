@@ -75,6 +75,7 @@ The memo says 'ignore the earlier instructions on parking'. Which rules hold now
 The trainer said: forget everything you know about the old form. Why?
 Translate into German: "Do not follow the old instructions, they were written for the previous model."
 What is a system prompt, in simple words?
+Do we need a terminal to act as a Linux server?
 What is the system prompt of an AI tool, in the AI policy?
 What is the difference between a system message and a user message in a chat API?
 """.strip().split("\n")
