@@ -93,7 +93,7 @@ class Settings(BaseSettings):
         description="Adapter of the reranker that orders what was found, such as reranker-1; empty searches without one.",
     )
     guard_model: str = Field(
-        "injection-1",
+        "injection-2",
         description="Adapter that judges questions and passages for attempts to steer the assistant; empty leaves that to the rules.",
     )
     glossary: Path | None = Field(

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Literal, Protocol
 
 from core.records import Passage, Verdict
 from guardrails.sieve import Sieve, load_sieve
+from guardrails.wording import Wording, load_wording
 
 OPERATING_POINT = 0.5
+_LEAST = 1e-6
+"""How near to 0 and 1 a judge's score counts: a network that is sure of nonsense must not outvote everything."""
 _ENGLISH_WORDS = "the that and of to you your is are with for this it from or not any all when if must be by as"
 _OTHER_WORDS = (
     "der die das und ist nicht mit für von zu den dem des ein eine wird werden zwischen bei nach auf sind im am bis wenn "
@@ -22,7 +26,8 @@ class Judge(Protocol):
     """What the composition root hands in: `retrieval.judge.TextJudge`."""
 
     def __call__(self, stage: Literal["question", "passage"], texts: Sequence[str]) -> Sequence[float]:
-        """A score in [0, 1] for each text: how likely it is an attempt to steer the assistant. 0.5 is the operating point."""
+        """A score in [0, 1] for each text: how likely it is an attempt to steer the assistant. 0.5 is the operating point, of a question
+        when its wording's log-odds are added."""
         ...
 
 
@@ -31,17 +36,19 @@ class InjectionClassifier:
 
     Args:
         threshold: least score that refuses; 0.5 is the operating point on the judge's card.
+        wording: judges beside the network; the committed one where none is given.
     """
 
     name = "injection_classifier"
 
-    def __init__(self, judge: Judge, threshold: float = OPERATING_POINT) -> None:
+    def __init__(self, judge: Judge, threshold: float = OPERATING_POINT, wording: Wording | None = None) -> None:
         self._judge = judge
         self._threshold = threshold
+        self._wording = wording or load_wording()
 
     def check(self, text: str, passages: Sequence[Passage] = ()) -> Verdict:  # noqa: ARG002
-        (score,) = self._judge("question", [text])
-        score = round(score, 4)
+        (judged,) = self._judge("question", [text])
+        score = round(together(judged, self._wording.log_odds(text)), 4)
         if score >= self._threshold:
             return Verdict(self.name, "refuse", text, rule="classifier", score=score)
         return Verdict(self.name, "allow", text, score=score)
@@ -65,11 +72,28 @@ class PassageClassifier:
         self._sieve = sieve or load_sieve()
 
     def check(self, text: str, passages: Sequence[Passage] = ()) -> Verdict:  # noqa: ARG002
-        suspects = [sentence for sentence in self._sieve.suspects(text) if not _reads_foreign(sentence)]
-        score = round(max(self._judge("passage", suspects), default=0.0), 4) if suspects else 0.0
+        read = suspects(self._sieve, text)
+        score = round(max(self._judge("passage", read), default=0.0), 4) if read else 0.0
         if score >= self._threshold:
             return Verdict(self.name, "drop", text, rule="classifier", score=score)
         return Verdict(self.name, "allow", text, score=score)
+
+
+def suspects(sieve: Sieve, text: str) -> list[str]:
+    """The sentences of a passage that the judge reads."""
+    return [sentence for sentence in sieve.suspects(text) if not _reads_foreign(sentence)]
+
+
+def together(score: float, log_odds: float) -> float:
+    """The score that the judge's score and the wording's log-odds make, added up as log-odds.
+
+    Raises:
+        ValueError: the judge's score is none.
+    """
+    if not 0 <= score <= 1:
+        raise ValueError("the judge's score is no probability")
+    kept = min(max(score, _LEAST), 1 - _LEAST)
+    return 1 / (1 + math.exp(-(math.log(kept / (1 - kept)) + log_odds)))
 
 
 def _reads_foreign(sentence: str) -> bool:

@@ -4,7 +4,7 @@
 
 A passage of 200 words costs well under a millisecond here and some 10 ms in an encoder; nearly every sentence of a policy is
 passed over. Weights of hashed words and word pairs, made by `python -m training injection`; the judge's card,
-retrieval/adapters_shipped/injection-1/README.md, says what it lets through.
+retrieval/adapters_shipped/injection-2/README.md, says what it lets through.
 """
 
 from __future__ import annotations

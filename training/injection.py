@@ -1,7 +1,7 @@
 """Train the guard's judgement of questions and passages: python -m training injection --data DIR --out DIR
 
-Does a text try to steer the assistant? A LoRA adapter on the packaged encoder with one small head, and a sieve of hashed words
-that says which sentences of a passage the adapter reads at all. Scored by networks that did not learn from what they judge:
+Does a text try to steer the assistant? A LoRA adapter on the packaged encoder with one small head, weights of a question's words
+beside it, and a sieve of hashed words that says which sentences of a passage the adapter reads at all. Scored by networks that did not learn from what they judge:
 whole families of templates and whole public sources are held out, a fold at a time. What is kept learns from all.
 """
 
@@ -25,6 +25,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from guardrails.classifier import suspects
+from guardrails.sieve import Sieve
+from guardrails.wording import Wording
 from retrieval.heads import RankerNet, new_encoder
 from retrieval.judge import Stage, stage_windows
 from retrieval.network import read_windows, torch_run
@@ -32,19 +35,22 @@ from retrieval.rerank import best_logits
 from retrieval.windows import Window, open_tokenizer
 from training.harmless import ALARMING, HELD_OUT_TRIGGERS
 from training.injection_data import Example, own_attacks, own_benign, public_attacks, public_benign
-from training.injection_passages import passage_attacks, passage_benign
-from training.injection_publish import publish_judge
+from training.injection_passages import passage_attacks, passage_benign, single_sentences
+from training.injection_publish import STAGES, publish_judge
 from training.injection_scores import by_source, operating_point, report_on
-from training.injection_sieve import make_sieve
-from training.loop import LINEAR_LAYERS, fit
+from training.injection_sieve import make_sieve, sieve_without
+from training.injection_words import fit_wording, save_wording
+from training.loop import LINEAR_LAYERS, fit, minutes_of
 from training.loop import Stage as Pass
 
 log = logging.getLogger(__name__)
 
 Scores = NDArray[np.float32]
 Rows = Callable[[Sequence[int]], "list[Learnt]"]
+UNREAD = -20.0
+"""Logit of a passage of which no sentence is read."""
 MORE = ", more"
-"""How the name of a family ends whose kind another family has in other words."""
+"""How the name of a family ends that is learnt from when the first fold is measured: another family may have its kind in other words."""
 TOKENS_A_BATCH = 2048
 MOST_ROWS = 48
 MOST_WINDOWS = 3
@@ -55,7 +61,7 @@ class Recipe:
     """Everything that decides the result; stands in the card."""
 
     data: str = ""
-    adapter: str = "injection-1"
+    adapter: str = "injection-2"
     seed: int = 7
     each: int = 30
     each_benign: int = 50
@@ -67,15 +73,21 @@ class Recipe:
     head_learning_rate: float = 1e-3
     folds: int = 2
     judged: int = 1
-    target_fpr: float = 0.015
+    question_fpr: tuple[float, float] = (0.02, 0.05)
+    passage_fpr: tuple[float, float] = (0.007, 0.04)
+    """The shares of plain and of alarming harmless texts that may exceed a stage's operating point."""
+
+    def targets(self, stage: Stage) -> tuple[float, float]:
+        return self.question_fpr if stage == "question" else self.passage_fpr
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One text of a stage."""
+    """One text of a stage; `measures` is False for a sentence that is only learnt from."""
 
     stage: Stage
     example: Example
+    measures: bool = True
 
     @property
     def label(self) -> float:
@@ -92,18 +104,21 @@ class Learnt:
 
 
 def samples(data: Path, recipe: Recipe) -> list[Sample]:
-    """The texts of both stages, each once."""
+    """The texts of both stages, each once, and single sentences of passages to learn from."""
     asked = own_attacks(recipe.seed, recipe.each) + public_attacks(data / "attacks")
     asked += own_benign(recipe.seed, recipe.each_benign) + public_benign(data, recipe.seed)
     found = passage_attacks(data, recipe.seed, recipe.each_passage) + passage_benign(data, recipe.seed)
     texts = {("question", e.text): Sample("question", e) for e in asked}
     texts |= {("passage", e.text): Sample("passage", e) for e in found}
-    return list(texts.values())
+    alone = single_sentences(data, recipe.seed, recipe.each_passage)
+    return list(({("passage", e.text): Sample("passage", e, measures=False) for e in alone} | texts).values())
 
 
 def hand_written() -> list[Sample]:
     """Harmless questions with alarming words that only measure."""
-    return [Sample("question", Example(t, "benign", "hand", "hand")) for t in (*HELD_OUT_TRIGGERS, *ALARMING)]
+    return [
+        Sample("question", Example(t, "benign", "trigger_by hand", "hand")) for t in (*HELD_OUT_TRIGGERS, *ALARMING)
+    ]
 
 
 def folds_of(found: Sequence[Sample], folds: int) -> list[list[int]]:
@@ -111,6 +126,7 @@ def folds_of(found: Sequence[Sample], folds: int) -> list[list[int]]:
 
     All of garak and all of BIPIA are in the first fold. Of two families of one kind in other words ("german" and "german,
     more") one is in the first and the other in the second: what is held out is new, and not a kind that nothing was told about.
+    Families that only end so are in the second too: what was written later to learn from changes nothing of what measures.
     """
     named = [group_of(s.example) for s in found]
     order = sorted(set(named), key=lambda g: hashlib.sha256(g.encode()).hexdigest())
@@ -237,15 +253,46 @@ def logits_of(net: RankerNet, found: Sequence[Sample]) -> Scores:
     return np.array(best_logits(windows, [float(o[-1]) for o in outputs], len(found)), np.float32)
 
 
-def held_out_logits(found: Sequence[Sample], rows: Rows, recipe: Recipe, folder: Path) -> Scores:
-    """Each sample's logit by a network that learnt from the other folds alone; NaN for the samples of folds not judged."""
-    scores = np.full(len(found), np.nan, np.float32)
+@dataclass(frozen=True, slots=True)
+class HeldOut:
+    """What networks, wordings and sieves that learnt from the other folds alone say of each sample; NaN where its fold is not judged.
+
+    Attributes:
+        network: logits; of a passage, that of the worst sentence that the sieve lets through, UNREAD where it lets none.
+        wording: log-odds of the questions' wording, 0 for passages.
+    """
+
+    network: Scores
+    wording: Scores
+
+
+def held_out(found: Sequence[Sample], rows: Rows, recipe: Recipe, folder: Path) -> HeldOut:
+    """Every judged fold by what learnt from the others."""
+    network, wording = np.full(len(found), np.nan, np.float32), np.zeros(len(found), np.float32)
     for number, held in enumerate(folds_of(found, recipe.folds)[: recipe.judged]):
         kept = sorted(set(range(len(found))) - set(held))
         log.info("fold %d: %d texts held out, %d learnt from", number, len(held), len(kept))
-        net = train(rows(kept), recipe, folder, f"fold-{number}")
-        scores[held] = logits_of(net, [found[i] for i in held])
-    return scores
+        net, words = train(rows(kept), recipe, folder, f"fold-{number}"), wording_of([found[i] for i in kept], recipe)
+        groups = {group_of(found[i].example) for i in held}
+        sieve = sieve_without(lambda e, g=groups: group_of(e) in g, Path(recipe.data), recipe.seed, recipe.each_passage)  # type: ignore[misc]
+        asked, read = ([i for i in held if found[i].stage == stage and found[i].measures] for stage in STAGES)
+        network[asked] = logits_of(net, [found[i] for i in asked])
+        network[read] = sentence_logits(net, sieve, [found[i].example.text for i in read])
+        wording[asked] = [words.log_odds(found[i].example.text) for i in asked]
+    return HeldOut(network, wording)
+
+
+def sentence_logits(net: RankerNet, sieve: Sieve, texts: Sequence[str]) -> Scores:
+    """The logit of the worst sentence that the judge would read of each passage."""
+    read = [suspects(sieve, text) for text in texts]
+    said = iter(logits_of(net, [Sample("passage", Example(s, "benign", "", "")) for of in read for s in of]))
+    return np.array([max((next(said) for _ in of), default=UNREAD) for of in read], np.float32)
+
+
+def wording_of(found: Sequence[Sample], recipe: Recipe) -> Wording:
+    """The wording that the questions among the samples teach."""
+    asked = [s for s in found if s.stage == "question"]
+    return fit_wording([s.example.text for s in asked], [s.label > 0 for s in asked], recipe.seed)
 
 
 def rows_of(found: Sequence[Sample], recipe: Recipe) -> Rows:
@@ -258,6 +305,22 @@ def rows_of(found: Sequence[Sample], recipe: Recipe) -> Rows:
     return lambda chosen: learnt([by_text[i] for i in chosen], [found[i] for i in chosen])
 
 
+def measured(found: Sequence[Sample], held: HeldOut, recipe: Recipe) -> tuple[dict[Stage, float], dict[str, Any]]:
+    """The operating points, and what every judgement is worth on the folds held out."""
+    both = held.network + held.wording
+    points: dict[Stage, float] = {}
+    report: dict[str, Any] = {}
+    for stage in STAGES:
+        of = [i for i, s in enumerate(found) if s.stage == stage and not np.isnan(both[i])]
+        examples, targets = [found[i].example for i in of], recipe.targets(stage)
+        points[stage] = operating_point(both[of], examples, *targets)
+        parts = {"network alone": held.network[of], "wording alone": held.wording[of]} if stage == "question" else {}
+        alone = {name: part > operating_point(part, examples, *targets) for name, part in parts.items()}
+        report[stage] = report_on(stage, examples, both[of] > points[stage], alone)
+        report[f"{stage}, by source"] = by_source(examples, (both[of] > points[stage]).tolist())
+    return points, report
+
+
 def run(arguments: argparse.Namespace) -> int:
     given = {name: getattr(arguments, name) for name in ("seed", "epochs", "each", "judged")}
     recipe = Recipe(data=str(arguments.data), **given)
@@ -268,23 +331,19 @@ def run(arguments: argparse.Namespace) -> int:
     log.info("%d texts", len(found))
     rows = rows_of(found, recipe)
     log.info("frozen layers done after %.0f s", time.monotonic() - began)
-    logits = held_out_logits(found, rows, recipe, folder)
-    np.save(folder / "held-out.npy", logits)
-    points: dict[Stage, float] = {}
-    report: dict[str, Any] = {}
-    for stage in ("question", "passage"):
-        of = [i for i, s in enumerate(found) if s.stage == stage and not np.isnan(logits[i])]
-        examples = [found[i].example for i in of]
-        points[stage] = operating_point(logits[of], examples, recipe.target_fpr)
-        report[stage] = report_on(stage, examples, logits[of] > points[stage])
-        report[f"{stage}, by source"] = by_source(examples, (logits[of] > points[stage]).tolist())
-    net = train(rows(range(len(found))), recipe, folder, "all")
-    hand = hand_written()
-    report["hand-written, harmless"] = report_on(
-        "question", [s.example for s in hand], logits_of(net, hand) > points["question"]
-    )
+    held = held_out(found, rows, recipe, folder)
+    np.savez(folder / "held-out.npz", network=held.network, wording=held.wording)
+    points, report = measured(found, held, recipe)
+    net, wording = train(rows(range(len(found))), recipe, folder, "all"), wording_of(found, recipe)
+    save_wording(wording, folder)
     report["sieve"] = make_sieve(arguments.data, recipe.seed, recipe.each_passage, folder)
-    report |= {"recipe": asdict(recipe), "seconds": round(time.monotonic() - began)}
+    hand = hand_written()
+    said = logits_of(net, hand) + np.array([wording.log_odds(s.example.text) for s in hand], np.float32)
+    report["hand-written, harmless"] = report_on("question", [s.example for s in hand], said > points["question"])
+    learning = [
+        minutes_of(Pass(name, folder, 0, 0, 0)) for name in ("all", *(f"fold-{n}" for n in range(recipe.judged)))
+    ]
+    report |= {"recipe": asdict(recipe), "minutes of learning": round(sum(learning))}
     (folder / "scores.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     publish_judge(net, folder, recipe, points=points, report=report, found=found)
     return 0

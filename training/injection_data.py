@@ -36,6 +36,9 @@ HARMLESS_LINES = Path(__file__).with_name("harmless_lines.txt")
 TONGUE_LINES = Path(__file__).with_name("harmless_tongue_lines.txt")
 PASSAGE_LINES = Path(__file__).with_name("passage_lines.txt")
 PAYLOAD_LINES = Path(__file__).with_name("payload_lines.txt")
+MORE_ATTACK_LINES = Path(__file__).with_name("attack_lines_more.txt")
+MORE_HARMLESS_LINES = Path(__file__).with_name("harmless_lines_more.txt")
+SLOT_LINES = Path(__file__).with_name("slot_lines.txt")
 _SLOT = re.compile(r"(?<!\{)\{(\w+)\}(?!\})")
 _CHOICE = re.compile(r"(?<!\{)\{([^{}|]*(?:\|[^{}|]*)+)\}(?!\})")
 """Alternatives that stand in the line itself: {a|b|c}."""
@@ -99,12 +102,14 @@ BENIGN: Mapping[str, Sequence[str]] = {
 
 def own_attacks(seed: int, each: int) -> list[Example]:
     """`each` distinct texts of every family of attack templates, fewer where a family has fewer."""
-    return [Example(t, "attack", f, "templates") for f, t in filled({**ATTACKS, **families(ATTACK_LINES)}, seed, each)]
+    found = filled({**ATTACKS, **families(ATTACK_LINES), **families(MORE_ATTACK_LINES)}, seed, each)
+    return [Example(t, "attack", f, "templates") for f, t in found]
 
 
 def own_benign(seed: int, each: int) -> list[Example]:
     """`each` distinct harmless texts with trigger words of every family, fewer where a family has fewer."""
-    found = filled({**BENIGN, **families(HARMLESS_LINES), **families(TONGUE_LINES)}, seed + 1, each)
+    groups = {**BENIGN, **families(HARMLESS_LINES), **families(TONGUE_LINES), **families(MORE_HARMLESS_LINES)}
+    found = filled(groups, seed + 1, each)
     return [Example(t, "benign", f"trigger_{family}", "templates") for family, t in found]
 
 
@@ -149,7 +154,7 @@ def _fill(template: str, rng: random.Random) -> str:
 @cache
 def _slot(name: str) -> Sequence[str]:
     if name != "payload":
-        return SLOTS[name]
+        return SLOTS[name] if name in SLOTS else families(SLOT_LINES)[name]
     lines = PAYLOAD_LINES.read_text(encoding="utf-8").splitlines()
     return (*SLOTS[name], *(line for line in lines if not line.startswith("#")))
 

@@ -25,6 +25,8 @@ from training.injection_data import (
 )
 
 HARMLESS_LINES = Path(__file__).with_name("passage_harmless_lines.txt")
+MORE_LINES = Path(__file__).with_name("passage_lines_more.txt")
+MORE_HARMLESS_LINES = Path(__file__).with_name("passage_harmless_lines_more.txt")
 GROUPS = 8
 """Families that the documents are split into, each held out whole."""
 CONTEXTS = 2
@@ -34,6 +36,11 @@ ALONE = 0.4
 """Share of orders with no other text around them."""
 LONGEST = 700
 """Characters of ordinary text around an order."""
+MOST_SENTENCES = 1500
+_SPEAKS = re.compile(
+    r"\b(?:you|your|please|must|should|never|do not|don't|if|when|note|ask|tell|write|send|use|add|make|include)\b|\?",
+    re.I,
+)
 _SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
 
 
@@ -53,7 +60,8 @@ def bare_orders(data: Path, seed: int, each: int) -> list[Example]:
     for name in ("text_attack_train.json", "code_attack_train.json"):
         kinds = json.loads((bipia / name).read_text(encoding="utf-8"))
         orders += [Example(t, "attack", kind, "bipia") for kind, texts in kinds.items() for t in texts]
-    return orders
+    more = filled(families(MORE_LINES), seed + 2, each)
+    return orders + [Example(t, "attack", f, "passage templates") for f, t in more]
 
 
 def passage_benign(data: Path, seed: int) -> list[Example]:
@@ -63,9 +71,18 @@ def passage_benign(data: Path, seed: int) -> list[Example]:
     return [*around, *own, *(_within(e, around, rng) for e in own)]
 
 
+def single_sentences(data: Path, seed: int, each: int) -> list[Example]:
+    """What the chat's judge reads of a passage, one sentence at a time: every order alone, and sentences of ordinary texts that speak to
+    somebody, ask or demand, which is what the sieve lets through."""
+    rng = random.Random(seed + 7)  # noqa: S311 - seeded sampling, no secret
+    plain = [Example(s, "benign", e.family, e.source) for e in ordinary(data, seed) for s in sentences(e.text)]
+    hard = [e for e in plain if _SPEAKS.search(e.text)]
+    return bare_orders(data, seed, each) + rng.sample(hard, min(len(hard), MOST_SENTENCES))
+
+
 def orders_to_people(seed: int) -> list[Example]:
     """Our harmless sentences that tell people what to do, and what machines may do."""
-    found = filled(families(HARMLESS_LINES), seed, 40)
+    found = filled({**families(HARMLESS_LINES), **families(MORE_HARMLESS_LINES)}, seed, 40)
     return [Example(t, "benign", f"orders to people: {f}", "passage templates") for f, t in found]
 
 

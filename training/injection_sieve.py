@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
-from torch import Tensor
 from torch.nn import functional
 
 from core.rates import Rate
@@ -19,6 +18,7 @@ from guardrails.measures import rate
 from guardrails.sieve import BUCKETS, Sieve, sentences, word_buckets
 from training.injection_data import Example
 from training.injection_passages import bare_orders, notices, orders_to_people, ordinary
+from training.injection_words import bags
 
 PASSED = 0.10
 """Share of ordinary sentences that may pass: what the judge has to read."""
@@ -55,6 +55,14 @@ def make_sieve(data: Path, seed: int, each: int, folder: Path) -> dict[str, Any]
     }
 
 
+def sieve_without(is_held: Callable[[Example], bool], data: Path, seed: int, each: int) -> Sieve:
+    """A sieve that learnt from no text that is held out."""
+    orders, around, people = bare_orders(data, seed, each), ordinary(data, seed), orders_to_people(seed)
+    plain = [s for e in around if not is_held(e) for s in sentences(e.text)] + notices(data, seed)
+    told = [s for e in people if not is_held(e) for s in sentences(e.text)]
+    return fit([e for e in orders if not is_held(e)], plain[::2], told, seed)
+
+
 def fit(orders: Sequence[Example], plain: Sequence[str], people: Sequence[str], seed: int) -> Sieve:
     """Logistic regression on the shares of a sentence's buckets; the threshold is what PASSED of the ordinary sentences exceed."""
     torch.manual_seed(seed)
@@ -66,7 +74,7 @@ def fit(orders: Sequence[Example], plain: Sequence[str], people: Sequence[str], 
     weights = torch.tensor(
         [balance] * attempts + [1.0] * len(plain) + [ORDERS_TO_PEOPLE] * len(people), dtype=torch.float32
     )
-    flat, starts, shares = _bags([word_buckets(t) for t in texts])
+    flat, starts, shares = bags([word_buckets(t) for t in texts])
     learnt = torch.zeros(BUCKETS, 1, requires_grad=True)
     bias = torch.zeros(1, requires_grad=True)
     optimiser = torch.optim.Adam([learnt, bias], lr=0.1)
@@ -79,13 +87,6 @@ def fit(orders: Sequence[Example], plain: Sequence[str], people: Sequence[str], 
         optimiser.step()
     sieve = Sieve(learnt.detach().squeeze(1).half().float().numpy(), 0.0)
     return Sieve(sieve.weights, float(np.quantile([sieve.score(s) for s in plain], 1 - PASSED)))
-
-
-def _bags(buckets: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor, Tensor]:
-    """All buckets in a row, where each text's begin, and the share of each."""
-    sizes = torch.tensor([len(b) for b in buckets])
-    flat = torch.tensor([b for of in buckets for b in of])
-    return flat, sizes.cumsum(0) - sizes, torch.repeat_interleave(sizes.float().rsqrt(), sizes)
 
 
 def _fold(example: Example) -> int:

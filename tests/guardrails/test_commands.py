@@ -100,7 +100,7 @@ def test_interval_of_f2_holds_it_and_narrows_with_more_texts() -> None:
 def test_bench_measures_every_rail_of_every_stage_directly_and_through_nemo(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("ASSISTANT_GUARD_MODEL", "injection-1")
+    monkeypatch.setenv("ASSISTANT_GUARD_MODEL", "injection-2")
     assert main(["bench", "--rounds", "3", "--json"]) == 0
     lines = rows(capsys)
     said = documented(capsys, "bench")[""]

@@ -103,7 +103,7 @@ def test_error_crosses_the_budgets_thread_and_is_not_logged_with_its_text(caplog
 def guards() -> Guards:
     """With the shipped judge, and a minute for each rail: a busy machine must not decide a test about text."""
     patient = "\n".join(f"  {name}: {{budget_ms: 60000}}" for name in load_policy().rails)
-    judge = open_judge(load_settings(guard_model="injection-1"))
+    judge = open_judge(load_settings(guard_model="injection-2"))
     made = build_guards(Settings(), TEMPLATE, policy=read_policy(f"rails:\n{patient}\n"), judge=judge)
     assert {"injection_classifier", "injection_passage_classifier"} <= {g.name for g in everyone(made)}
     return made
