@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -28,7 +28,7 @@ MOST = 6
 MAX_WORDS = 60
 """Words of a sentence that are looked at, and the longest piece that a line without a full stop is read in."""
 
-_WORD = re.compile(r"[^\W_]+|[^\w\s]")
+WORD = re.compile(r"[^\W_]+|[^\w\s]")
 _END = re.compile(r"(?<=[.!?])[\"'”’)\]]*\s+|\n+|(?<=\w) \| ")
 
 
@@ -44,8 +44,7 @@ class Sieve:
 
     def score(self, sentence: str) -> float:
         """The sum of the weights of a sentence's buckets, over the root of their number."""
-        buckets = word_buckets(sentence)
-        return float(self.weights[buckets].sum() / np.sqrt(len(buckets)))
+        return weighed(self.weights, word_buckets(sentence))
 
     def suspects(self, text: str) -> list[str]:
         """The sentences to be judged, in order, at most MOST of them."""
@@ -65,9 +64,23 @@ def sentences(text: str) -> Iterator[str]:
 
 def word_buckets(text: str) -> list[int]:
     """The buckets of the folded text's words and word pairs, each once, in order."""
-    words = _WORD.findall(fold(text))[: 2 * MAX_WORDS]
-    grams = (*words, *(f"{a} {b}" for a, b in zip(["^", *words], [*words, "$"], strict=True)))
-    return sorted({zlib.crc32(gram.encode()) % BUCKETS for gram in grams})
+    return hashed(words_and_pairs(WORD.findall(fold(text))[: 2 * MAX_WORDS]), BUCKETS)
+
+
+def words_and_pairs(words: Sequence[str]) -> Iterator[str]:
+    """The words, and each with the next; "^" stands before the first and "$" after the last."""
+    yield from words
+    yield from (f"{a} {b}" for a, b in zip(["^", *words], [*words, "$"], strict=True))
+
+
+def hashed(grams: Iterable[str], buckets: int) -> list[int]:
+    """The buckets of the grams, each once, in order."""
+    return sorted({zlib.crc32(gram.encode()) % buckets for gram in grams})
+
+
+def weighed(weights: NDArray[np.float32], buckets: Sequence[int]) -> float:
+    """The sum of the weights of the buckets, over the root of their number."""
+    return float(weights[buckets].sum() / np.sqrt(len(buckets)))
 
 
 @cache

@@ -9,17 +9,16 @@ languages that it does not read. Adding the two finds more at the same false ala
 
 from __future__ import annotations
 
-import re
-import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
 
 from guardrails.normalise import fold
-from guardrails.sieve import FOLDER
+from guardrails.sieve import FOLDER, WORD, hashed, weighed, words_and_pairs
 
 FILE = FOLDER / "wording.safetensors"
 BUCKETS = 1 << 16
@@ -27,8 +26,6 @@ PARTS = (3, 4, 5)
 """Lengths of the parts of a word, its ends marked."""
 HEAD, TAIL = 3000, 1000
 """Characters of a long text that are looked at: its beginning and its end, where orders stand most."""
-
-_WORD = re.compile(r"[^\W_]+|[^\w\s]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,21 +39,18 @@ class Wording:
     bias: float
 
     def log_odds(self, text: str) -> float:
-        """The sum of the weights of a text's buckets, over the root of their number, and the bias."""
-        buckets = text_buckets(text)
-        return float(self.weights[buckets].sum() / np.sqrt(len(buckets))) + self.bias
+        """What the text's buckets weigh, and the bias."""
+        return weighed(self.weights, text_buckets(text)) + self.bias
 
 
 def text_buckets(text: str) -> list[int]:
     """The buckets of the folded text's words, word pairs and parts of words, each once, in order."""
     kept = text if len(text) <= HEAD + TAIL else f"{text[:HEAD]} {text[-TAIL:]}"
-    words = _WORD.findall(fold(kept))
-    return sorted({zlib.crc32(gram.encode()) % BUCKETS for gram in _grams(words)})
+    words = WORD.findall(fold(kept))
+    return hashed(chain(words_and_pairs(words), _parts(words)), BUCKETS)
 
 
-def _grams(words: list[str]) -> Iterator[str]:
-    yield from words
-    yield from (f"{a} {b}" for a, b in zip(["^", *words], [*words, "$"], strict=True))
+def _parts(words: Iterable[str]) -> Iterator[str]:
     for word in set(words):
         marked = f"<{word}>"
         for length in PARTS:

@@ -11,19 +11,20 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
-from torch.nn import functional
 
 from core.rates import Rate
 from guardrails.measures import rate
 from guardrails.sieve import BUCKETS, Sieve, sentences, word_buckets
 from training.injection_data import Example
 from training.injection_passages import bare_orders, notices, orders_to_people, ordinary
-from training.injection_words import bags
+from training.injection_words import learn
 
 PASSED = 0.10
 """Share of ordinary sentences that may pass: what the judge has to read."""
 FOLDS = 4
 EPOCHS = 40
+RATE = 0.1
+PENALTY = 2e-4
 ORDERS_TO_PEOPLE = 0.3
 """Weight of a harmless sentence that gives people orders: telling it from the rest is the judge's task."""
 
@@ -74,18 +75,9 @@ def fit(orders: Sequence[Example], plain: Sequence[str], people: Sequence[str], 
     weights = torch.tensor(
         [balance] * attempts + [1.0] * len(plain) + [ORDERS_TO_PEOPLE] * len(people), dtype=torch.float32
     )
-    flat, starts, shares = bags([word_buckets(t) for t in texts])
-    learnt = torch.zeros(BUCKETS, 1, requires_grad=True)
-    bias = torch.zeros(1, requires_grad=True)
-    optimiser = torch.optim.Adam([learnt, bias], lr=0.1)
-    for _ in range(EPOCHS):
-        bagged = functional.embedding_bag(flat, learnt, starts, mode="sum", per_sample_weights=shares)
-        logits = bagged.squeeze(1) + bias
-        loss = functional.binary_cross_entropy_with_logits(logits, labels, weight=weights) + 2e-4 * learnt.pow(2).sum()
-        optimiser.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimiser.step()
-    sieve = Sieve(learnt.detach().squeeze(1).half().float().numpy(), 0.0)
+    buckets = [word_buckets(t) for t in texts]
+    learnt, _ = learn(buckets, labels, weights, size=BUCKETS, epochs=EPOCHS, rate=RATE, penalty=PENALTY)
+    sieve = Sieve(learnt, 0.0)
     return Sieve(sieve.weights, float(np.quantile([sieve.score(s) for s in plain], 1 - PASSED)))
 
 

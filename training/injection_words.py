@@ -25,20 +25,41 @@ def fit_wording(texts: Sequence[str], attempts: Sequence[bool], seed: int) -> Wo
     torch.manual_seed(seed)
     labels = torch.tensor(attempts, dtype=torch.float32)
     weights = torch.where(labels > 0, 0.5 / labels.mean(), 0.5 / (1 - labels.mean()))
-    flat, starts, shares = bags([text_buckets(text) for text in texts])
-    learnt = torch.zeros(BUCKETS, 1, requires_grad=True)
+    buckets = [text_buckets(text) for text in texts]
+    learnt, bias = learn(buckets, labels, weights, size=BUCKETS, epochs=EPOCHS, rate=RATE, penalty=PENALTY)
+    return Wording(learnt, bias)
+
+
+def learn(
+    buckets: Sequence[Sequence[int]],
+    labels: Tensor,
+    weights: Tensor,
+    *,
+    size: int,
+    epochs: int,
+    rate: float,
+    penalty: float,
+) -> tuple[NDArray[np.float32], float]:
+    """Logistic regression on the shares of each text's buckets: a weight for each of `size` buckets, and the bias.
+
+    Args:
+        labels: shape (texts,), 1 for an attempt.
+        weights: shape (texts,), what each text counts.
+    """
+    flat, starts, shares = _bags(buckets)
+    learnt = torch.zeros(size, 1, requires_grad=True)
     bias = torch.zeros(1, requires_grad=True)
-    optimiser = torch.optim.Adam([learnt, bias], lr=RATE)
-    for _ in range(EPOCHS):
+    optimiser = torch.optim.Adam([learnt, bias], lr=rate)
+    for _ in range(epochs):
         bagged = functional.embedding_bag(flat, learnt, starts, mode="sum", per_sample_weights=shares)
         logits = bagged.squeeze(1) + bias
         loss = functional.binary_cross_entropy_with_logits(logits, labels, weight=weights)
-        loss = loss + PENALTY * learnt.pow(2).sum()
+        loss = loss + penalty * learnt.pow(2).sum()
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
     # Kept in half precision: what measures must be what serves.
-    return Wording(learnt.detach().squeeze(1).half().float().numpy(), float(bias.detach()))
+    return learnt.detach().squeeze(1).half().float().numpy(), float(bias.detach())
 
 
 def save_wording(wording: Wording, folder: Path) -> None:
@@ -50,7 +71,7 @@ def save_wording(wording: Wording, folder: Path) -> None:
     save_file(tensors, folder / "wording.safetensors")
 
 
-def bags(buckets: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor, Tensor]:
+def _bags(buckets: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor, Tensor]:
     """All buckets in a row, where each text's begin, and the share of each."""
     sizes = torch.tensor([len(b) for b in buckets])
     flat = torch.tensor([b for of in buckets for b in of])

@@ -20,6 +20,7 @@ from retrieval.compile import Run
 from retrieval.network import read_windows
 from retrieval.windows import Reading, build_windows, decode
 from training.reading_data import Kind, ReadingExample
+from training.unanswerable import JUDGED
 
 ALTERED: tuple[Kind, ...] = ("neighbour", "removed", "entity", "number", "negation", "antonym")
 
@@ -48,7 +49,7 @@ def score(run: Run, tokenizer: Tokenizer, held_out: Sequence[ReadingExample], li
         chosen = random.Random(13).sample(theirs, min(limit, len(theirs)))  # noqa: S311 - the same ones for every variant
         found[source] = predict(run, tokenizer, chosen)
         result[source] = summary(found[source])
-    known = {p.example.example_id: p for p in [*found.get("new_wiki", []), *found.get("policyqa", [])]}
+    known = {p.example.example_id: p for source in JUDGED for p in found.get(source, [])}
     if all(any(e.kind == kind for e in held_out) for kind in ALTERED):
         result["half unanswerable"] = half_unanswerable(run, tokenizer, held_out, known)
     return result

@@ -33,7 +33,7 @@ from training.publish import publish
 from training.reading_data import ReadingExample
 from training.reading_scores import ALTERED, auroc, bootstrap, calibration, cross_fitted, fit_logistic, wilson
 from training.reranker_card import reranker_card
-from training.unanswerable import make_unanswerable
+from training.unanswerable import JUDGED, make_unanswerable
 
 log = logging.getLogger(__name__)
 
@@ -86,7 +86,7 @@ def variant_scores(run: Run, held: Sequence[ReadingExample], candidates: Path) -
 def half_set(held: Sequence[ReadingExample], *, most: int = 10_000) -> list[ReadingExample]:
     """As many answerable questions as unanswerable ones, these in equal parts of every kind."""
     rng = random.Random(11)  # noqa: S311 - a seeded draw, no secret
-    judged = [e for e in held if e.source in ("new_wiki", "policyqa")]
+    judged = [e for e in held if e.source in JUDGED]
     altered = make_unanswerable(judged, 8)
     each = min(most, *(len(altered[kind]) for kind in ALTERED))
     negatives = [e for kind in ALTERED for e in rng.sample(altered[kind], each)]

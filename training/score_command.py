@@ -24,12 +24,11 @@ from typing import Any
 
 from assistant.console import add_json, say
 from assistant.reader import SPANS
-from core.rates import wilson
 from core.settings import load_settings
 from retrieval.network import compile_once, run_of
 from retrieval.windows import open_tokenizer
 from training.reading_data import load, split
-from training.reading_scores import score
+from training.reading_scores import score, wilson
 from training.retrain import open_start
 from training.unanswerable import judged
 
@@ -78,8 +77,8 @@ def lines_of(scores: Mapping[str, Mapping[str, Any]]) -> Iterator[Line]:
     for kind, area in half.get("auroc_by_kind", {}).items():
         yield {"set": HALF, "kind": kind, "n": half["each_kind"], "auroc": area}
     for tenth in half.get("calibration", []):
-        rate = wilson(round(tenth["observed"] * tenth["n"]), tenth["n"])
-        bounds = {"low": round(rate.low, 3), "high": round(rate.high, 3)}
+        low, high = wilson(tenth["observed"], tenth["n"])
+        bounds = {"low": round(low, 3), "high": round(high, 3)}
         yield {"set": HALF, "stated": tenth["stated"], "observed": tenth["observed"], **bounds, "n": tenth["n"]}
 
 
@@ -107,9 +106,12 @@ def draw(tenths: Sequence[Mapping[str, float]], name: str, file: Path) -> None:
     axes = figure.add_subplot(
         xlabel="stated chance that the passage answers", ylabel="share that it answered", xlim=(0, 1), ylim=(0, 1)
     )
-    rates = [wilson(round(t["observed"] * t["n"]), int(t["n"])) for t in tenths]
-    stated, observed = [t["stated"] for t in tenths], [rate.rate for rate in rates]
-    spread = [[rate.rate - rate.low for rate in rates], [rate.high - rate.rate for rate in rates]]
+    stated, observed = [t["stated"] for t in tenths], [t["observed"] for t in tenths]
+    bounds = [wilson(t["observed"], int(t["n"])) for t in tenths]
+    spread = [
+        [at - low for at, (low, _) in zip(observed, bounds, strict=True)],
+        [high - at for at, (_, high) in zip(observed, bounds, strict=True)],
+    ]
     axes.plot((0, 1), (0, 1), "--", color="0.6", linewidth=1)
     axes.errorbar(stated, observed, yerr=spread, fmt="o", capsize=3)
     axes.set_title(name)
