@@ -195,7 +195,7 @@ class Rollouts:
         """An A/B test with fixed weights; who is in no arm stays with production. Arms that name groups reach those only.
 
         Raises:
-            BadInput: no arm, an adapter twice, weights outside (0, 1] or above 1 together, an unknown group.
+            BadInput: no arm, an adapter twice, weights outside (0, 1] or above 1 together for the same people, an unknown group.
             Conflict: a trial is under way, or an adapter may not be on trial.
             AdapterRefused: an adapter's files do not verify. NotFound: one is not registered.
         """
@@ -314,12 +314,16 @@ class Rollouts:
             raise BadInput("Name at least one adapter to try.")
         if len({arm.adapter for arm in arms}) < len(arms):
             raise BadInput("An adapter is named twice.")
-        everybody = sum(arm.weight for arm in arms if not (arm.groups or arm.departments))
-        if any(not 0 < arm.weight <= 1 for arm in arms) or everybody > 1 + 1e-9:
-            raise BadInput("A weight is a share of the people: above 0, at most 1, and at most 1 together.")
+        if any(not 0 < arm.weight <= 1 for arm in arms):
+            raise BadInput("A weight is a share of the people: above 0, and at most 1 (100 %).")
+        reached = {arm.adapter: {*arm.groups, *map(department_group, arm.departments)} for arm in arms}
+        named = set().union(*reached.values())
+        for group in named or {EVERYONE}:
+            if sum(arm.weight for arm in arms if not reached[arm.adapter] or group in reached[arm.adapter]) > 1 + 1e-9:
+                whom = f" for {group}" if group != EVERYONE else ""
+                raise BadInput(f"The shares are more than 100 % together{whom}.")
         with self._store.read() as connection:
             known = set(connection.scalars(sa.select(access_group.c.name))) | {EVERYONE}
-        named = {group for arm in arms for group in (*arm.groups, *map(department_group, arm.departments))}
         if unknown := sorted(named - known):
             raise BadInput(
                 f"Unknown groups: {', '.join(unknown)[:200]} (a department is the group of its name). "

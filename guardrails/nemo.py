@@ -19,6 +19,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
+from core.own_loop import with_own_loop
 from core.records import Passage, Verdict
 from guardrails.guard import Guard
 
@@ -137,7 +138,7 @@ def build(stage: NemoStage, names: Sequence[str], *, model: Any = None) -> Any:
     config.rails.input.flows = flows if stage != "output" else []
     config.rails.output.flows = flows if stage == "output" else []
     config.rails.retrieval.flows = []
-    rails = LLMRails(config, llm=model)
+    rails = with_own_loop(lambda: LLMRails(config, llm=model))
     rails.register_action(_check_rail, "check_rail")
     return rails
 

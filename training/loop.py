@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -25,6 +26,7 @@ Loss = Callable[[Any, Sequence[T], torch.dtype], Tensor]
 
 LINEAR_LAYERS = ["query", "key", "value", "attention.output.dense", "intermediate.dense", "output.dense"]
 REPORT_EVERY = 50
+PRECISION_TRIES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +67,8 @@ def fit(net: nn.Module, stream: Iterator[Sequence[T]], loss_of: Loss[T], stage: 
         [{"params": part, "lr": rate, "top": rate} for part, rate in rates], weight_decay=0.01, fused=True
     )
     average = {name: p.detach().clone() for name, p in learning.items()}
-    seen = _resume(stage.checkpoint, net, optimiser, average) if stage.checkpoint.exists() else 0
+    seen, precision = _resume(stage.checkpoint, net, optimiser, average) if stage.checkpoint.exists() else (0, None)
     began, drawn, losses = time.monotonic(), 0, []
-    precision = None
     for batch in stream:
         drawn += len(batch)
         if drawn <= seen:
@@ -87,7 +88,8 @@ def fit(net: nn.Module, stream: Iterator[Sequence[T]], loss_of: Loss[T], stage: 
         if len(losses) % REPORT_EVERY == 0 or drawn >= stage.total:
             _report(stage, drawn, losses[-REPORT_EVERY:], (began, seen))
         if len(losses) % stage.checkpoint_every == 0:
-            _save_checkpoint(stage.checkpoint, net, optimiser, average, drawn)
+            state = {"net": net.state_dict(), "optimiser": optimiser.state_dict(), "average": average}
+            _save_checkpoint(stage.checkpoint, {**state, "seen": drawn, "precision": precision})
         if drawn >= stage.total:
             break
     net.load_state_dict(average, strict=False)
@@ -99,12 +101,13 @@ def fastest_precision(net: nn.Module, batch: Sequence[T], loss_of: Loss[T]) -> t
 
     Neither is always the faster: a processor may have bfloat16 instructions and still multiply float32 twice as fast.
     """
-    seconds: dict[torch.dtype, float] = {}
-    for precision in (torch.bfloat16, torch.float32):
-        for _ in range(2):  # the first one also pays for the kernels being chosen
+    seconds = {torch.bfloat16: math.inf, torch.float32: math.inf}
+    # In turns, and the best of each: the first step also pays for the kernels being chosen, and others may use the machine.
+    for _ in range(PRECISION_TRIES):
+        for precision in seconds:
             began = time.perf_counter()
             loss_of(net, batch, precision).backward()  # type: ignore[no-untyped-call]
-            seconds[precision] = time.perf_counter() - began
+            seconds[precision] = min(seconds[precision], time.perf_counter() - began)
     net.zero_grad(set_to_none=True)
     return min(seconds, key=lambda p: seconds[p])
 
@@ -159,19 +162,19 @@ def _report(stage: Stage, drawn: int, losses: Sequence[float], since: tuple[floa
     )
 
 
-def _save_checkpoint(
-    path: Path, net: nn.Module, optimiser: torch.optim.Optimizer, average: dict[str, Tensor], seen: int
-) -> None:
-    state = {"net": net.state_dict(), "optimiser": optimiser.state_dict(), "average": average, "seen": seen}
+def _save_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
     temporary = path.with_suffix(".tmp")
     torch.save(state, temporary)
     temporary.replace(path)
 
 
-def _resume(path: Path, net: nn.Module, optimiser: torch.optim.Optimizer, average: dict[str, Tensor]) -> int:
+def _resume(
+    path: Path, net: nn.Module, optimiser: torch.optim.Optimizer, average: dict[str, Tensor]
+) -> tuple[int, torch.dtype | None]:
+    """The examples seen, and the precision that they were seen in: a run goes on as it began, whatever is faster by now."""
     state = torch.load(path, weights_only=True, map_location=next(net.parameters()).device)
     net.load_state_dict(state["net"])
     optimiser.load_state_dict(state["optimiser"])
     average.update(state["average"])
     log.info("going on from %s: %d examples seen", path.name, state["seen"])
-    return int(state["seen"])
+    return int(state["seen"]), state.get("precision")

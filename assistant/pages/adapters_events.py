@@ -215,6 +215,4 @@ def _arms(text: str) -> list[TrialArm]:
         if not 0 < weight <= 1:
             raise BadInput("A share is a number of per cent above 0, and at most 100.")
         arms.append(TrialArm(name, weight))
-    if sum(arm.weight for arm in arms) > 1 + 1e-9:
-        raise BadInput("The shares are more than 100 % together.")
     return arms

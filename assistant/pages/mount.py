@@ -13,6 +13,7 @@ from starlette.requests import Request
 
 from assistant.web.sessions import current_person, require
 from core.errors import NotSignedIn
+from core.own_loop import with_own_loop
 
 if TYPE_CHECKING:
     import gradio as gr
@@ -78,7 +79,7 @@ def mount_pages(app: FastAPI, assistant: Assistant) -> None:
     with warnings.catch_warnings():
         # Gradio says this of every application with two pages, even where rendering on the server is off already.
         warnings.filterwarnings("ignore", "SSR mode is not supported", UserWarning)
-        _mount(app, assistant)
+        with_own_loop(lambda: _mount(app, assistant))
 
 
 def _mount(app: FastAPI, assistant: Assistant) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import random
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from retrieval.embed import HashEmbedder
 from retrieval.windows import collate, open_tokenizer
 from training.__main__ import main as command
 from training.hard_negatives import Candidates, Mined, load_candidates, load_mined, mine_reading, save
-from training.loop import Stage, fit
+from training.loop import Stage, fastest_precision, fit
 from training.reading_data import ReadingExample, load, split
 from training.reranker import Group, cut, cut_window, group_of, loss_of, new_net, stream_of
 from training.reranker_scores import _area_interval, _orders, half_set
@@ -202,6 +203,35 @@ def test_stopped_run_goes_on_from_its_checkpoint_and_ends_the_same(tmp_path: Pat
     assert not stage("halves").checkpoint.exists()
     for ours, theirs in zip(resumed.parameters(), whole.parameters(), strict=True):
         assert torch.allclose(ours, theirs, atol=1e-6)
+
+
+class Paced:
+    """The tiny loss, with seconds that every step in a precision takes, or only the first of them."""
+
+    def __init__(self, *, bfloat16: float = 0.0, float32: float = 0.0, first: float = 0.0) -> None:
+        self.seconds, self.first = {torch.bfloat16: bfloat16, torch.float32: float32}, first
+        self.asked: list[torch.dtype] = []
+
+    def __call__(self, net: Tiny, batch: Sequence[float], precision: torch.dtype) -> Tensor:
+        self.asked.append(precision)
+        time.sleep(self.seconds[precision] + (self.first if len(self.asked) <= 2 else 0.0))
+        return tiny_loss(net, batch, precision)
+
+
+def test_a_busy_moment_does_not_choose_the_slower_precision() -> None:
+    assert fastest_precision(Tiny(), [0.1, 0.2], Paced(float32=0.01, first=0.05)) is torch.bfloat16
+    assert fastest_precision(Tiny(), [0.1, 0.2], Paced(bfloat16=0.01, first=0.05)) is torch.float32
+
+
+def test_a_resumed_run_keeps_its_precision_though_the_other_is_faster_by_now(tmp_path: Path) -> None:
+    def stage(total: int) -> Stage:
+        return Stage("run", tmp_path, total, 1e-2, 1e-2, checkpoint_every=5)
+
+    with pytest.raises(KeyboardInterrupt):
+        fit(Tiny(), numbers(stop_after=17), Paced(bfloat16=0.01), stage(60))
+    later = Paced(float32=0.01)
+    fit(Tiny(), numbers(), later, stage(60))
+    assert set(later.asked) == {torch.float32}
 
 
 def test_same_seed_draws_the_same_batches(training: list[ReadingExample]) -> None:
