@@ -13,6 +13,7 @@ from assistant.pages.shell import FLAG_REASONS
 from assistant.pages.source import label
 from core.records import DECISIONS, Correction, Decision, Feedback, Triage, Turn
 from core.review_records import Case, Evidence
+from core.turns import ESCALATED
 
 MEANS: Mapping[Decision, str] = {
     "train": "The passages hold the right answer, and the assistant should have given it. Mark it, or write it.",
@@ -25,6 +26,10 @@ MEANS: Mapping[Decision, str] = {
 NO_TRAINING = (
     "Whoever asked this does not let their questions be used for training: a correction would go nowhere. Decide whether a "
     "document, the search, a check or the prompt is to be mended, or reject it."
+)
+HANDED_ON = (
+    "The policy hands such a question on to people before any document is searched, so no model is ever asked it: a correction would go "
+    "nowhere. If it should be answered, choose Fix guard: an administrator changes the policy."
 )
 KINDS = (
     ("span", "Mark it in a passage"),
@@ -62,8 +67,8 @@ def case_html(case: Case, colleagues: Sequence[str], now: datetime, *, low_evide
     item = case.item
     sign, kind = SOURCE_NAMES[item.source]
     decide = _form(case) if case.may_decide else f'<p class="ea-low">{icon("info")}<span>{esc(case.why_not)}</span></p>'
-    if case.may_decide and not case.may_train:
-        decide = f'<p class="ea-low">{icon("info")}<span>{NO_TRAINING}</span></p>{decide}'
+    if case.may_decide and (said := _goes_nowhere(case)):
+        decide = f'<p class="ea-low">{icon("info")}<span>{said}</span></p>{decide}'
     return (
         f'<section class="rv-case" tabindex="-1" data-item="{esc(item.item_id)}" {_suggested(case)}>'
         '<header class="rv-bar"><button type="button" class="ea-small" data-act="review_back">Back to the queue</button>'
@@ -73,6 +78,13 @@ def case_html(case: Case, colleagues: Sequence[str], now: datetime, *, low_evide
         f'<div class="rv-passages">{_passages(case)}</div>'
         f'<div class="rv-decide">{_reviews(case)}{decide}{_guidelines()}</div></div></section>'
     )
+
+
+def _goes_nowhere(case: Case) -> str:
+    """Why nothing is learnt from a correction of this item, where nothing is."""
+    if not case.may_train:
+        return NO_TRAINING
+    return HANDED_ON if case.turn.counts.get(ESCALATED) else ""
 
 
 def _suggested(case: Case) -> str:
