@@ -17,7 +17,7 @@ DATA ?=
 
 TESTERS ?= 2
 
-.PHONY: run test unit check bench loop vllm system clean
+.PHONY: run test unit check bench loop vllm small-model system clean
 
 run: $(VENV)/.installed
 	@$(BIN)/python -m assistant serve $(if $(DOCS),--docs "$(DOCS)",--demo)$(if $(GOVERN), --govern "$(GOVERN)")
@@ -64,5 +64,9 @@ vllm: .venv-vllm/.installed
 	sh scripts/vllm_env.sh .venv-vllm
 	@touch $@
 
+# A real language model of 135 million weights, for trying the served path and the recipes where no model hub is reached.
+small-model: $(VENV)/.installed-dev
+	$(BIN)/python -m scripts.small_model
+
 clean:
-	rm -rf $(VENV) .venv-vllm .mypy_cache .ruff_cache .pytest_cache build *.egg-info
+	rm -rf $(VENV) .venv-vllm .small-model .mypy_cache .ruff_cache .pytest_cache build *.egg-info

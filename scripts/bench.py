@@ -7,6 +7,7 @@ them: each figure with its n, its date and the machine; the README's tables of t
 
     python scripts/bench.py --part suite         the demo suite alone: as served, by a plain LangChain chain, by retrieval alone
     python scripts/bench.py --part experiments   what the sequential test does on simulated experiments whose truth is known
+    python scripts/bench.py --part small-model   three quarters of an hour, so only when it is named: a real language model taught, served and asked to judge
     python scripts/bench.py --part pages         measures nothing: writes the pages again from docs/figures.jsonl
 """
 
@@ -39,6 +40,7 @@ SUITE_SECONDS = 360
 PARTS = (
     *("answers", "models", "adapters", "vllm", "causal", "guards", "suite", "experiments"),
     *("reading", "handbook", "ingestion", "retrieval"),  # with --data alone
+    "small-model",  # only when it is named
 )
 EXPERIMENTS = ("--tests", "2000", "--peek-every", "50")
 GOVERN = "owner=handbook@example.com,classification=internal,allowed_groups=everyone"
@@ -160,6 +162,11 @@ def causal() -> Iterator[Line]:
     yield from alone("scripts.bench_causal")
 
 
+def small_model() -> Iterator[Line]:
+    """A real language model of 135 million weights: the recipes for causal models, by a vLLM server, and as a judge."""
+    yield from alone("scripts.bench_small_model")
+
+
 def ingestion(folder: Path) -> Iterator[Line]:
     """A folder for the first time, and again unchanged. The model is prepared before, as `make run` leaves it."""
     with tempfile.TemporaryDirectory() as name:
@@ -278,6 +285,8 @@ def measure(data: Path | None, part: str) -> Iterator[Line]:
         yield from vllm()
     if part in ("all", "causal"):
         yield from causal()
+    if part == "small-model":
+        yield from small_model()
     if data is not None and part in ("all", "reading"):
         yield from reading(data / "reading")
     if data is not None and part in ("all", "handbook"):

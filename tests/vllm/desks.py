@@ -133,10 +133,15 @@ def _example(tokenizer: Any, rng: random.Random) -> tuple[list[int], int]:
 
 def learn(method: Method, base: Path, adapters: Path, run: Path) -> Path:
     """Train by that recipe; returns the sealed adapter's folder in `adapters`, under its name. `run` keeps the scores."""
-    given = {"method": method, "name": method, "base": base, "rank": 8, "batch_size": 4, "accumulate": 1, "seed": 3}
-    config = CONFIGS[method].model_validate(given | RATES[method])
+    given = {"base": base, "rank": 8, "batch_size": 4, "accumulate": 1, "seed": 3} | RATES[method]
+    return learn_by(method, given, rows(), adapters, run)
+
+
+def learn_by(method: Method, settings: Mapping[str, Any], given: Rows, adapters: Path, run: Path) -> Path:
+    """As `learn`, on the rows given."""
+    config = CONFIGS[method].model_validate({"method": method, "name": method, **settings})
     recipe: Recipe = importlib.import_module(RECIPES[method])
-    folder = recipe.train(config, rows(), run, lambda _: None)
+    folder = recipe.train(config, given, run, lambda _: None)
     made = open_sealed(folder)
     about: Any = {"kind": made.kind, "base": (made.base, made.base_sha256), "settings": made.settings}
     (folder / MANIFEST).unlink()
