@@ -9,7 +9,7 @@ It needs both environments, and takes about three quarters of an hour on two cor
 JSON fields of causal recipes on a real model: measure, recipe, trained (rows; judged answers for kto), n (held-out rows, as trained), steps, minutes, loss_before, loss_after, and for dpo and kto margin_before, margin_after, machine.
 JSON fields of a real model as judge of answers: measure, n (hand-labelled pairs), agrees, kappa (of those it had an opinion on), silent (neither YES nor NO), vllm, machine.
 JSON fields of a real model as judged rail: measure, rail, attempts (the demo suite's injections), stopped, harmless (its answerable questions), stopped_harmless, no_verdict, p50_ms, vllm, machine.
-JSON fields of a real model's answers by vLLM: measure, recipe (none for the base alone), n, right (as the demo suite counts it, against the sentence or row that answers), low, high (95 %, of the share), cited (of these, with the right passage first), unanswerable (questions that no passage answers), refused (of these), vllm, machine.
+JSON fields of a real model's answers by vLLM: measure, recipe (none for the base alone), n, right (as the demo suite counts it, against the sentence or row that answers), low, high (95 %, of the share), cited (of these, with the right passage first), marked (answers that cite a passage shown, as was taught), unanswerable (questions that no passage answers), refused (of these), vllm, machine.
 """
 
 from __future__ import annotations
@@ -43,9 +43,9 @@ from eval.scorers import CORRECT, answer_f1
 from guardrails.judged import JudgedRail, NoVerdict
 from scripts import small_model
 from scripts.bench_causal import Line, trained
-from scripts.bench_vllm import loaded, version
+from scripts.bench_vllm import version
 from tests.vllm.desks import learn_by
-from tests.vllm.server import ENVIRONMENT, WITH_ADAPTERS, Vllm, serving
+from tests.vllm.server import ENVIRONMENT, Vllm, serving
 from training.causal_rows import answer_of
 from training.config import Method
 from training.recipe import read_scores
@@ -106,20 +106,21 @@ class Marks:
 
     right: bool
     cited: bool
+    marked: bool
 
 
 def marks(row: Row, answer: str) -> Marks:
     text, cited, _ = resolve_markers(answer, len(row.passages))
     if row.target.kind == "refuse":
-        return Marks(answer.strip() == NO_ANSWER, cited=False)
+        return Marks(answer.strip() == NO_ANSWER, cited=False, marked=bool(cited))
     assert row.target.passage is not None
     right = answer_f1(text, row.target.answer) >= CORRECT
-    return Marks(right, cited=right and cited[:1] == (row.target.passage + 1,))
+    return Marks(right, cited=right and cited[:1] == (row.target.passage + 1,), marked=bool(cited))
 
 
-def answers(model: ServedModel, asked: Sequence[Row], adapter: str = "") -> list[str]:
+def answers(model: ServedModel, asked: Sequence[Row]) -> list[str]:
     def one(row: Row) -> str:
-        return "".join(model.stream(build_prompt(row.question, row.passages), adapter=adapter)).strip()
+        return "".join(model.stream(build_prompt(row.question, row.passages))).strip()
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
         return list(pool.map(one, asked))
@@ -148,7 +149,7 @@ def measured() -> Iterator[Line]:
             about = {"vllm": version(server), "machine": machine()}
             yield judging(_model(server)) | about
             yield guarding(server) | about
-        names = {}
+        names = {"none": ""}
         for recipe, settings in SETTINGS.items():
             given = Rows(tuple(learning[: LEARNT[recipe]]), tuple(held[:MEASURED]), ceiling="internal")
             began = time.monotonic()
@@ -157,12 +158,26 @@ def measured() -> Iterator[Line]:
             names[recipe] = made.name
             about = {"measure": "causal recipes on a real model", "minutes": minutes, "machine": machine()}
             yield trained(recipe, read_scores(folder / recipe)) | about
-        with serving(base, folder / "vllm.log", *WITH_ADAPTERS, "--dtype", "bfloat16") as server:
-            model = _model(server)
-            loaded(model, folder / "adapters", list(names.values()))
-            for recipe, adapter in {"none": "", **names}.items():
-                line = counted(recipe, held[:ASKED], answers(model, held[:ASKED], adapter))
+        asked = held[:ASKED]
+        for recipe, adapter in names.items():
+            model = base if recipe == "none" else merged(base, folder / "adapters" / adapter, folder / "merged")
+            with serving(model, folder / "vllm.log", "--dtype", "bfloat16") as server:
+                line = counted(recipe, asked, answers(_model(server), asked))
                 yield line | {"vllm": version(server), "machine": machine()}
+
+
+def merged(base: Path, adapter: Path, folder: Path) -> Path:
+    """The base with the adapter's change in its weights: on a processor vLLM answers many times as fast as with the adapter beside it.
+
+    That it answers the same both ways is for tests/vllm to show.
+    """
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    model = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base, dtype="bfloat16"), adapter)
+    model.merge_and_unload().save_pretrained(folder)
+    AutoTokenizer.from_pretrained(base).save_pretrained(folder)
+    return folder
 
 
 def _settings(server: Vllm) -> Settings:
@@ -185,6 +200,7 @@ def counted(recipe: str, asked: Sequence[Row], said: Sequence[str]) -> Line:
         "low": round(rate.low, 3),
         "high": round(rate.high, 3),
         "cited": sum(one.cited for one in answerable),
+        "marked": sum(one.marked for one in answerable),
         "unanswerable": len(found) - rate.n,
         "refused": sum(one.right for refuse, one in found if refuse),
     }
