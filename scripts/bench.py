@@ -7,7 +7,7 @@ them: each figure with its n, its date and the machine; the README's tables of t
 
     python scripts/bench.py --part suite         the demo suite alone: as served, by a plain LangChain chain, by retrieval alone
     python scripts/bench.py --part experiments   what the sequential test does on simulated experiments whose truth is known
-    python scripts/bench.py --part small-model   three quarters of an hour, so only when it is named: a real language model taught, served and asked to judge
+    python scripts/bench.py --part small-model   an hour, so only when it is named: a real language model taught, served and asked to judge
     python scripts/bench.py --part pages         measures nothing: writes the pages again from docs/figures.jsonl
 """
 

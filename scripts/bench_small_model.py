@@ -3,8 +3,8 @@
 `python scripts/bench.py --part small-model` runs it and keeps its figures. The model is SmolLM2-135M-Instruct (`make small-model`), the
 questions are those of training/data on made-up companies' policies. A real vLLM server answers the training questions by the base; what it
 gets wrong is what reviewers would have flagged, and their correction is the sentence or row that answers. `sft`, `dpo` and `kto` learn
-from these rows, and the server then answers questions on companies that no row speaks of, by the base and by each adapter.
-It needs both environments, and takes about three quarters of an hour on two cores.
+from these rows, and the server then answers questions on companies that no row speaks of, by the base and by each adapter, merged into it.
+It needs both environments, and takes about an hour on two cores.
 
 JSON fields of causal recipes on a real model: measure, recipe, trained (rows; judged answers for kto), n (held-out rows, as trained), steps, minutes, loss_before, loss_after, and for dpo and kto margin_before, margin_after, machine.
 JSON fields of a real model as judge of answers: measure, n (hand-labelled pairs), agrees, kappa (of those it had an opinion on), silent (neither YES nor NO), vllm, machine.
