@@ -28,7 +28,7 @@ from core.audit import Audit
 from core.errors import AdapterRefused, BadInput, Conflict, NotFound
 from core.records import EVERYONE, AdapterRecord, Rollout, Stage, TrialArm
 from core.registry import SYSTEM, Registry
-from core.standing import Standing, department_group
+from core.standing import Standing, reach
 from core.store import Store
 from core.tables import access_group, adapter, adapter_event, rollout
 from core.turns import now
@@ -316,10 +316,9 @@ class Rollouts:
             raise BadInput("An adapter is named twice.")
         if any(not 0 < arm.weight <= 1 for arm in arms):
             raise BadInput("A weight is a share of the people: above 0, and at most 1 (100 %).")
-        reached = {arm.adapter: {*arm.groups, *map(department_group, arm.departments)} for arm in arms}
-        named = set().union(*reached.values())
-        for group in named or {EVERYONE}:
-            if sum(arm.weight for arm in arms if not reached[arm.adapter] or group in reached[arm.adapter]) > 1 + 1e-9:
+        named = frozenset[str]().union(*map(reach, arms))
+        for group in named:
+            if sum(arm.weight for arm in arms if reach(arm) & {group, EVERYONE}) > 1 + 1e-9:
                 whom = f" for {group}" if group != EVERYONE else ""
                 raise BadInput(f"The shares are more than 100 % together{whom}.")
         with self._store.read() as connection:

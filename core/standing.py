@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from core.assignment import assign
-from core.records import AdapterRecord, Principal, Rollout, TrialArm, clearance_rank
+from core.records import EVERYONE, AdapterRecord, Principal, Rollout, TrialArm, clearance_rank
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Standing:
     def eligible(self, person: Principal) -> tuple[TrialArm, ...]:
         """The arms that this person may meet: in their groups, and by an adapter that may answer them."""
         arms = self.rollout.arms
-        return tuple(arm for arm in arms if _reaches(arm, person) and self.may_serve(arm.adapter, person))
+        return tuple(arm for arm in arms if reach(arm) & person.access_groups and self.may_serve(arm.adapter, person))
 
     def arm(self, person: Principal) -> TrialArm | None:
         """The arm of an A/B test or a canary that this person is in, the same at every question; None for production.
@@ -60,6 +60,6 @@ def department_group(department: str) -> str:
     return "-".join(department.lower().split())
 
 
-def _reaches(arm: TrialArm, person: Principal) -> bool:
-    wanted = {*arm.groups, *map(department_group, arm.departments)}
-    return not wanted or bool(wanted & person.access_groups)
+def reach(arm: TrialArm) -> frozenset[str]:
+    """The access groups whose people may meet the arm; of one that names none, the group that everybody is in."""
+    return frozenset((*arm.groups, *map(department_group, arm.departments))) or frozenset({EVERYONE})

@@ -50,11 +50,6 @@ READING = {
     "kinds": "answerable or not, by kind of question",
     "calibration": "how sure a reader is that a passage answers, and how often it did",
 }
-NAMED_ALONE = {
-    *("causal recipes on a real model", "a real model's answers by vLLM"),
-    *("a real model as judge of answers", "a real model as judged rail"),
-}
-"""The measures of the part that runs only when it is named: a run of all parts leaves them as they are."""
 NFCORPUS = ("dense", "sparse", "hybrid", "rerank", "langchain")
 Line = dict[str, Any]
 
@@ -369,8 +364,7 @@ def main() -> int:
         sys.stdout.write(json.dumps(line) + "\n")
         sys.stdout.flush()
     again = {line["measure"] for line in lines}
-    before = [json.loads(line) for line in LINES.read_text().splitlines()] if LINES.exists() else []
-    kept = [line for line in before if args.part != "all" or line["measure"] in NAMED_ALONE]
+    kept = [json.loads(line) for line in LINES.read_text().splitlines()] if LINES.exists() else []
     lines = [line for line in kept if line["measure"] not in again] + lines
     LINES.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
     PAGE.write_text(page(lines), encoding="utf-8")

@@ -10,7 +10,6 @@ JSON fields of causal recipes on vLLM: measure, recipe (none for the base alone)
 
 from __future__ import annotations
 
-import json
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -19,7 +18,7 @@ from typing import Any
 
 from assistant.bench import machine
 from assistant.served import ServedModel
-from scripts.bench_vllm import loaded, opened, version
+from scripts.bench_vllm import loaded, opened, tell, version
 from tests.vllm.desks import held_out, learn, write_desk_llama
 from tests.vllm.server import ENVIRONMENT, WITH_ADAPTERS, serving
 from training.recipe import read_scores
@@ -80,12 +79,5 @@ def answered(model: ServedModel, recipe: str, name: str) -> Line:
     }
 
 
-def main() -> int:
-    for line in measured():
-        sys.stdout.write(json.dumps(line) + "\n")
-        sys.stdout.flush()
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(tell(measured()))

@@ -14,7 +14,6 @@ JSON fields of a real model's answers by vLLM: measure, recipe (none for the bas
 
 from __future__ import annotations
 
-import json
 import random
 import statistics
 import sys
@@ -34,7 +33,6 @@ from assistant.served import ServedModel
 from assistant.units import units
 from core.rates import wilson
 from core.records import Passage
-from core.settings import Settings
 from core.suites import DEMO, SHIPPED_SUITES
 from eval.calibrate import PAIRS, judged, read_pairs
 from eval.cases import Kind, load_suite
@@ -43,7 +41,7 @@ from eval.scorers import CORRECT, answer_f1
 from guardrails.judged import JudgedRail, NoVerdict
 from scripts import small_model
 from scripts.bench_causal import Line, trained
-from scripts.bench_vllm import version
+from scripts.bench_vllm import opened, settings, tell, version
 from tests.vllm.desks import learn_by
 from tests.vllm.server import ENVIRONMENT, Vllm, serving
 from training.causal_rows import answer_of
@@ -61,6 +59,7 @@ ASKED: Final = 100
 UNANSWERABLE_EVERY: Final = 8
 SHOWN: Final = 2
 AT_ONCE: Final = 16
+MAX_TOKENS: Final = 96
 RAILED: Final[tuple[Kind, ...]] = ("injection", "answerable")
 SETTINGS: Final[Mapping[Method, Mapping[str, Any]]] = {
     "sft": {"learning_rate": 5e-4, "epochs": 1},
@@ -144,25 +143,26 @@ def measured() -> Iterator[Line]:
         folder = Path(name)
         with serving(base, folder / "base.log", "--dtype", "bfloat16") as server:
             most = max(LEARNT["dpo"], LEARNT["kto"])
-            learning[:most] = flagged(_model(server), learning[:most])
-            held[:MEASURED] = flagged(_model(server), held[:MEASURED])
+            model = opened(server, max_tokens=MAX_TOKENS)
+            learning[:most] = flagged(model, learning[:most])
+            held[:MEASURED] = flagged(model, held[:MEASURED])
             about = {"vllm": version(server), "machine": machine()}
-            yield judging(_model(server)) | about
+            yield judging(model) | about
             yield guarding(server) | about
         names = {"none": ""}
-        for recipe, settings in SETTINGS.items():
+        for recipe, chosen in SETTINGS.items():
             given = Rows(tuple(learning[: LEARNT[recipe]]), tuple(held[:MEASURED]), ceiling="internal")
             began = time.monotonic()
-            made = learn_by(recipe, {"base": base, **COMMON, **settings}, given, folder / "adapters", folder / recipe)
+            made = learn_by(recipe, {"base": base, **COMMON, **chosen}, given, folder / "adapters", folder / recipe)
             minutes = round((time.monotonic() - began) / 60, 1)
             names[recipe] = made.name
             about = {"measure": "causal recipes on a real model", "minutes": minutes, "machine": machine()}
             yield trained(recipe, read_scores(folder / recipe)) | about
         asked = held[:ASKED]
         for recipe, adapter in names.items():
-            model = base if recipe == "none" else merged(base, folder / "adapters" / adapter, folder / "merged")
-            with serving(model, folder / "vllm.log", "--dtype", "bfloat16") as server:
-                line = counted(recipe, asked, answers(_model(server), asked))
+            weights = base if recipe == "none" else merged(base, folder / "adapters" / adapter, folder / "merged")
+            with serving(weights, folder / "vllm.log", "--dtype", "bfloat16") as server:
+                line = counted(recipe, asked, answers(opened(server, max_tokens=MAX_TOKENS), asked))
                 yield line | {"vllm": version(server), "machine": machine()}
 
 
@@ -178,14 +178,6 @@ def merged(base: Path, adapter: Path, folder: Path) -> Path:
     model.merge_and_unload().save_pretrained(folder)
     AutoTokenizer.from_pretrained(base).save_pretrained(folder)
     return folder
-
-
-def _settings(server: Vllm) -> Settings:
-    return Settings(model_url=server.url, model="tiny", max_tokens=96)
-
-
-def _model(server: Vllm) -> ServedModel:
-    return ServedModel(_settings(server))
 
 
 def counted(recipe: str, asked: Sequence[Row], said: Sequence[str]) -> Line:
@@ -217,7 +209,7 @@ def judging(model: ServedModel) -> Line:
 def guarding(server: Vllm) -> Line:
     """What `self_check_input` stops where the model decides alone."""
     cases = load_suite(SHIPPED_SUITES / DEMO).cases
-    rail = JudgedRail("self_check_input", _settings(server), budget_ms=60_000)
+    rail = JudgedRail("self_check_input", settings(server, max_tokens=MAX_TOKENS), budget_ms=60_000)
     stopped, silent, times = dict.fromkeys(RAILED, 0), 0, []
     for case in (case for case in cases if case.kind in RAILED):
         began = time.perf_counter()
@@ -239,12 +231,5 @@ def guarding(server: Vllm) -> Line:
     }
 
 
-def main() -> int:
-    for line in measured():
-        sys.stdout.write(json.dumps(line) + "\n")
-        sys.stdout.flush()
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(tell(measured()))

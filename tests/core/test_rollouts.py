@@ -271,6 +271,7 @@ def test_person_without_the_clearance_never_meets_the_adapter(
         ([("A", 0.6, ()), ("B", 0.6, ())], "more than 100 % together."),
         ([("A", 0.6, ("finance",)), ("B", 0.6, ("finance", "sales"))], "more than 100 % together for finance"),
         ([("A", 0.6, ()), ("B", 0.6, ("finance",))], "more than 100 % together for finance"),
+        ([("A", 0.6, ("everyone",)), ("B", 0.6, ("finance",))], "more than 100 % together for finance"),
         ([("A", 0.1, ()), ("A", 0.1, ())], "named twice"),
         ([("A", 0.1, ("no-such-group",))], "Unknown groups: no-such-group"),
     ],
