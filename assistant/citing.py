@@ -7,7 +7,7 @@ Everything in a Citation comes from retrieval metadata; its quote is the passage
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from assistant.units import units
@@ -44,13 +44,20 @@ def attach_marker(text: str, n: int) -> str:
     return f"{text} [{n}]"
 
 
-def best_passage(sentence: str, passages: Sequence[Passage]) -> int | None:
-    """The number of the passage that holds most of the sentence's words and all of its numbers, if any does well enough."""
+def best_passage(sentence: str, passages: Sequence[Passage], *, but: Collection[int] = ()) -> int | None:
+    """The number of the passage that holds most of the sentence's words and all of its numbers, if any does well enough.
+
+    Args:
+        sentence: without markers, whose numbers would count as its own.
+        but: numbers of passages that are not asked.
+    """
     said, figures = set(content_words(sentence)), numbers(sentence)
     if not said:
         return None
     best, best_support = None, 0.0
     for n, passage in enumerate(passages, 1):
+        if n in but:
+            continue
         source = f"{passage.title}\n{passage.section}\n{passage.text}"
         if figures <= numbers(source):
             support = len(said & set(content_words(source))) / len(said)

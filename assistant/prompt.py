@@ -17,6 +17,22 @@ from core.records import Message, Passage
 NO_ANSWER = "NOT_IN_PASSAGES"
 """What a model says, alone, where the passages do not answer."""
 
+_NOTHING_TOLD = re.compile(
+    r"\b(?:passages?|documents?|texts?|context|excerpts?)\b[^.]{0,40}\b(?:do|does)(?: not|n['’]t) [^.]{0,30}?"
+    r"\b(?:provide|mention|contain|say|specify|state|include|answer|give|cover|describe)\b"
+    r"|\b(?:textstellen?|passagen?|abschnitte?|dokumente?|texte?)\b[^.]{0,40}"
+    r"\b(?:enthält|enthalten|nennt|nennen|gibt|geben|erwähnt|erwähnen|sagt|sagen|beantwortet|beantworten)\b[^.]{0,60}\b(?:nicht|nichts|keine?[mnrs]?)\b"
+    r"|\b(?:pasajes?|fragmentos?|documentos?|textos?|contexto)\b[^.]{0,40}\bno [^.]{0,20}?"
+    r"\b(?:contienen?|mencionan?|indican?|proporcionan?|dicen?|responden?|especifican?|incluyen?)\b",
+    re.IGNORECASE,
+)
+
+
+def says_no_answer(sentence: str) -> bool:
+    """Whether a sentence that nothing bears out says in its own words what NO_ANSWER says, as small models do."""
+    return _NOTHING_TOLD.search(sentence) is not None
+
+
 ASK_BACK = "ASK_BACK:"
 """What stands before a question to the person, in a line of its own: the answer depends on something that was not said."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from assistant.citing import Cited, attach_marker, best_passage, resolve_markers
-from assistant.prompt import ASK_BACK, NO_ANSWER, UNFINISHED
+from assistant.prompt import ASK_BACK, NO_ANSWER, UNFINISHED, says_no_answer
 from assistant.sentences import Piece
 from assistant.trace import Trace
 from assistant.words import content_words, numbers
@@ -14,6 +14,7 @@ from guardrails.guard import Guard, run_guard
 from guardrails.injection import NOT_TEXT
 
 GUARD_ERROR = "guard_error"
+UNGROUNDED = "ungrounded"
 TOPIC = "topic:"
 """How the reason of a question refused by its topic begins; the policy's name of the topic follows."""
 LONGEST_QUESTION = 300
@@ -31,7 +32,7 @@ def reason_of(verdict: Verdict) -> str:
         return NOT_TEXT
     if verdict.guard == "self_check_input":
         return "self_check"
-    for stem, reason in (("injection", "injection"), ("personal_data", "personal_data"), ("grounding", "ungrounded")):
+    for stem, reason in (("injection", "injection"), ("personal_data", "personal_data"), ("grounding", UNGROUNDED)):
         if verdict.guard.startswith(stem):
             return reason
     return "unsafe_answer"
@@ -108,7 +109,7 @@ class Release:
             return ""
         if reason:
             self.withheld = reason
-            self.left_out = self.left_out or reason == "ungrounded"
+            self.left_out = self.left_out or reason == UNGROUNDED
             self._trace.counts[f"withheld_{reason}"] += 1
             return ""
         introduced = self._introduced(cited)
@@ -122,12 +123,23 @@ class Release:
         """The piece after the guards, the numbers of the passages that it cites, and the reason for withholding it."""
         text, cited, removed = resolve_markers(text, len(self._passages))
         self._trace.counts["removed_markers"] += removed
-        if not cited and (found := best_passage(text, self._passages)):
-            text, cited = attach_marker(text, found), (found,)
+        bare = resolve_markers(text, 0)[0].strip() if cited else text
+        found = best_passage(bare, self._passages, but=cited)
+        if not cited and found:
+            text, cited, found = attach_marker(text, found), (found,), None
             self._trace.counts["attached_markers"] += 1
-        passages = [self._passages[n - 1] for n in cited]
-        passed, reason = run_guards(self._guards, text, passages, self._trace)
+        passed, reason = self._guarded(text, cited)
+        if reason == UNGROUNDED and found:  # a model that found the right words often names the wrong passage for them
+            again, still = self._guarded(attach_marker(bare, found), (found,))
+            if not still:
+                self._trace.counts["corrected_markers"] += 1
+                return again, (found,), ""
+        if reason == UNGROUNDED and says_no_answer(bare):
+            reason = "not_in_passages"
         return passed, cited, reason
+
+    def _guarded(self, text: str, cited: Sequence[int]) -> tuple[str, str]:
+        return run_guards(self._guards, text, [self._passages[n - 1] for n in cited], self._trace)
 
     def _asked_back(self, text: str) -> tuple[str, tuple[int, ...], str]:
         """A question to the person, as `_checked` gives a piece. It cites nothing, so it may state nothing: short, no figure."""
@@ -137,7 +149,7 @@ class Release:
         for passage in self._passages:
             plain = plain.replace(passage.title, "")
         if not question.endswith("?") or numbers(plain) or len(question) > LONGEST_QUESTION:
-            return "", (), "ungrounded"
+            return "", (), UNGROUNDED
         guards = [guard for guard in self._guards if guard.name != "grounding"]
         passed, reason = run_guards(guards, question, self._passages, self._trace)
         self._trace.counts["asked_back"] += not reason

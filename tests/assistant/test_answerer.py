@@ -142,6 +142,35 @@ def test_a_sentence_without_marker_gets_that_of_the_passage_which_says_it(make_d
     assert desk.turn(answer).counts["attached_markers"] == 1
 
 
+def test_a_sentence_that_cites_the_wrong_passage_gets_the_one_that_says_it(make_desk: MakeDesk) -> None:
+    def script(prompt: Prompt) -> str:
+        wrong = next(i for i, p in enumerate(prompt.passages, 1) if LEAVE not in p.text)
+        return f"{LEAVE} [{wrong}] Everybody gets 99 days of annual leave. [{wrong}]"
+
+    desk = make_desk([script])
+    answer = desk.ask("How many days of leave?")
+    assert answer.text == f"{LEAVE} [1]\n\n{LEFT_OUT['en']}"
+    assert [c.quote for c in answer.citations] == [LEAVE]
+    counts = desk.turn(answer).counts
+    assert (counts["corrected_markers"], counts["withheld_ungrounded"]) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "The passages do not provide information on how often that is. [n]",
+        "The document doesn't mention flights to the moon.",
+        "Die Textstellen enthalten dazu keine Angaben.",
+        "Los documentos no indican nada sobre los vuelos a la luna.",
+    ],
+)
+def test_a_model_that_says_in_words_that_nothing_answers_is_taken_at_its_word(make_desk: MakeDesk, said: str) -> None:
+    desk = make_desk([cite(said, "25 days"), cite(f"{LEAVE} [n] {said}", "25 days")])
+    answer = desk.ask("How many days of leave?")
+    assert (answer.status, answer.reason) == ("no_answer", "not_in_passages")
+    assert desk.ask("How many days of leave?").text == f"{LEAVE} [1]"
+
+
 def test_an_ungrounded_sentence_is_withheld_and_the_rest_is_shown_with_a_word_about_it(make_desk: MakeDesk) -> None:
     desk, answer = answered(
         make_desk, f"Employees may fly to the moon twice. [n] {LEAVE} [n] Everybody gets 99 days of annual leave. [n]"
