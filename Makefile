@@ -64,9 +64,10 @@ vllm: .venv-vllm/.installed
 	sh scripts/vllm_env.sh .venv-vllm
 	@touch $@
 
-# A real language model of 135 million weights, for trying the served path and the recipes where no model hub is reached.
+# A real language model, for trying the served path and the recipes where no model hub is reached: of 135 million weights, or
+# `make small-model NAME=qwen2.5-coder-1.5b`.
 small-model: $(VENV)/.installed-dev
-	$(BIN)/python -m scripts.small_model
+	$(BIN)/python -m scripts.small_model $(NAME)
 
 clean:
 	rm -rf $(VENV) .venv-vllm .small-model .mypy_cache .ruff_cache .pytest_cache build *.egg-info

@@ -45,6 +45,7 @@ _FIGURE = re.compile(
     r"\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|half|twice|once|daily|weekly|monthly|never|none|zwei|drei|vier|fünf|sechs|uno|dos|tres|cuatro|cinco|seis)\b",
     re.IGNORECASE,
 )
+_FIGURES = re.compile(r"\d+(?:[.,]\d+)*")
 _ASKS_WHO = re.compile(
     r"^(?:who|whom|whose)\b|\bwho (?:approves|signs|decides|pays)\b|^(?:wer|wen|wem)\b|quién", re.IGNORECASE
 )
@@ -93,7 +94,7 @@ def written(
     if len(rows) > MOST_ROWS and wanted:
         yield f"{ASK_BACK} {wanted}"
         return
-    span = None if rows else span
+    span = None if rows or (span and _one_of_several(question, best.unit, span, glossary)) else span
     if not rows and _WANTS_FEW_WORDS.search(question):
         chosen = chosen[:1]
         if short := _cell(question, best.unit, glossary) or _short_answer(question, best.unit, span):
@@ -168,6 +169,15 @@ def _cell(question: str, unit: Unit, glossary: Glossary) -> str:
     best = max((count for count, _ in named), default=0) if unit.kind == "row" else 0
     values = [value for count, value in named if count == best]
     return f"{values[0].rstrip('.')}." if best and len(values) == 1 else ""
+
+
+def _one_of_several(question: str, unit: Unit, span: Span, glossary: Glossary) -> bool:
+    """Whether the span lies in one of a row's cells that hold such a figure each, and the question names no column: any of them may be meant."""
+    if unit.kind != "row":
+        return False
+    words = _within_a_cell(span[1], unit).strip(_EDGES)
+    others = {_FIGURES.sub("#", value) for name, value in unit.pairs()[1:] if name and words not in value}
+    return bool(_FIGURES.search(words)) and _FIGURES.sub("#", words) in others and not _cell(question, unit, glossary)
 
 
 def _short_answer(question: str, unit: Unit, span: Span | None) -> str:

@@ -8,6 +8,7 @@ them: each figure with its n, its date and the machine; the README's tables of t
     python scripts/bench.py --part suite         the demo suite alone: as served, by a plain LangChain chain, by retrieval alone
     python scripts/bench.py --part experiments   what the sequential test does on simulated experiments whose truth is known
     python scripts/bench.py --part small-model   an hour, so only when it is named: a real language model taught, served and asked to judge
+    python scripts/bench.py --part served-model  half an hour, only when it is named: a larger model answers the suite and judges
     python scripts/bench.py --part pages         measures nothing: writes the pages again from docs/figures.jsonl
 """
 
@@ -40,7 +41,7 @@ SUITE_SECONDS = 360
 PARTS = (
     *("answers", "models", "adapters", "vllm", "causal", "guards", "suite", "experiments"),
     *("reading", "handbook", "ingestion", "retrieval"),  # with --data alone
-    "small-model",  # only when it is named
+    *("small-model", "served-model"),  # only when they are named
 )
 EXPERIMENTS = ("--tests", "2000", "--peek-every", "50")
 GOVERN = "owner=handbook@example.com,classification=internal,allowed_groups=everyone"
@@ -167,6 +168,11 @@ def small_model() -> Iterator[Line]:
     yield from alone("scripts.bench_small_model")
 
 
+def served_model() -> Iterator[Line]:
+    """A real language model of 1.5 billion weights: the demo suite through the answer path, and as a judge."""
+    yield from alone("scripts.bench_served_model")
+
+
 def ingestion(folder: Path) -> Iterator[Line]:
     """A folder for the first time, and again unchanged. The model is prepared before, as `make run` leaves it."""
     with tempfile.TemporaryDirectory() as name:
@@ -287,6 +293,8 @@ def measure(data: Path | None, part: str) -> Iterator[Line]:
         yield from causal()
     if part == "small-model":
         yield from small_model()
+    if part == "served-model":
+        yield from served_model()
     if data is not None and part in ("all", "reading"):
         yield from reading(data / "reading")
     if data is not None and part in ("all", "handbook"):

@@ -22,11 +22,19 @@ SITES = passage(
 )
 
 
-def answered(question: str, *held: tuple[Passage, int, float], margin: float | None = None) -> str:
-    """What is written where these units are the likeliest, each with its chance; `margin` is that of the first one's best span."""
+WARRANTY = passage(
+    "| Product | United Kingdom | European Union | Rest of the world | Battery |\n|---|---|---|---|---|\n| Tern 200 | 36 months | 36 months | 18 months | yes |\n| Tern 300 | 36 months | 36 months | 36 months | yes |",
+    title="Warranty",
+)
+
+
+def answered(
+    question: str, *held: tuple[Passage, int, float], margin: float | None = None, span: str = "6 months"
+) -> str:
+    """What is written where these units are the likeliest, each with its chance; `span` is the first one's best, with its margin."""
     passages = list({p.passage_id: p for p, _, _ in held}.values())
     scored = [Scored(units(p.text)[at], p.document_id, passages.index(p), at, 0.6, chance) for p, at, chance in held]
-    spans = {} if margin is None else {(0, held[0][1]): (margin, "6 months")}
+    spans = {} if margin is None else {(0, held[0][1]): (margin, span)}
     return "".join(written(question, scored, passages, spans=spans, glossary=open_glossary()))
 
 
@@ -34,6 +42,23 @@ def test_a_question_that_names_no_row_gets_the_table_and_is_asked_back() -> None
     answer = answered("How long is the notice period?", (NOTICE, 1, 0.8))
     assert all(f"| {notice} [1] |" in answer for notice in ("4 weeks", "8 weeks", "6 months"))
     assert answer.endswith(f"{ASK_BACK} Which grade do you mean?")
+
+
+@pytest.mark.parametrize(
+    ("question", "at", "lead"),
+    [
+        ("How long is the warranty on a Tern 200?", 0, ""),  # nobody said where
+        ("How long is the warranty on a Tern 200 in the rest of the world?", 0, "**18 months.**"),
+        ("How long is the warranty on a Tern 300?", 1, "**36 months.**"),  # wherever it is
+    ],
+)
+def test_one_of_several_figures_of_a_row_leads_only_where_its_column_is_named(
+    question: str, at: int, lead: str
+) -> None:
+    span = "36 months" if at else "18 months"
+    answer = answered(question, (WARRANTY, at, 0.8), margin=4.0, span=span)
+    assert answer.startswith(lead or "| Product |")
+    assert f"| Tern {2 + at}00 | 36 months | 36 months | {'36' if at else '18'} months |" in answer
 
 
 @pytest.mark.parametrize(

