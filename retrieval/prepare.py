@@ -16,7 +16,7 @@ import statistics
 import sys
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -36,6 +36,7 @@ SMOOTHING = 0.7
 """SmoothQuant's alpha: least cosine to torch on 60 unseen questions and 64 unseen abstracts was 0.992 and 0.997 here,
 0.982 and 0.983 at NNCF's default of 0.95, and 0.970 and 0.988 at 0.5."""
 QUERY_ROUNDS = 5
+TURNS = 3
 
 Encode = Callable[[list[str]], Vectors]
 
@@ -117,9 +118,13 @@ def prepare(model: str, folder: Path) -> Prepared:
     texts = calibration_texts()
     expected = torch_embedder.encode(texts)
     measured: dict[Backend, Measured] = {"torch": _measure(torch_embedder.encode, texts, expected)}
-    for backend in ("openvino-bf16", "openvino-int8"):
-        embedder = OpenVinoEmbedder(folder, backend, model, torch_embedder.dimension, max_tokens)
-        measured[backend] = _measure(embedder.encode, texts, expected)
+    converted: tuple[Backend, ...] = ("openvino-bf16", "openvino-int8")
+    runs = {
+        name: OpenVinoEmbedder(folder, name, model, torch_embedder.dimension, max_tokens).encode for name in converted
+    }
+    # In turns, and the best of each: whatever else the machine does for a moment must not choose the slower one for good.
+    turns = [{name: _measure(encode, texts, expected) for name, encode in runs.items()} for _ in range(TURNS)]
+    measured |= {name: best([turn[name] for turn in turns]) for name in converted}
     prepared = Prepared(model, torch_embedder.dimension, max_tokens, processor(), measured)
     fresh = folder / "prepared.new"
     fresh.write_text(json.dumps(asdict(prepared), indent=1), encoding="utf-8")
@@ -193,6 +198,13 @@ def _measure(encode: Encode, texts: list[str], expected: Vectors) -> Measured:
         rounds.append(time.perf_counter() - begun)
     least = float((found * expected).sum(axis=1).min())
     return Measured(round(len(texts) / seconds, 1), round(statistics.median(rounds) * 1000, 2), round(least, 4))
+
+
+def best(turns: Sequence[Measured]) -> Measured:
+    """The speeds of the quickest turn; how near the vectors come is the same in each."""
+    return Measured(
+        max(turn.passages_per_second for turn in turns), min(turn.query_ms for turn in turns), turns[0].least_cosine
+    )
 
 
 def main() -> int:

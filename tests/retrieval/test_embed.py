@@ -15,7 +15,7 @@ from core.errors import SettingsError
 from core.settings import Settings, load_settings
 from retrieval.backends import TorchEmbedder
 from retrieval.embed import Embedder, HashEmbedder, RememberingEmbedder, open_embedder
-from retrieval.prepare import Measured, Prepared, calibration_texts
+from retrieval.prepare import Measured, Prepared, best, calibration_texts
 
 TEXTS = (
     "Employees get 28 days of annual leave.",
@@ -142,3 +142,9 @@ def test_the_same_question_is_embedded_once_and_old_ones_are_forgotten() -> None
     assert counting.calls == 4
     remembering.encode(["a", "b"])
     assert counting.calls == 5
+
+
+def test_a_busy_moment_does_not_choose_the_slower_precision() -> None:
+    busy, quiet = Measured(92.3, 7.98, 0.9967), Measured(454.5, 1.16, 0.9967)
+    assert best([busy, quiet, busy]) == quiet
+    assert best([Measured(450.0, 2.0, 1.0), Measured(400.0, 1.0, 1.0)]) == Measured(450.0, 1.0, 1.0)
