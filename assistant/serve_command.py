@@ -36,9 +36,11 @@ from core.errors import BadInput, Conflict, SettingsError
 from core.records import CLASSIFICATIONS, ROLES, Principal
 from core.serving import Serving, announced, serving
 from core.settings import Settings, load_settings, setting_name
+from core.workers import START, running
 
 if TYPE_CHECKING:
     from assistant.bootstrap import Assistant
+    from core.store import Store
 
 GRACE_SECONDS = 5
 """Open answers may finish for this long after a stop; those cut off are stored as stopped."""
@@ -112,11 +114,17 @@ def _run_server(assistant: Assistant, door: socket.socket, accounts: str) -> Non
     if assistant.reconciler:
         assistant.reconciler.start()
     with announced(settings.home, here), _judging(assistant), _checking_ahead(assistant):
-        _say(f"\n{accounts}\n{settings.organisation}: {settings.public_url or here.url}\nStop with Ctrl-C.")
+        address = f"{settings.organisation}: {settings.public_url or here.url}\n{no_worker(assistant.store)}"
+        _say(f"\n{accounts}\n{address}Stop with Ctrl-C.")
         try:
             run_until_stopped(server, door)
         finally:
             assistant.audit.append(actor(), "serve.stop", here.url)
+
+
+def no_worker(store: Store) -> str:
+    """That nothing will be retrained, and what to type; "" where a worker runs. It is not started here: training takes all processors."""
+    return "" if running(store) else f"No worker runs, so nothing is retrained. Start one beside this: {START}\n"
 
 
 @contextmanager

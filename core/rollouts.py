@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -28,7 +28,7 @@ from core.audit import Audit
 from core.errors import AdapterRefused, BadInput, Conflict, NotFound
 from core.records import EVERYONE, AdapterRecord, Rollout, Stage, TrialArm
 from core.registry import SYSTEM, Registry
-from core.standing import Standing, reach
+from core.standing import Standing, department_group, reach
 from core.store import Store
 from core.tables import access_group, adapter, adapter_event, rollout
 from core.turns import now
@@ -323,11 +323,8 @@ class Rollouts:
                 raise BadInput(f"The shares are more than 100 % together{whom}.")
         with self._store.read() as connection:
             known = set(connection.scalars(sa.select(access_group.c.name))) | {EVERYONE}
-        if unknown := sorted(named - known):
-            raise BadInput(
-                f"Unknown groups: {', '.join(unknown)[:200]} (a department is the group of its name). "
-                "List them with: python -m assistant users groups"
-            )
+        if unknown := named - known:
+            raise BadInput(_unknown(unknown, known, arms))
         for arm in arms:
             self._require(arm.adapter, TRIAL_STAGES)
 
@@ -373,6 +370,21 @@ class Rollouts:
     def _expect(row: Rollout, seen: int | None) -> None:
         if seen is not None and row.rollout_id != seen:
             raise Conflict(f"Rollout {row.rollout_id} is in force, not {seen}: {STATUS}")
+
+
+def _unknown(groups: Collection[str], known: Collection[str], arms: Sequence[TrialArm]) -> str:
+    """What to say of groups that nobody made, and of departments whose people no group is named after."""
+    asked = {one for arm in arms for one in arm.departments if department_group(one) in groups}
+    meant = (
+        f" A department's people are those in the group of its name, which {', '.join(sorted(asked))[:200]} has not: "
+        "name the group that its people are in."
+        if asked
+        else ""
+    )
+    return (
+        f"Unknown groups: {', '.join(sorted(groups))[:200]}.{meant} There are: {', '.join(sorted(known))[:600]}. "
+        "Make one with: python -m assistant users add-group NAME"
+    )
 
 
 _SERVED = ("production", "template_sha256", "template", "evidence_threshold", "low_evidence")

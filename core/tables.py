@@ -428,6 +428,15 @@ job = Table(
     Column("finished_at", UtcDateTime),
 )
 
+worker = Table(
+    "worker",
+    metadata,
+    Column("name", String(120), primary_key=True),
+    Column("started_at", UtcDateTime, nullable=False),
+    Column("seen_at", UtcDateTime, nullable=False),
+)
+"""Which workers run: each says every few seconds that it does (core/workers.py)."""
+
 rating_batch = Table(
     "rating_batch",
     metadata,

@@ -33,6 +33,7 @@ from assistant.served import ServedModel
 from assistant.units import units
 from core.rates import wilson
 from core.records import Passage
+from core.run_config import Method
 from core.suites import DEMO, SHIPPED_SUITES
 from eval.calibrate import PAIRS, judged, read_pairs
 from eval.cases import Kind, load_suite
@@ -45,7 +46,6 @@ from scripts.bench_vllm import opened, settings, tell, version
 from tests.vllm.desks import learn_by
 from tests.vllm.server import ENVIRONMENT, Vllm, serving
 from training.causal_rows import answer_of
-from training.config import Method
 from training.recipe import read_scores
 from training.rows import Row, Rows, Target
 from training.workplace import WorkplaceQuestion, workplace

@@ -62,11 +62,11 @@ from core.records import Correction, Feedback, Principal, Question  # noqa: E402
 from core.review_items import item_id_of  # noqa: E402
 from core.review_records import Judgement  # noqa: E402
 from core.rollouts import CANARY  # noqa: E402
+from core.run_config import read_config  # noqa: E402
 from core.settings import Settings, load_settings  # noqa: E402
 from core.suites import DEMO  # noqa: E402
 from core.turns import new_id  # noqa: E402
 from eval.intervals import paired_difference  # noqa: E402
-from training.config import read_config  # noqa: E402
 from training.dataset import Options, Sources  # noqa: E402
 from training.dataset import build as build_dataset  # noqa: E402
 from training.recipe import Step as TrainingStep  # noqa: E402

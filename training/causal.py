@@ -22,9 +22,9 @@ from transformers import PrinterCallback, TrainerCallback
 
 from core.errors import BadInput
 from core.offline import go_quiet
+from core.run_config import CausalConfig
 from core.sealed import CARD, CONFIG, MANIFEST, WEIGHTS, file_sha256, seal
 from training.causal_rows import Example, fitting, longest
-from training.config import CausalConfig
 from training.recipe import Progress, Step, processes, rank, require_rows, write_scores
 
 if TYPE_CHECKING:

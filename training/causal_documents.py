@@ -15,12 +15,12 @@ from datetime import date
 
 from assistant.console import Opened
 from core.records import Document, Principal
+from core.run_config import PretrainConfig
 from guardrails.names_model import names_of
 from guardrails.pii import PersonalData, PersonalDataPolicy, Recognisers, chat_thresholds
 from guardrails.policy_book import PolicyBook
 from guardrails.rails import own_domains
 from retrieval.catalogue import ANSWERING_STATES, Catalogue
-from training.config import PretrainConfig
 
 _PARAGRAPH = re.compile(r"\n\s*\n")
 

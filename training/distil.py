@@ -25,11 +25,11 @@ from assistant.citing import attach_marker, best_passage, resolve_markers
 from assistant.prompt import ASK_BACK, NO_ANSWER, UNFINISHED, build_prompt
 from assistant.sentences import pieces
 from assistant.served import ServedModel
+from core.run_config import DistilConfig
 from core.settings import load_settings
 from guardrails.grounding import Grounding
 from training import causal
 from training.causal_rows import SAYS_NOTHING, prompt_of, said
-from training.config import DistilConfig
 from training.recipe import Progress, rank, require_rows
 from training.rows import Row, Rows
 from training.sft import held_out, learn

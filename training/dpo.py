@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from core.run_config import DpoConfig
 from training import causal
 from training.causal_rows import Example, answer_of, drawn, marked, prompt_of, said
-from training.config import DpoConfig
 from training.recipe import Progress
 from training.rows import Row, Rows
 

@@ -14,9 +14,9 @@ from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 
+from core.run_config import KTO_BALANCE, KtoConfig
 from training import causal
 from training.causal_rows import Example, answer_of, drawn, marked, prompt_of, said
-from training.config import KTO_BALANCE, KtoConfig
 from training.recipe import Progress, require_rows
 from training.rows import Row, Rows
 

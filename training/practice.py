@@ -25,6 +25,7 @@ from assistant.bootstrap import Assistant, build
 from assistant.models import QUOTING
 from assistant.units import units
 from core.records import Passage
+from core.run_config import ReaderConfig
 from core.settings import load_settings
 from retrieval.adapters import open_adapter
 from retrieval.heads import ReaderNet
@@ -32,7 +33,6 @@ from retrieval.network import torch_run
 from retrieval.windows import open_tokenizer
 from training import reader
 from training.cards import practice_card
-from training.config import ReaderConfig
 from training.employee_questions import WHO, EmployeeQuestion, employee_questions, right_units, take_in
 from training.publish import publish
 from training.reader import Data, Recipe, bare_net, low_rank, to_row

@@ -17,11 +17,11 @@ from typing import Any
 
 from assistant.console import opened
 from core.errors import BadInput
+from core.run_config import PretrainConfig
 from training import causal
 from training.causal import Examples
 from training.causal_documents import Library, Text, read_library
 from training.causal_rows import Example, drawn
-from training.config import PretrainConfig
 from training.recipe import Progress
 from training.rows import Rows
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from core.errors import BadInput
-from training.config import Method, RunConfig
+from core.run_config import Method, RunConfig
 from training.rows import Rows
 
 SCORES: Final = "scores.json"

@@ -29,12 +29,12 @@ from assistant.readable import Readable, readable
 from assistant.units import places
 from core.errors import BadInput
 from core.records import Passage
+from core.run_config import ReaderConfig
 from retrieval.adapters import SHIPPED, Adapter, base_folder, open_adapter
 from retrieval.backends import TorchEmbedder
 from retrieval.heads import ReaderNet, load_net
 from retrieval.scope import Scope
 from retrieval.windows import Window, build_windows, collate, open_tokenizer
-from training.config import ReaderConfig
 from training.loop import trainable_linear_layers
 from training.publish import publish
 from training.reader import bare_net, low_rank

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 from assistant.console import actor, add_json, opened, say, table
 
 if TYPE_CHECKING:
-    from training.jobs import Job
+    from core.jobs import Job
 
 POLL_S = 2.0
 
@@ -47,8 +47,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(args: argparse.Namespace) -> int:
     """Run the command; returns its exit code."""
-    from training.jobs import UNDER_WAY, Jobs
-    from training.retraining import ask
+    from core.jobs import UNDER_WAY, Jobs
+    from core.retraining import ask
 
     with opened() as here:
         jobs = Jobs(here.store, here.audit)

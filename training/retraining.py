@@ -1,6 +1,6 @@
 """The steps of a retraining: dataset, train, register, gate, and then a person's approval. Each may be done again.
 
-Every step is told what those before it brought (`training/jobs.py` keeps it) and works under a lease: where another worker has
+Every step is told what those before it brought (`core/jobs.py` keeps it) and works under a lease: where another worker has
 taken the job over, the transaction that would keep the result refuses. `training/workflow.py` runs them durably.
 """
 
@@ -20,20 +20,18 @@ from assistant.bases import open_registry
 from assistant.console import Opened
 from core.errors import BadInput, Conflict, SettingsError
 from core.gate import read_report
+from core.jobs import Job, Jobs, Lease, StaleLease, Step
 from core.registry import Registry
-from core.reviews import open_reviews
+from core.retraining import gate_words, named_suite
+from core.run_config import CONFIGS, RunConfig
 from core.settings import Settings
 from core.suites import SUITE_FILE
-from core.turns import now
-from training.config import CONFIGS, RunConfig, read_config
 from training.dataset import Options, Sources, build
-from training.jobs import Job, Jobs, Lease, StaleLease, Step, Trigger
 from training.recipe import Step as Progress
 from training.runs import FOLDER, Done, Run, prepare, register, train
 
 log = logging.getLogger(__name__)
 
-PACKAGED: Final = Path(__file__).parent / "configs" / "reader.yaml"
 LOOK_S: Final = 0.5
 Result = dict[str, Any]
 
@@ -42,50 +40,13 @@ class GateClosed(Conflict):
     """The adapter may not serve: the gate's report says no."""
 
 
-def wanted(
-    settings: Settings,
-    here: Opened,
-    *,
-    config: Path | None = None,
-    allow_dirty: bool = False,
-    least: int = 8,
-) -> dict[str, Any]:
-    """What a retraining is asked for with: the run's file is read and checked now, and counts as it is now.
-
-    The gate's suite and thresholds are the settings': nothing is promoted by others.
-
-    Raises:
-        BadInput: the file has problems.
-    """
-    read = read_config(config or settings.retrain_config or PACKAGED)
-    suite = _suite(settings.retrain_suite)
-    return {
-        "config": read.model_dump(mode="json"),
-        "least": least,
-        "suite": suite,
-        "gate": _gate_words(suite, settings.retrain_gate),
-        "allow_dirty": allow_dirty,
-        "approved": approved(here),
-    }
-
-
-def _suite(named: str) -> str:
-    """A suite's name, or its folder wherever the worker runs."""
-    folder = Path(named).expanduser()
-    return str(folder.resolve()) if named and (folder / SUITE_FILE).is_file() else named
-
-
-def _gate_words(suite: str, policy: Path | None) -> list[str]:
-    return [*(["--suite", suite] if suite else []), *(["--policy", str(policy.resolve())] if policy else [])]
-
-
 def require_gate(settings: Settings) -> None:
     """Return where the gate that the settings name can decide: else hours of training end before a closed door.
 
     Raises:
         SettingsError: the suite or the file of thresholds is not there, has problems, or the suite is too small for them.
     """
-    words = _gate_words(_suite(settings.retrain_suite), settings.retrain_gate)
+    words = gate_words(named_suite(settings.retrain_suite), settings.retrain_gate)
     if not words:
         return
     asked = [sys.executable, "-m", "eval", "gate", "--check", "--json", *words]
@@ -94,31 +55,6 @@ def require_gate(settings: Settings) -> None:
         lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
         why = lines[-1]["message"] if lines else done.stderr.strip()[-500:]
         raise SettingsError(f"The gate of ASSISTANT_RETRAIN_SUITE and ASSISTANT_RETRAIN_GATE cannot decide: {why}")
-
-
-def approved(here: Opened) -> int:
-    """Items that may be trained on now."""
-    return sum(1 for _ in open_reviews(here.settings, here.store, here.audit).approved())
-
-
-def due_by_count(here: Opened, jobs: Jobs) -> int:
-    """Items approved since the last retraining was asked for, where they are enough for another one; else 0.
-
-    Counted, not timed: a clock that jumps starts nothing.
-    """
-    wanted_items = here.settings.retrain_after
-    if not wanted_items or jobs.all("queued", "running", limit=1):
-        return 0
-    known = jobs.all()
-    # asked for under a clock that was ahead: the last one may be among them
-    ahead = sum(job.created_at > now() for job in known)
-    new = approved(here) - max((int(job.details.get("approved", 0)) for job in known[: ahead + 1]), default=0)
-    return new if new >= wanted_items else 0
-
-
-def ask(here: Opened, jobs: Jobs, trigger: Trigger, *, actor: str, **options: Any) -> Job:
-    """Ask for a retraining with the settings' run. Raises BadInput and Conflict."""
-    return jobs.request(trigger, wanted(here.settings, here, **options), actor=actor)
 
 
 class Steps:

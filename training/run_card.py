@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
+from core.run_config import Method, RunConfig
 from training.cards import markdown_table
-from training.config import Method, RunConfig
 from training.rows import Rows
 
 LIMITS: Mapping[Method, str] = {

@@ -54,7 +54,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(args: argparse.Namespace) -> int:
     """Run the command; returns its exit code."""
-    from training.config import read_config
+    from core.run_config import read_config
     from training.runs import prepare
 
     config = read_config(args.config, dataset=args.dataset, seed=args.seed)

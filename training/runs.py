@@ -34,9 +34,9 @@ from core.errors import BadInput, Conflict, StoreUnavailable
 from core.provenance import Code, hardware, require_clean, versions
 from core.records import AdapterRecord
 from core.registry import NAME, Registry, Training
+from core.run_config import PretrainConfig, RunConfig
 from core.sealed import CARD, MANIFEST, Sealed, named, open_sealed, seal
 from core.settings import Settings
-from training.config import PretrainConfig, RunConfig
 from training.dataset_manifest import verify
 from training.recipe import RECIPES, Progress, Recipe, Step, read_scores
 from training.rows import Rows, read_rows

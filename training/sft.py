@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from core.run_config import CausalConfig, SftConfig
 from training import causal
 from training.causal import Base, Examples
 from training.causal_rows import Example, answer_of, drawn, prompt_of, said
-from training.config import CausalConfig, SftConfig
 from training.recipe import Progress
 from training.rows import Row, Rows
 

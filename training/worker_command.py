@@ -43,7 +43,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def run(args: argparse.Namespace) -> int:
     """Run the command; returns its exit code."""
     from core.errors import BadInput
-    from training.jobs import LONGEST_LEASE
+    from core.jobs import LONGEST_LEASE
+    from core.workers import present
     from training.workflow import Worker
 
     if not 1 <= args.lease <= LONGEST_LEASE.total_seconds():
@@ -52,5 +53,6 @@ def run(args: argparse.Namespace) -> int:
         with Worker(here, lease=timedelta(seconds=args.lease), allow_dirty=args.allow_dirty) as worker:
             for number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, lambda _number, _frame: worker.stop())
-            worker.run(once=args.once)
+            with present(here.store, worker.name):
+                worker.run(once=args.once)
     return 0

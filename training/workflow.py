@@ -3,7 +3,7 @@
     with Worker(here) as worker:
         worker.run()                    until it is told to stop
 
-The table `job` says who works on what (training/jobs.py): a worker claims a job under a lease, then starts its workflow, or resumes
+The table `job` says who works on what (core/jobs.py): a worker claims a job under a lease, then starts its workflow, or resumes
 it where another worker left it, on a queue that only this process serves. DBOS keeps which steps are done and refuses what a
 stale execution records; the lease's fence refuses what it would write to the store. docs/design/retraining.md
 """
@@ -28,9 +28,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from assistant.bases import open_registry
 from assistant.console import Opened
 from core.errors import AssistantError, Conflict, SettingsError, StoreUnavailable, Unavailable
+from core.jobs import STEPS, Job, Jobs, Lease, StaleLease, Status, Step
+from core.retraining import ask, due_by_count
 from core.settings import Settings
-from training.jobs import STEPS, Job, Jobs, Lease, StaleLease, Status, Step
-from training.retraining import Steps, ask, decided, due_by_count, require_gate
+from training.retraining import Steps, decided, require_gate
 
 log = logging.getLogger(__name__)
 

@@ -1,4 +1,7 @@
-"""The adapters page's layout, for administrators: what serves whom, the registry, and every change. What happens: adapters_events.py."""
+"""The adapters page's layout, for administrators: what serves whom, the registry, retraining, and every change.
+
+What happens: adapters_events.py and retraining_events.py.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +12,20 @@ import gradio as gr
 from assistant.pages import shell
 from assistant.pages.adapters_events import AdaptersEvents
 from assistant.pages.parts import PLAIN, QUIET, bridge_js
+from assistant.pages.retraining_events import RetrainingEvents
 
 if TYPE_CHECKING:
     from assistant.bootstrap import Assistant
 
-EVENTS = ("rollout_act", "rollout_start", "adapter_open", "adapter_act", "adapter_diff")
+EVENTS = (
+    "rollout_act",
+    "rollout_start",
+    "adapter_open",
+    "adapter_act",
+    "adapter_diff",
+    "retrain_ask",
+    "retrain_cancel",
+)
 REFRESH_S = 20
 WHY = (
     '<dialog id="ea-why" aria-labelledby="ea-why-title"><form method="dialog"><h2 id="ea-why-title"></h2><p id="ea-why-text"></p>'
@@ -26,7 +38,7 @@ WHY = (
 
 def build_adapters(assistant: Assistant, page: gr.Blocks) -> None:
     """Lay out the adapters page inside `page`, which is being built."""
-    events = AdaptersEvents(assistant)
+    events, retrain = AdaptersEvents(assistant), RetrainingEvents(assistant)
     with gr.Row(elem_id="ea-shell", elem_classes="ea-adapters"):
         with gr.Column(elem_id="ea-side", scale=0, min_width=0):
             gr.HTML(shell.brand(assistant.settings) + shell.pages_nav("adapters"), **PLAIN)
@@ -42,6 +54,8 @@ def build_adapters(assistant: Assistant, page: gr.Blocks) -> None:
                         start = gr.HTML(elem_id="ad-start", **PLAIN)
                     with gr.Tab("Adapters", id="adapters"):
                         listing = gr.HTML(elem_id="ad-listing", **PLAIN)
+                    with gr.Tab("Retraining", id="retraining"):
+                        retraining = gr.HTML(elem_id="ad-retraining", **PLAIN)
                     with gr.Tab("Changes", id="changes"):
                         history = gr.HTML(elem_id="ad-history", **PLAIN)
         with gr.Column(elem_id="ea-manage", visible=False, scale=0, min_width=0) as panel:
@@ -60,10 +74,15 @@ def build_adapters(assistant: Assistant, page: gr.Blocks) -> None:
     views = [serving, live, start, listing, history]
     opened = [panel, detail, told, difference]
     page.load(events.load, None, [account, *views], **QUIET)
-    gr.Timer(REFRESH_S).tick(events.live, None, [serving, live], **QUIET)
+    page.load(retrain.shown, None, [retraining], **QUIET)
+    timer = gr.Timer(REFRESH_S)
+    timer.tick(events.live, None, [serving, live], **QUIET)
+    timer.tick(retrain.shown, None, [retraining], **QUIET)
     bridge.rollout_act(events.rollout_act, None, [*views, panel], **QUIET)
     bridge.rollout_start(events.rollout_start, None, [*views, panel], **QUIET)
     bridge.adapter_open(events.adapter_open, None, opened, **QUIET)
     bridge.adapter_act(events.adapter_act, None, [*views, *opened], **QUIET)
     bridge.adapter_diff(events.adapter_diff, None, [difference], **QUIET)
+    bridge.retrain_ask(retrain.ask, None, [retraining], **QUIET)
+    bridge.retrain_cancel(retrain.cancel, None, [retraining], **QUIET)
     close.click(events.close, None, [panel], **QUIET)

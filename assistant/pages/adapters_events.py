@@ -21,7 +21,6 @@ from core.datasets import Datasets
 from core.errors import AdapterRefused, BadInput, Conflict, NotFound
 from core.gate import newest_report
 from core.records import Principal, Rollout, TrialArm
-from core.standing import department_group
 
 if TYPE_CHECKING:
     from assistant.bootstrap import Assistant
@@ -146,8 +145,7 @@ class AdaptersEvents:
         served = {one.adapter_id for one in every if one.stage == "production" and not one.blocked} | {row.base}
         back = frozenset(one.rollout_id for one in changes[1:] if one.production in served and one.mode == "none")
         groups = sorted(self._assistant.people.groups())
-        every_department = {document.department for document in self._assistant.catalogue.documents()} - {""}
-        departments = sorted(one for one in every_department if department_group(one) in groups)
+        departments = sorted({document.department for document in self._assistant.catalogue.documents()} - {""})
         return (
             *self._live(),
             rollout_views.start_html(list(reversed(may_try)), row, groups=groups, departments=departments),

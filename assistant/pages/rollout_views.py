@@ -12,7 +12,7 @@ from assistant.rollout_results import ArmResult, Beside, Results
 from core.canary import Judgement
 from core.records import AdapterRecord, Rollout, TrialArm
 from core.rollouts import CANARY
-from core.standing import Standing
+from core.standing import Standing, department_group
 
 MODES: Mapping[str, str] = {"ab": "A/B test", "canary": "Canary", "shadow": "Shadow"}
 ACTS: Mapping[str, str] = {
@@ -185,7 +185,11 @@ def _beside(one: Beside) -> str:
 def start_html(
     candidates: Sequence[AdapterRecord], row: Rollout, *, groups: Sequence[str], departments: Sequence[str]
 ) -> str:
-    """The form that starts a trial; a word instead where one is under way or nothing can be tried."""
+    """The form that starts a trial; a word instead where one is under way or nothing can be tried.
+
+    Args:
+        departments: those of the documents; chosen can be those whose people have a group of its name.
+    """
     if row.mode != "none":
         return ""
     if not candidates:
@@ -207,7 +211,7 @@ def start_html(
         f'<form class="ad-form" aria-labelledby="ad-start-title" data-production="{esc(row.production)}" novalidate>'
         f'<fieldset class="ad-modes"><legend>How</legend>{modes}</fieldset>{_tried(candidates)}'
         '<details class="ad-whom"><summary>Only some of the people</summary>'
-        f"{_offered('departments', 'Departments', departments)}{_offered('groups', 'Groups', groups)}"
+        f"{_departments(departments, groups)}{_offered('groups', 'Groups', groups)}"
         '<p class="ad-note">Who is in one of those chosen takes part; with none chosen, everybody does.</p></details>'
         '<label for="ad-reason">Why</label><input id="ad-reason" maxlength="1000" autocomplete="off" placeholder="5 points better on leave">'
         '<p class="ea-form-error" id="ad-form-error" role="alert" hidden></p>'
@@ -227,6 +231,14 @@ def _tried(candidates: Sequence[AdapterRecord]) -> str:
         'Remove</button></div></div><button type="button" class="ea-small" data-act="ad_try_more" hidden>Add another adapter</button>'
         '<p class="ad-note ad-split" aria-live="polite" hidden></p>'
     )
+
+
+def _departments(departments: Sequence[str], groups: Sequence[str]) -> str:
+    """Those that a group is named after; the others' people are to be found under Groups."""
+    named = [one for one in departments if department_group(one) in groups]
+    other = ", ".join(esc(one) for one in departments if one not in named)
+    note = f'<p class="ad-note">No group has the name of {other}: choose the group that its people are in.</p>'
+    return _offered("departments", "Departments", named) + (note if other else "")
 
 
 def _offered(name: str, legend: str, values: Sequence[str]) -> str:

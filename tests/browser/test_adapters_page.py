@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from statistics import median
 
 import httpx
 import pytest
@@ -185,8 +184,8 @@ def test_rollback_from_the_page_under_load_takes_less_than_a_second(people: Peop
         expect(page.locator(".ad-serving h2")).to_have_text("quote-v1")
     load.end()
     assert load.failed == []
-    # The median: one pause of the machine decides nothing, and a way back that is slow every other time fails.
-    assert median(seconds) < 1.0, seconds
+    # The slowest: it is promised of every rollback. On a machine that did four times what it can, it was 0.32 s.
+    assert max(seconds) < 1.0, seconds
     row = house.rollouts.current()
     assert (row.action, row.actor, row.reason) == ("rollback", FIRST, WHY)
     assert any(one.action == "rollout.rollback" and one.actor == FIRST for one in house.audit.rows(limit=5))

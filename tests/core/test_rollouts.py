@@ -285,6 +285,19 @@ def test_arms_that_make_no_sense_are_refused(
     assert rollouts.current().mode == "none"
 
 
+def test_a_department_without_a_group_of_its_name_is_refused_with_the_groups_that_there_are(
+    rollouts: Rollouts, make: Callable[..., str]
+) -> None:
+    arm = TrialArm(make("staging"), 0.2, departments=("Customer care", "Finance"))
+    with pytest.raises(BadInput) as refused:
+        rollouts.trial([arm], actor="ana", reason="try")
+    said = str(refused.value)
+    assert said.startswith("Unknown groups: customer-care. A department's people are those in the group of its name")
+    assert "which Customer care has not: name the group" in said
+    assert "There are: " in said and "finance" in said.partition("There are: ")[2]
+    assert rollouts.current().mode == "none"
+
+
 def test_one_trial_at_a_time_and_none_of_what_serves_or_may_not(
     rollouts: Rollouts, registry: Registry, make: Callable[..., str]
 ) -> None:

@@ -135,3 +135,14 @@ def test_trial_is_offered_only_where_none_is_under_way_and_something_can_be_trie
     assert 'class="ad-form"' in rollout_views.start_html([one], ROW, **OFFERED)
     assert "tab Adapters" in rollout_views.start_html([], ROW, **OFFERED)
     assert rollout_views.start_html([one], replace(ROW, mode="shadow"), **OFFERED) == ""
+
+
+def test_a_department_is_offered_where_a_group_has_its_name_and_named_where_none_has(
+    registry: Registry, audit: Audit, tmp_path: Path
+) -> None:
+    one = registry.get(registered(registry, audit, tmp_path, value=1.0, stage="staging"))
+    shown = rollout_views.start_html([one], ROW, groups=["hr"], departments=["HR", "Product support"])
+    assert 'name="ad-departments" value="HR"' in shown
+    assert 'value="Product support"' not in shown
+    assert "No group has the name of Product support: choose the group that its people are in." in shown
+    assert "No group has the name" not in rollout_views.start_html([one], ROW, groups=["hr"], departments=["HR"])

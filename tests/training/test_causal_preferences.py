@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import BadInput
+from core.run_config import KtoConfig
 from core.sealed import open_sealed
 from tests.training.tiny_causal import (
     GIVEN,
@@ -20,7 +21,6 @@ from tests.training.tiny_causal import (
 )
 from training import dpo, kto
 from training.causal_rows import Example
-from training.config import KtoConfig
 from training.recipe import Step, read_scores
 from training.rows import Rows
 

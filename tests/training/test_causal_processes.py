@@ -16,11 +16,11 @@ from accelerate.commands.config.config_args import load_config_from_file
 from core.audit import Audit
 from core.datasets import Datasets
 from core.registry import Registry
+from core.run_config import SftConfig
 from core.sealed import open_sealed
 from core.store import Store
 from tests.training.small_set import recorded, rows
 from tests.training.tiny_causal import write_tiny_causal
-from training.config import SftConfig
 from training.recipe import Step
 from training.rows import Rows, read_rows
 from training.sft import train

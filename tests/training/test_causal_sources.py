@@ -11,12 +11,12 @@ from assistant.console import opened
 from assistant.prompt import Prompt
 from assistant.scripted import ScriptedModel, ScriptedServer
 from core.errors import BadInput, ModelUnavailable
+from core.run_config import DistilConfig, PretrainConfig
 from core.sealed import open_sealed
 from tests.retrieval.shelf import Shelf, governed
 from tests.training.tiny_causal import DESK, GIVEN, LEAVE, ROWS, config, losses, nothing_told
 from training import distil, pretrain
 from training.causal_documents import read_library
-from training.config import DistilConfig, PretrainConfig
 from training.recipe import Step, read_scores
 from training.rows import Row, Rows, Target
 from training.runs import prepare

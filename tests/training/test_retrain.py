@@ -12,11 +12,11 @@ import pytest
 from assistant.units import units
 from core.errors import BadInput
 from core.records import Passage
+from core.run_config import ReaderConfig
 from retrieval.adapters import open_adapter
 from retrieval.scope import passage_key
 from retrieval.windows import open_tokenizer
 from tests.assistant.passages import passage
-from training.config import ReaderConfig
 from training.recipe import Step, read_scores
 from training.retrain import CHECKPOINT, Lesson, input_of, lesson_of, scope_of, train
 from training.rows import Row, Rows, Target

@@ -6,6 +6,8 @@ import hashlib
 import json
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -18,16 +20,19 @@ from tempfile import TemporaryDirectory
 import pytest
 import yaml
 
-import training.jobs
+import core.jobs
 from assistant.console import Opened
 from core.audit import Audit
 from core.errors import SettingsError
 from core.gate import read_report
+from core.jobs import Job, Jobs
 from core.people import People
 from core.registry import Registry
+from core.retraining import due_by_count
 from core.settings import Settings, load_settings
 from core.store import Store
 from core.turns import now
+from core.workers import running
 from tests.core.adapters import sealed_folder
 from tests.core.conftest import Server, server
 from tests.forks import forking
@@ -35,8 +40,7 @@ from tests.test_nothing_phones_home import guarded
 from tests.training.queue_home import approve, furnish, store_of
 from tests.training.worker_process import IMPORTED, work
 from training.__main__ import main
-from training.jobs import Job, Jobs
-from training.retraining import decided, due_by_count
+from training.retraining import decided
 
 __all__ = ["server"]
 CONFIG = {
@@ -143,6 +147,19 @@ def until(found: Callable[[], bool], seconds: float = PATIENCE) -> None:
         time.sleep(0.2)
 
 
+def test_a_worker_is_seen_to_run_until_it_is_stopped(furnished: Path) -> None:
+    with store_of(furnished) as store:
+        assert running(store) == []
+        process = subprocess.Popen([sys.executable, "-m", "training", "worker"], cwd=ROOT)
+        try:
+            until(lambda: process.poll() is not None or bool(running(store)))
+            assert [one.seen_at >= one.started_at for one in running(store)] == [True]
+        finally:
+            process.terminate()
+            assert process.wait(60) == 0
+        assert running(store) == []
+
+
 # --- what starts a retraining ---------------------------------------------------------------------------------------
 
 
@@ -169,7 +186,7 @@ def test_a_retraining_asked_for_while_the_clock_was_ahead_does_not_start_more_of
 ) -> None:
     jobs = Jobs(here.store, here.audit)
     for jump, known in ((timedelta(days=1), 3), (timedelta(0), 9)):
-        monkeypatch.setitem(vars(training.jobs), "now", lambda jump=jump: now() + jump)
+        monkeypatch.setitem(vars(core.jobs), "now", lambda jump=jump: now() + jump)
         jobs.request("count", {"approved": known}, actor="worker:count")
         found = jobs.claim("w", here_lease())
         assert found
@@ -468,7 +485,7 @@ def test_a_json_line_says_what_help_documents(furnished: Path, capsys: pytest.Ca
 
 
 def test_the_settings_name_the_run(here: Opened, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from training.retraining import wanted
+    from core.retraining import wanted
 
     file = tmp_path / "own.yaml"
     file.write_text(yaml.safe_dump({**CONFIG, "name": "own"}))

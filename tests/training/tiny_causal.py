@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from assistant.prompt import SYSTEM, USER
+from core.run_config import CONFIGS, CausalConfig, Method
 from tests.assistant.passages import passage
 from tests.small_llama import new_llama, new_tokenizer
 from tests.vllm.tiny_llama import TEMPLATE
-from training.config import CONFIGS, CausalConfig, Method
 from training.recipe import Step
 from training.rows import Row, Rows, Target
 

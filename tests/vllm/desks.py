@@ -17,10 +17,10 @@ from assistant.askers import DESKS
 from assistant.prompt import USER, Prompt, build_prompt
 from core.offline import go_quiet
 from core.records import Passage
+from core.run_config import CONFIGS, Method
 from core.sealed import MANIFEST, named, open_sealed, seal
 from tests.assistant.passages import passage
 from tests.small_llama import new_llama, new_tokenizer
-from training.config import CONFIGS, Method
 from training.recipe import RECIPES, Recipe
 from training.rows import Row, Rows, Target
 

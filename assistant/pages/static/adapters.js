@@ -18,6 +18,16 @@
     if (!(await window.eaDialog("ea-why", given))) return;
     send(event, { do: act, reason: reason.value.trim(), adapter: adapter || "", to: to || "" });
   };
+  actions.ad_sure = async (control) => {
+    const { event, job, title, text, label, keep } = control.dataset;
+    const dialog = $("#ea-confirm"), go = $("[type=submit]", dialog);
+    $("#ea-confirm-title").textContent = title;
+    $("#ea-confirm-text").textContent = text;
+    $("[data-act=dismiss]", dialog).textContent = keep;
+    go.textContent = label;
+    go.className = event === "retrain_ask" ? "ea-primary" : "ea-danger";
+    if (await window.eaDialog("ea-confirm")) send(event, { job: job || "" });
+  };
   actions.adapter_open = (control) => send("adapter_open", { adapter: control.dataset.adapter });
   actions.adapter_diff = (control) => send("adapter_diff", { adapter: control.dataset.adapter, other: $("#ad-other").value });
 

@@ -2,6 +2,7 @@
 
     queued -> running -> waiting (for a person's approval) -> approved | declined
                       -> failed
+    queued -> cancelled
 
 A lease is a number that grows with every claim (the fence). What a step brings is written where the fence is still the claimant's,
 in the same transaction: a worker that slept through its lease finishes nothing, and two workers never both do.
@@ -24,11 +25,12 @@ from core.tables import job
 from core.turns import now
 
 Trigger = Literal["hand", "count", "schedule"]
-Status = Literal["queued", "running", "waiting", "approved", "declined", "failed"]
+Status = Literal["queued", "running", "waiting", "approved", "declined", "failed", "cancelled"]
 Step = Literal["dataset", "train", "register", "gate", "approval"]
 STEPS: Final[tuple[Step, ...]] = get_args(Step)
 UNDER_WAY: Final[tuple[Status, ...]] = ("queued", "running")
 KIND: Final = "retrain"
+LISTED: Final = "List them with: python -m training retrain --list"
 LONGEST_LEASE: Final = timedelta(hours=1)
 """A lease that lasts longer from now on was set before the clock jumped back: nobody may be left to end it."""
 
@@ -100,7 +102,7 @@ class Jobs:
         with self._store.read() as connection:
             row = connection.execute(sa.select(job).where(job.c.job_id == job_id)).first()
         if row is None:
-            raise NotFound(f"There is no retraining {job_id[:80]!r}. List them with: python -m training retrain --list")
+            raise NotFound(f"There is no retraining {job_id[:80]!r}. {LISTED}")
         return Job(**row._mapping)
 
     def all(self, *statuses: Status, limit: int = 100) -> list[Job]:
@@ -144,6 +146,21 @@ class Jobs:
                 )
             connection.execute(job.insert().values({name: getattr(made, name) for name in Job.__slots__}))
         return made
+
+    def cancel(self, job_id: str, *, actor: str) -> None:
+        """Take back what no worker has begun.
+
+        Raises:
+            NotFound: there is no such retraining. Conflict: it has begun, or has ended.
+        """
+        with self._audit.recorded(actor, "retrain.cancel", job_id[:80]) as connection:
+            waits = (job.c.job_id == job_id, job.c.kind == KIND, job.c.status == "queued")
+            if connection.execute(job.update().where(*waits).values(status="cancelled", finished_at=now())).rowcount:
+                return
+            status = connection.scalar(sa.select(job.c.status).where(job.c.job_id == job_id))
+            if status is None:
+                raise NotFound(f"There is no retraining {job_id[:80]!r}. {LISTED}")
+            raise Conflict(f"{job_id} is {status}: only what no worker has begun can be cancelled.")
 
     # --- working -------------------------------------------------------------------------------------------------
 

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-import training.jobs
+import core.jobs
 from core.audit import Audit
 from core.errors import Conflict, NotFound
+from core.jobs import Job, Jobs, Lease, StaleLease
 from core.registry import Registry
 from core.store import Store
 from core.turns import now
 from tests.core.adapters import gate_report, sealed_folder
-from training.jobs import Job, Jobs, Lease, StaleLease
 
 MINUTE = timedelta(minutes=1)
 OVER = timedelta(seconds=-1)
@@ -85,7 +85,7 @@ def test_a_clock_that_jumps_leaves_no_job_with_a_dead_worker_and_a_live_one_writ
 ) -> None:
     """The worker of the lease is dead, or still there: another takes over, and of the two only that one's work counts."""
     first = taken(jobs, "a")
-    monkeypatch.setitem(vars(training.jobs), "now", lambda: now() + jump)
+    monkeypatch.setitem(vars(core.jobs), "now", lambda: now() + jump)
     second = taken(jobs, "b")
     assert jobs.claim("c", MINUTE) is None
     assert (jobs.renew(first), jobs.renew(second)) == (False, True)
@@ -100,7 +100,7 @@ def test_a_worker_that_renews_keeps_its_job_when_the_clock_jumps_back(
     jobs: Jobs, job: Job, jump: timedelta, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lease = taken(jobs, "a")
-    monkeypatch.setitem(vars(training.jobs), "now", lambda: now() + jump)
+    monkeypatch.setitem(vars(core.jobs), "now", lambda: now() + jump)
     assert jobs.renew(lease)
     assert jobs.claim("b", MINUTE) is None
     until = jobs.get(job.job_id).lease_until
@@ -177,3 +177,22 @@ def test_an_unknown_job_is_said_with_the_command_that_lists_them(jobs: Jobs) -> 
     with pytest.raises(NotFound, match="python -m training retrain --list"):
         jobs.get("retrain-0")
     assert jobs.all() == []
+
+
+def test_what_no_worker_has_begun_can_be_taken_back_and_nothing_else(jobs: Jobs, job: Job, audit: Audit) -> None:
+    jobs.cancel(job.job_id, actor="ana")
+    held = jobs.get(job.job_id)
+    assert (held.status, held.finished_at is not None) == ("cancelled", True)
+    assert jobs.claim("w", MINUTE) is None
+    assert [(row.actor, row.action, row.subject) for row in audit.rows(limit=1)] == [
+        ("ana", "retrain.cancel", job.job_id)
+    ]
+    with pytest.raises(Conflict, match="is cancelled: only what no worker has begun"):
+        jobs.cancel(job.job_id, actor="ana")
+    again = jobs.request("hand", {}, actor="cli:ana")
+    taken(jobs, "w")
+    with pytest.raises(Conflict, match="is running: only what no worker has begun"):
+        jobs.cancel(again.job_id, actor="ana")
+    with pytest.raises(NotFound):
+        jobs.cancel("retrain-0", actor="ana")
+    assert audit.count() == 3, "what is refused is not recorded"
