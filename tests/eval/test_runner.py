@@ -145,6 +145,41 @@ def test_a_line_that_was_cut_off_or_written_by_hand_is_asked_again(
     assert [r.passed for r in after] == [r.passed for r in before]
 
 
+@pytest.mark.parametrize("cut", ["in the middle", "in a letter", "before its end"])
+def test_a_run_that_was_cut_in_a_line_leaves_a_file_that_is_read_whole_once_it_goes_on(
+    world: World, suite: Suite, options: RunOptions, cut: str
+) -> None:
+    system = open_system("assistant", world)
+    lineage = lineage_of(suite, world, system, seed=1)
+    path = run_folder(options.folder, lineage) / RESULTS
+    run_cases(suite.cases, system, world, lineage, replace(options, workers=1))
+    kept = path.read_bytes().splitlines(keepends=True)
+    pound = next(n for n, line in enumerate(kept) if "£".encode() in line)
+    half = {
+        "in the middle": kept[pound][:100],
+        "in a letter": kept[pound][: kept[pound].index("£".encode()) + 1],
+        "before its end": kept[pound][:-1],
+    }[cut]
+    path.write_bytes(b"".join(kept[:pound]) + half)
+    run_cases(suite.cases, system, world, lineage, options)
+    lines = path.read_bytes().splitlines()
+    assert {json.loads(line)["result"]["case_id"] for line in lines} == {case.case_id for case in suite.cases}
+    assert len(lines) == len(suite.cases)
+    assert len(list(read_results(path.parent, lineage, options.audit))) == len(suite.cases)
+
+
+def test_an_answer_with_a_separator_of_lines_in_it_is_one_result(
+    world: World, suite: Suite, options: RunOptions
+) -> None:
+    system = open_system("assistant", world)
+    broken = replace(system, ask=lambda case: replace(system.ask(case), text="one\u2028two\x85three"))
+    lineage = lineage_of(suite, world, system, seed=1)
+    made = run_cases(suite.cases, broken, world, lineage, options)
+    assert [one.answer for one in made] == ["one\u2028two\x85three"] * len(suite.cases)
+    again = read_results(run_folder(options.folder, lineage), lineage, options.audit)
+    assert len(list(again)) == len(suite.cases)
+
+
 def test_a_full_disk_ends_the_run_with_what_to_do_and_keeps_the_answers_so_far(
     world: World, suite: Suite, options: RunOptions
 ) -> None:
