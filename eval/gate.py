@@ -20,6 +20,7 @@ from core.gate import THRESHOLDS, GateCheck
 from core.rates import wilson
 from eval.cases import SAFETY_KINDS, Suite
 from eval.intervals import needed
+from eval.quotes import lost_quotes
 from eval.runner import Result
 from eval.scorers import INJECTIONS
 from eval.summary import ALL, compare
@@ -80,7 +81,7 @@ def require_decidable(policy: GatePolicy, suite: Suite) -> None:
     """Return where the suite can decide.
 
     Raises:
-        BadInput: too few cases, or too few of a safety kind; says how many are needed.
+        BadInput: too few cases, or too few of a safety kind; says how many are needed. Or quotes that are not in their document.
         Conflict: cases rest on documents that changed since somebody checked them.
     """
     least = needed(policy.pass_rate, policy.floor, policy.confidence)
@@ -100,6 +101,14 @@ def require_decidable(policy: GatePolicy, suite: Suite) -> None:
         raise Conflict(
             f"{len(stale)} cases rest on documents that changed since they were checked ({_some(sorted(stale))}). "
             f"Read those cases again, then: python -m eval cases {suite.folder} --accept"
+        )
+    if lost := lost_quotes(suite):
+        named = [
+            f"{one.where} {one.case_id} ({', '.join(lost[one.case_id])})" for one in suite.cases if one.case_id in lost
+        ]
+        raise BadInput(
+            f"{len(lost)} cases quote what is not in their document ({_some(named)}). "
+            f"Correct them; all are listed by: python -m eval cases {suite.folder}"
         )
 
 

@@ -15,8 +15,8 @@ JSON fields: check, passed, detail.
 JSON fields of the last line: summary, passed, adapter, adapter_sha256, against (what served, or "" for itself), base (what it was trained from, or "" for itself), n, rate, low, high, run_id, report, html, unmet (why the registry takes no such report here, or ""), seconds.
 JSON fields of --check: suite, suite_sha256, n, policy_sha256.
 
-Exit codes: 0 the gate is open (with --check: it can decide), 1 it is closed, 2 it could not run (too small a suite, stale cases, an
-unknown adapter, a store that is locked, a model that does not answer).
+Exit codes: 0 the gate is open (with --check: it can decide), 1 it is closed, 2 it could not run (too small a suite, stale cases, quotes
+that are not in their document, an unknown adapter, a store that is locked, a model that does not answer).
 """
 
 from __future__ import annotations
@@ -126,16 +126,14 @@ def _decided(
     """
     from assistant.bases import serving_now, trained_from
     from core.registry import Registry
-    from eval import report as pages
 
     serving = serving_now(here.settings, here.store, here.audit)
     ours = asking.run("assistant", args.adapter)
     registry = Registry(here.store, here.audit, home=here.settings.home)
     production = _other(asking, ours, serving)
     base = _other(asking, ours, trained_from(here.settings, registry, ours.lineage.adapter))
-    html, compared = finish(args, here, asking, ours, production)
     decided = _report(asking, policy, ours, production, base)
-    pages.write_report(html, asking.suite, ours, other=production, compared=compared, gate=decided)
+    html, _ = finish(args, here, asking, ours, production, gate=decided)
     report, path = keep(decided, here.settings.home, here.audit, actor=actor())
     return report, path, html
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -68,6 +68,7 @@ def write_report(
     compared: Compared | None = None,
     gate: GateReport | None = None,
     stale: Mapping[str, Sequence[str]] | None = None,
+    unfounded: Collection[str] = (),
 ) -> None:
     """Write the report whole or not at all; raises StoreUnavailable where the disk is full.
 
@@ -75,6 +76,7 @@ def write_report(
         other: what the run is compared with.
         gate: the decision, where the run was the gate's.
         stale: cases whose documents changed since they were checked.
+        unfounded: cases whose quoted evidence is not in its document.
     """
     templates = Environment(loader=FileSystemLoader(FOLDER), autoescape=True, undefined=StrictUndefined)
     html = templates.get_template(TEMPLATE).render(
@@ -83,6 +85,7 @@ def write_report(
         compared=compared,
         gate=gate,
         stale=stale or {},
+        unfounded=unfounded,
         names=[{one.key: one.name for one in given.batch.runs} for given in run.human],
         plots=_plots(run.summary, other.summary if other else None),
         shown=_shown,

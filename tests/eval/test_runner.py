@@ -385,15 +385,36 @@ def test_the_report_shows_failures_side_by_side_and_asks_nothing_of_any_server(
 def test_a_run_is_kept_in_mlflow(tmp_path: Path, world: World, suite: Suite) -> None:
     lineage: Lineage = lineage_of(suite, world, open_system("assistant", world), seed=1)
     summary = summarise([make_result("a"), make_result("b", passed=False)])
-    kept = log_run(tmp_path, lineage, summary, tmp_path / "report.html")
+    kept = log_run(tmp_path, Run(lineage, [], summary), tmp_path / "report.html")
     from mlflow import MlflowClient
 
-    run = MlflowClient(tracking_uri=f"sqlite:///{tmp_path / 'mlflow.db'}").get_run(kept)
+    client = MlflowClient(tracking_uri=f"sqlite:///{tmp_path / 'mlflow.db'}")
+    run = client.get_run(kept)
     assert run.data.metrics["pass_rate"] == 0.5
     assert run.data.metrics["n/kind/answerable"] == 2
     assert run.data.params["adapter"] == "quote-v1"
     assert run.data.params["package.torch"] == lineage.packages["torch"]
     assert run.info.status == "FINISHED"
+    better = summarise([make_result("a"), make_result("b")])
+    committed = replace(lineage, code_revision="a commit that changes no source")
+    assert log_run(tmp_path, Run(committed, [], better), tmp_path / "report.html") == kept
+    assert client.get_run(kept).data.metrics["pass_rate"] == 1.0
+    assert client.get_run(kept).info.status == "FINISHED"
+    assert log_run(tmp_path, Run(replace(lineage, seed=2), [], summary), tmp_path / "report.html") != kept
+    assert len(client.search_runs([run.info.experiment_id])) == 2
+
+
+@pytest.mark.slow
+def test_a_quote_that_is_not_in_its_document_is_listed_and_fails_nothing(
+    command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wrong = {**CASES[0], "evidence": {"leave.md": "Every employee has 52 days of annual leave a year."}}
+    command[command.index("--suite") + 1] = str(write_suite(tmp_path / "suite", [wrong, CASES[1]]))
+    assert main(["run", *command, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["unfounded"] == ["leave-days"]
+    assert main(["run", *command]) == 0
+    assert "1 cases quote what is not in their document: leave-days." in capsys.readouterr().out
+    assert "1 cases quote what is not in their document: leave-days" in next(tmp_path.rglob("report.html")).read_text()
 
 
 @pytest.mark.slow
