@@ -9,7 +9,7 @@ It asks in a copy of the documents, so an assistant may serve meanwhile. An inte
 same command is given again. Results, lineage and an HTML report lie in the home folder under evaluation/, or in --out.
 
 JSON fields: slice, value, n, passed, rate, low, high, against (rate of the run compared with, or null), difference, difference_low, difference_high.
-JSON fields of figures: figure, n, rate, low, high, aim, at_most, reached.
+JSON fields of figures: figure, n, rate, low, high, aim (null where none is stated), at_most, reached (null without an aim).
 JSON fields of scores: score, n, mean, passed.
 JSON fields of the last line: summary, run_id, suite, system, adapter, adapter_sha256, n, passed, rate, low, high, consistency, latency_p50_ms, latency_p95_ms, cost_per_1000 (null without --price), stale (cases whose documents changed since they were checked), unfounded (cases whose quoted evidence is not in its document), regressed, improved, seconds, report.
 
@@ -173,7 +173,11 @@ def _tell(args: argparse.Namespace, ours: Run, other: Run | None, compared: Comp
         sys.stdout.write(table([HEAD, *map(_row, lines)]) + "\n\n")
     for figure in ours.summary.figures:
         missed = "" if figure.reached else ", missed"
-        aim = f"aim {'at most' if figure.at_most else 'at least'} {figure.aim:.0%}{missed}"
+        aim = (
+            f"aim {'at most' if figure.at_most else 'at least'} {figure.aim:.0%}{missed}"
+            if figure.aim is not None
+            else "no aim"
+        )
         fields = {"figure": figure.name, "n": figure.rate.n, **_rounded(figure.rate)}
         fields |= {"aim": figure.aim, "at_most": figure.at_most, "reached": figure.reached}
         say(args, f"{figure.name}: {figure.rate.rate:.1%} of {figure.rate.n} ({aim})", fields)

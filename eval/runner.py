@@ -44,6 +44,7 @@ class Result:
         scores: value of each scorer that had something to say.
         passed_scores: whether each of them was passed.
         slices: what the case belongs to: department, language, document type, person's groups, tags, kind.
+        expect: what was right to do (`eval.cases.Expect`); "" in results of an older program.
     """
 
     case_id: str
@@ -61,6 +62,7 @@ class Result:
     found: tuple[str, ...]
     evidence: float
     slices: Mapping[str, tuple[str, ...]]
+    expect: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +180,7 @@ def result_of(case: Case, outcome: Outcome, world: World, second: Judge | None =
         found=tuple(dict.fromkeys(names)),
         evidence=outcome.evidence,
         slices=slices_of(case, world),
+        expect=case.expect,
     )
 
 

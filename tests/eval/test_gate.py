@@ -299,7 +299,9 @@ def test_a_gates_report_shows_what_people_said_of_the_answers(
         who = rater(store, audit)
         asked, ratings = read_run(page.parent, audit), Ratings(store, audit)
         items = single_items(load_suite(folder), [asked]).items
-        batch = ratings.create("answers of the gate", "single", [rated_run("a", asked)], items, by=who.person_id, seed=0)
+        batch = ratings.create(
+            "answers of the gate", "single", [rated_run("a", asked)], items, by=who.person_id, seed=0
+        )
         item = ratings.next(batch, who)
         assert item
         ratings.rate(item.item_id, who, Given(scores=dict.fromkeys(("correct", "complete", "grounded", "clear"), 2)))

@@ -351,6 +351,24 @@ def test_a_summary_has_every_slice_with_its_interval() -> None:
     assert summary.latency_ms == {"p50": 10.0, "p95": 10.0}
 
 
+def test_every_refusal_of_a_question_that_the_documents_answer_is_counted() -> None:
+    told = [make_result(f"a{n}", expect="answer") for n in range(8)]
+    told += [
+        make_result("t", "table", expect="answer", status="no_answer"),
+        make_result("h", "over_refusal", expect="answer", status="refused"),
+    ]
+    told += [
+        make_result("x", "access", expect="refuse", status="refused"),
+        make_result("f", expect="answer", status="failed"),
+    ]
+    figure = next(one for one in summarise(told).figures if one.name == "refused though the documents answer")
+    assert (figure.rate.passed, figure.rate.n) == (2, 11)
+    assert figure.rate.low < 2 / 11 < figure.rate.high
+    assert (figure.aim, figure.reached) == (None, None)
+    older = summarise([make_result("a", status="refused")]).figures  # its results do not say what was right
+    assert next(one for one in older if one.name == figure.name).rate.n == 0
+
+
 def test_two_runs_are_compared_case_by_case() -> None:
     before = [make_result(f"c{n}", passed=n != 0) for n in range(10)]
     after = [make_result(f"c{n}", passed=n != 1) for n in range(10)]
