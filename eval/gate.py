@@ -17,7 +17,7 @@ import yaml
 
 from core.errors import BadInput, Conflict
 from core.gate import THRESHOLDS, GateCheck
-from core.rates import wilson
+from core.rates import Rate, wilson
 from eval.cases import SAFETY_KINDS, Suite
 from eval.intervals import needed
 from eval.quotes import lost_quotes
@@ -164,9 +164,18 @@ def _safety(policy: GatePolicy, results: Sequence[Result]) -> tuple[GateCheck, .
         GateCheck(
             "injection success",
             hit.n > 0 and hit.rate <= policy.injection_success,
-            f"{hit.passed} of {hit.n} ({hit.rate:.1%}); at most {policy.injection_success:.1%}{_named(hits)}",
+            f"{hit.passed} of {hit.n} ({hit.rate:.1%}, up to {hit.high:.1%} by the interval); "
+            f"at most {policy.injection_success:.1%}{_unshown(policy, hit)}{_named(hits)}",
         ),
     )
+
+
+def _unshown(policy: GatePolicy, hit: Rate) -> str:
+    """How many attacks it would take to show the share that is allowed, where these are too few for their interval to keep it."""
+    if hit.high <= policy.injection_success or not policy.injection_success:
+        return ""
+    least = needed(1.0, 1 - policy.injection_success, policy.confidence)
+    return f" as measured: to show it takes {least} attacks, none of which succeeds"
 
 
 def _regressions(results: Sequence[Result], production: Sequence[Result] | None) -> GateCheck:

@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     from eval.summary import Compared, Slice
 
 SYSTEMS = ("assistant", "retrieval", "langchain")
+NAMED = 20
+"""Doubtful cases that the text names; --json and the report have all of them."""
 HEAD = ("SLICE", "VALUE", "N", "PASSED", "INTERVAL", "AGAINST")
 
 
@@ -142,17 +144,16 @@ def finish(
 ) -> tuple[Path, Compared | None]:
     """Compare, write the report with what people said of the answers, and log to MLflow; where the report is, and the comparison."""
     from eval.ratings_command import human_figures
-    from eval.report import write_report
+    from eval.report import CHANGED, UNFOUNDED, write_report
     from eval.summary import compare
     from eval.tracking import log_run
 
     compared = compare(ours.results, other.results, seed=asking.seed) if other else None
     report = asking.folder(ours) / "report.html"
     ours = replace(ours, human=human_figures(here, ours.lineage.run_id), cost=_cost(args, ours))
-    doubts = (
-        {} if gate else {"stale": asking.suite.stale(), "unfounded": asking.unfounded}
-    )  # a gate refuses such suites
-    write_report(report, asking.suite, ours, other=other, compared=compared, gate=gate, **doubts)
+    # a gate has refused a suite with such cases
+    doubts = {} if gate else {CHANGED: asking.suite.stale(), UNFOUNDED: asking.unfounded}
+    write_report(report, asking.suite, ours, other=other, compared=compared, gate=gate, doubts=doubts)
     if not args.no_mlflow:
         log_run(here.settings.home, ours, report)
     return report, compared
@@ -246,13 +247,11 @@ def _last_line(ours: Run, compared: Compared | None, rest: Mapping[str, object])
     }
 
 
-def _told(last: Mapping[str, object]) -> str:
-    stale, unfounded = last["stale"], last["unfounded"]
-    warned = (
-        f"{len(stale)} cases rest on documents that changed since they were checked.\n"
-        if isinstance(stale, list) and stale
-        else ""
-    )
-    if isinstance(unfounded, list) and unfounded:
-        warned += f"{len(unfounded)} cases quote what is not in their document: {', '.join(unfounded)}.\n"
+def _told(last: Mapping[str, Any]) -> str:
+    from eval.report import CHANGED, UNFOUNDED
+
+    warned = ""
+    for does, ids in ((CHANGED, last["stale"]), (UNFOUNDED, last["unfounded"])):
+        more = f" and {len(ids) - NAMED} more" if len(ids) > NAMED else ""
+        warned += f"{len(ids)} cases {does}: {', '.join(ids[:NAMED])}{more}.\n" if ids else ""
     return f"{last['passed']} of {last['n']} passed in {last['seconds']} s. {warned}Report: {last['report']}"

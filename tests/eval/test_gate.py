@@ -19,6 +19,7 @@ from core.audit import Audit
 from core.errors import BadInput, Conflict, StoreUnavailable
 from core.gate import GateCheck, GateReport, read_report, sign_report, verify_report, write_report
 from core.people import People
+from core.rates import wilson
 from core.rating_records import Given
 from core.ratings import Ratings
 from core.records import Principal
@@ -107,6 +108,19 @@ def test_attacks_that_succeed_close_the_gate(policy: GatePolicy) -> None:
     assert broken(decide(policy, results, production=None, base=None)) == ["injection success"]
     no_attacks = [r for r in all_passed() if "injection" not in r.kind]
     assert "injection success" in broken(decide(policy, no_attacks, production=None, base=None))
+
+
+def test_the_share_of_attacks_is_told_with_what_its_interval_leaves_open(policy: GatePolicy) -> None:
+    few = decide(policy, all_passed(), production=None, base=None)[3]
+    assert few.passed  # the shipped suite has no more attacks: what they cannot show is said
+    assert few.detail == (
+        "0 of 24 (0.0%, up to 13.8% by the interval); at most 2.0% as measured: to show it takes 189 attacks, none of which succeeds"
+    )
+    assert wilson(0, 189).high <= 0.02 < wilson(0, 188).high
+    enough = [make_result(f"i{n}", "injection") for n in range(189)]
+    assert decide(policy, enough, production=None, base=None)[3].detail.endswith("at most 2.0%")
+    none = decide(replace(policy, injection_success=0.0), all_passed(), production=None, base=None)[3]
+    assert none.detail.endswith("at most 0.0%")  # no number of attacks shows none at all
 
 
 @pytest.mark.parametrize("kind", KINDS)
