@@ -287,7 +287,7 @@ def report_for(registry: Registry, adapter_id: str, home: Path, path: Path | Non
         NotFound: it is not registered. Conflict: its content was never gated here. BadInput: the file is no report.
     """
     record = registry.get(adapter_id)
-    found = read_report(path) if path else newest_report(home, record.sha256, registry.demand())
+    found = read_report(path) if path else newest_report(home, record.sha256, registry.demand(adapter_id))
     if found is None:
         raise Conflict(f"No gate report speaks of this content. Run: python -m eval gate --adapter {adapter_id}")
     return found

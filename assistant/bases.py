@@ -1,6 +1,7 @@
 """Which base adapters go on here, and the registry that refuses those of another one: `open_registry(settings, store, audit)`.
 
-It promotes on gate reports by the thresholds and the suite that the settings name, asked under the guard policy in force.
+It promotes on gate reports by the thresholds and the suite that the settings name, asked under the guard policy in force, and
+measured beside the adapter that serves now and the one that the training started from.
 The embedded adapters go on the packaged encoder. What the model servers run is known here by the sha256 that MODEL_SHA256 names:
 a server does not tell it.
 """
@@ -12,9 +13,10 @@ from collections.abc import Callable
 import sqlalchemy as sa
 
 from core.audit import Audit
-from core.errors import SettingsError
+from core.errors import Conflict, SettingsError
 from core.gate import THRESHOLDS, Demand
 from core.registry import Registry
+from core.rollouts import Rollouts
 from core.sealed import file_sha256
 from core.settings import Settings
 from core.store import Store
@@ -31,14 +33,14 @@ def open_registry(
     def base_of(kind: str) -> str:
         return settings.model_sha256 if kind == "causal" else base_sha256()
 
-    def demand() -> Demand:
-        return demanded(settings, audit)
+    def demand(adapter_id: str) -> Demand:
+        return demanded(settings, store, audit, adapter_id)
 
     return Registry(store, audit, home=settings.home, check=check, base_of=base_of, demand=demand)
 
 
-def demanded(settings: Settings, audit: Audit) -> Demand:
-    """What a promotion here asks of a gate report now.
+def demanded(settings: Settings, store: Store, audit: Audit, adapter_id: str) -> Demand:
+    """What a promotion here asks of that adapter's gate report now.
 
     Raises:
         SettingsError: the thresholds, the suite or the guard policy cannot be read.
@@ -48,4 +50,39 @@ def demanded(settings: Settings, audit: Audit) -> Demand:
     if suite is None or not thresholds.is_file():
         raise SettingsError("ASSISTANT_RETRAIN_SUITE or ASSISTANT_RETRAIN_GATE names what is not there any more.")
     guards = PolicyBook(settings.home / "policies", settings.policy, audit).in_force().policy.sha256
-    return Demand(file_sha256(thresholds), suite_files_sha256(suite), guards)
+    registry = Registry(store, audit, home=settings.home)
+    against = serving_now(settings, store, audit)
+    serves = registry.find(against)
+    return Demand(
+        policy_sha256=file_sha256(thresholds),
+        suite_files_sha256=suite_files_sha256(suite),
+        guard_policy_sha256=guards,
+        against=against,
+        against_sha256=serves.sha256 if serves else "",
+        base=trained_from(settings, registry, adapter_id),
+    )
+
+
+def serving_now(settings: Settings, store: Store, audit: Audit) -> str:
+    """The adapter that serves whoever is on no trial, as the rollout in force says; whom the settings name before the first start."""
+    from assistant.models import base_name
+
+    try:
+        return Rollouts(store, audit, Registry(store, audit, home=settings.home)).standing().serving
+    except Conflict:  # nothing has served here yet
+        return base_name(settings)
+
+
+def trained_from(settings: Settings, registry: Registry, adapter_id: str) -> str:
+    """Where the adapter's training started: the first of the adapters that it goes back to, as the registry knows them.
+
+    What the settings alone name where it goes back to none, and for an adapter of a served model, whose base that model is. Never
+    what is in production: a little forgotten from each to the next would add up unseen.
+    """
+    from assistant.models import base_name
+
+    record, first = registry.find(adapter_id), ""
+    while record is not None and record.parent and record.kind != "causal":
+        first = record.parent
+        record = registry.find(first)
+    return first or base_name(settings)

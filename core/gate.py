@@ -38,11 +38,13 @@ class GateReport:
         adapter_sha256: the report speaks of this content and no other.
         run_id: the evaluation run whose lineage names everything else (code, guards, template, index, packages).
         pass_rate, low, high: of `n` cases, with the Wilson interval at the policy's confidence.
-        against: the adapter that it was compared with, "" for none.
+        against: the adapter that was in production when it was made, which it was compared with; itself where it is that one.
         policy_sha256: of the file with the thresholds.
         created_at: ISO 8601, UTC.
         suite_files_sha256: of the suite's files (`core.suites.suite_files_sha256`); "" in reports of an older program.
         guard_policy_sha256: of the guards' policy under which it was asked; "" in reports of an older program.
+        against_sha256: the content of `against`; "" in reports of an older program.
+        base: the adapter that forgetting was measured against, itself where it is a base; "" in reports of an older program.
     """
 
     adapter: str
@@ -62,10 +64,12 @@ class GateReport:
     signature: str = ""
     suite_files_sha256: str = ""
     guard_policy_sha256: str = ""
+    against_sha256: str = ""
+    base: str = ""
 
     def body(self) -> bytes:
         """What is signed: everything but the signature, in one spelling. What an older program did not say is left out."""
-        later = ("suite_files_sha256", "guard_policy_sha256")
+        later = ("suite_files_sha256", "guard_policy_sha256", "against_sha256", "base")
         said = asdict(self).items()
         fields = {name: value for name, value in said if name != "signature" and (value or name not in later)}
         return json.dumps(fields, sort_keys=True, ensure_ascii=False).encode()
@@ -79,11 +83,17 @@ class Demand:
         policy_sha256: of the file with the thresholds, ASSISTANT_RETRAIN_GATE.
         suite_files_sha256: of the suite, ASSISTANT_RETRAIN_SUITE.
         guard_policy_sha256: of the guards' policy in force.
+        against: the adapter that serves now, which the report has to have compared with.
+        against_sha256: its content, as it is registered.
+        base: where the adapter's training started, which forgetting has to be measured against.
     """
 
     policy_sha256: str = ""
     suite_files_sha256: str = ""
     guard_policy_sha256: str = ""
+    against: str = ""
+    against_sha256: str = ""
+    base: str = ""
 
     def unmet(self, report: GateReport) -> str:
         """Why nothing is promoted on that report, and the command that makes another; "" where it is what is asked for."""
@@ -93,12 +103,27 @@ class Demand:
             ("another guard policy", self.guard_policy_sha256, report.guard_policy_sha256),
         )
         other = [what for what, asked, given in compared if asked and asked != given]
-        if not other:
+        reasons = [f"is of {' and '.join(other)} than counts here now"] if other else []
+        reasons += self._beside(report)
+        if not reasons:
             return ""
         return (
-            f"The gate report of {report.adapter} (run {report.run_id}) is of {' and '.join(other)} than counts here now. "
+            f"The gate report of {report.adapter} (run {report.run_id}) {', and '.join(reasons)}. "
             f"Run: python -m eval gate --adapter {report.adapter}"
         )
+
+    def _beside(self, report: GateReport) -> list[str]:
+        """Why it was not measured beside what serves now and beside what the adapter was trained from."""
+        if (self.against or self.base) and not (report.against_sha256 and report.base):
+            return ["was made by an older program, which did not sign what it compared with"]
+        reasons = []
+        if self.against and report.against != self.against:
+            reasons.append(f"compares with {report.against}, while {self.against} serves now")
+        elif self.against_sha256 and report.against_sha256 != self.against_sha256:
+            reasons.append(f"compares with another content of {report.against} than serves now")
+        if self.base and report.base != self.base:
+            reasons.append(f"measures forgetting against {report.base}, while the training started from {self.base}")
+        return reasons
 
 
 def sign_report(report: GateReport, audit: Audit) -> GateReport:
@@ -110,8 +135,8 @@ def verify_report(report: GateReport, audit: Audit, *, adapter_sha256: str, dema
     """Return where this report lets that adapter be promoted.
 
     Raises:
-        Conflict: it was not signed here or was changed since, speaks of another adapter, says no, or is of other thresholds,
-            another suite or another guard policy than are asked for.
+        Conflict: it was not signed here or was changed since, speaks of another adapter, says no, is of other thresholds,
+            another suite or another guard policy than are asked for, or compares with another adapter than serves.
     """
     if not audit.signed(PURPOSE, report.body(), report.signature):
         raise Conflict(

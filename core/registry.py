@@ -88,8 +88,8 @@ class Registry:
         check: run inside every transaction that registers an adapter or moves one; raises where that is not to happen any
             more, as for a worker whose lease has run out.
         base_of: the sha256 of the base that adapters of a kind go on here; "" where it is not known, and is not compared.
-        demand: what is asked of a gate report at that moment; nothing more than that it is ours, open and of that content
-            unless given.
+        demand: what is asked of an adapter's gate report at that moment; nothing more than that it is ours, open and of that
+            content unless given.
     """
 
     def __init__(
@@ -100,7 +100,7 @@ class Registry:
         home: Path,
         check: Callable[[sa.Connection], None] | None = None,
         base_of: Callable[[str], str] = lambda _kind: "",
-        demand: Callable[[], Demand] = Demand,
+        demand: Callable[[str], Demand] = lambda _adapter_id: Demand(),
     ) -> None:
         self._store = store
         self._audit = audit
@@ -233,7 +233,7 @@ class Registry:
             AdapterRefused: its files do not verify.
         """
         record = self.get(adapter_id)
-        verify_report(report, self._audit, adapter_sha256=record.sha256, demand=self.demand())
+        self._require_holds(report, record)
         self.verified(adapter_id)
         move: tuple[Stage, Stage] = ("staging" if record.stage == "staging" else "dev", "staging")
         return self._move(record, "stage", move, actor=actor, reason=_needed(reason), report=report)
@@ -242,9 +242,13 @@ class Registry:
         """Ask for a second person's approval for production.
 
         Raises:
-            Conflict: the adapter is not in staging, is blocked, or a request is open already.
+            Conflict: the adapter is not in staging, is blocked, a request is open already, or the report that it was staged with
+                is not what is asked for any longer, as where another adapter serves since.
         """
         record = self.get(adapter_id)
+        report = self.report(adapter_id)
+        if report is not None and record.stage == "staging":
+            self._require_holds(report, record)
         with self._act(record, "request", "staging", actor=actor, reason=_needed(reason)) as connection:
             if _open_request(_events(connection, adapter_id)):
                 raise Conflict(
@@ -279,7 +283,7 @@ class Registry:
             raise Conflict(
                 f"Nobody has asked for {adapter_id} to go into production: python -m assistant adapters request {adapter_id}"
             )
-        verify_report(report, self._audit, adapter_sha256=record.sha256, demand=self.demand())
+        self._require_holds(report, record)
         move: tuple[Stage, Stage] = ("staging", "production")
         return self._move(record, "approve", move, actor=actor, reason=_needed(reason), report=report)
 
@@ -419,6 +423,11 @@ class Registry:
                     "one, or stop its trial, first."
                 )
             yield connection
+
+    def _require_holds(self, report: GateReport, record: AdapterRecord) -> None:
+        """Raises Conflict where that report does not let the adapter be promoted now."""
+        demand = self.demand(record.adapter_id)
+        verify_report(report, self._audit, adapter_sha256=record.sha256, demand=demand)
 
     def _require_another(self, record: AdapterRecord, actor: str) -> None:
         asked = self.open_request(record.adapter_id)

@@ -26,6 +26,15 @@ class Standing:
     adapters: Mapping[str, AdapterRecord] = field(default_factory=dict)
     earlier: tuple[str, ...] = ()
 
+    @property
+    def serving(self) -> str:
+        """Who is in production; while that one is blocked or archived, who stands in for it: one before it, or the base."""
+        for name in (self.rollout.production, *self.earlier):
+            record = self.adapters.get(name)
+            if name == self.rollout.base if record is None else not record.blocked and record.stage != "archived":
+                return name
+        return self.rollout.base
+
     def may_serve(self, name: str, person: Principal) -> bool:
         """Whether that adapter may answer this person: known, not blocked or archived, and the person cleared for it."""
         record = self.adapters.get(name)

@@ -8,7 +8,10 @@ The threshold is the middle of the best range by balanced accuracy (mean of the 
 it tells); the leave-one-out figure says how it would do on a pair that it has not seen. It changes nothing: the constant
 CORRECT in eval/scorers.py is set by hand and held to this by a test.
 
-JSON fields: pairs, correct, threshold, balanced_accuracy, leave_one_out, in_use, judge (its name, or ""), judge_agrees, judge_kappa, judge_silent.
+The judge is asked as `run --judge` asks it, with the pair's question; a pair that has none is put to it without, which is another
+prompt than the run's, and `questions` says how many have one.
+
+JSON fields: pairs, questions, correct, threshold, balanced_accuracy, leave_one_out, in_use, judge (its name, or ""), judge_agrees, judge_kappa, judge_silent.
 """
 
 from __future__ import annotations
@@ -38,6 +41,7 @@ class Labelled:
     correct: bool
     acceptable: tuple[str, ...] = ()
     answer: str = ""
+    question: str = ""
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -54,6 +58,7 @@ def run(args: argparse.Namespace) -> int:
     chosen = threshold(pairs)
     fields = {
         "pairs": len(pairs),
+        "questions": sum(bool(pair.question) for pair in pairs),
         "correct": sum(pair.correct for pair in pairs),
         "threshold": chosen,
         "balanced_accuracy": round(balanced_accuracy(pairs, chosen), 4),
@@ -70,11 +75,18 @@ def read_pairs(path: Path) -> list[Labelled]:
     try:
         entries = yaml.safe_load(path.read_text(encoding="utf-8"))
         pairs = [
-            _labelled(tuple(map(str, entry["acceptable"])), str(entry["answer"]), bool(entry["correct"]))
+            _labelled(
+                tuple(map(str, entry["acceptable"])),
+                str(entry["answer"]),
+                bool(entry["correct"]),
+                str(entry.get("question", "")),
+            )
             for entry in entries
         ]
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError, ValueError):
-        raise BadInput(f"{path}: needs a list of correct (true or false), acceptable (a list) and answer.") from None
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError):
+        raise BadInput(
+            f"{path}: needs a list of correct (true or false), acceptable (a list), answer and, for a judge, question."
+        ) from None
     if min(sum(pair.correct == right for pair in pairs) for right in (True, False)) < 2:
         raise BadInput(f"{path}: needs at least two right and two wrong answers to find a threshold between them.")
     return pairs
@@ -84,7 +96,7 @@ def judged(pairs: Sequence[Labelled], judge: Judge | None) -> dict[str, object]:
     """How often a judge says what the labels say, and Cohen's kappa, which takes chance agreement away; its silence counts apart."""
     if judge is None:
         return {"judge": "", "judge_agrees": None, "judge_kappa": None, "judge_silent": None}
-    said = [(judge.says("", pair.acceptable, pair.answer), pair.correct) for pair in pairs]
+    said = [(judge.says(pair.question, pair.acceptable, pair.answer), pair.correct) for pair in pairs]
     told = [(one, two) for one, two in said if one is not None]
     agrees = sum(one == two for one, two in told) / len(told) if told else 0.0
     yes, right = (sum(column) / len(told) if told else 0.0 for column in list(zip(*told, strict=True)) or ((), ()))
@@ -98,8 +110,8 @@ def judged(pairs: Sequence[Labelled], judge: Judge | None) -> dict[str, object]:
     }
 
 
-def _labelled(acceptable: tuple[str, ...], answer: str, correct: bool) -> Labelled:
-    return Labelled(max(answer_f1(answer, good) for good in acceptable), correct, acceptable, answer)
+def _labelled(acceptable: tuple[str, ...], answer: str, correct: bool, question: str) -> Labelled:
+    return Labelled(max(answer_f1(answer, good) for good in acceptable), correct, acceptable, answer, question)
 
 
 def threshold(pairs: Sequence[Labelled]) -> float:

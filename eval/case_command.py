@@ -23,11 +23,9 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import sys
 from collections import Counter
-from collections.abc import Callable, Mapping
-from functools import cache, partial
+from collections.abc import Mapping
 from pathlib import Path
 
 import yaml
@@ -35,9 +33,7 @@ import yaml
 from core.errors import BadInput
 from core.suites import PINS_FILE
 from eval.cases import Case, Suite, load_suite
-from retrieval.convert import convert
-
-_GAP = re.compile(r"[\s|]+")
+from eval.quotes import unfounded
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -97,37 +93,6 @@ def _false_alarms(*, as_json: bool) -> int:
     else:
         sys.stderr.write("No report of a false alarm is decided as one: see the page Guards.\n")
     return 0
-
-
-def unfounded(suite: Suite, read: Callable[[str], str] | None = None) -> dict[str, tuple[str, ...]]:
-    """Case ids, each with the documents in which one of its evidence quotes does not stand.
-
-    Args:
-        read: gives a document's text by its name; by default `plain_text`, once for each document.
-
-    Raises:
-        DocumentError: a document of the cases cannot be converted.
-    """
-    text = read or cache(partial(plain_text, suite))
-    found: dict[str, tuple[str, ...]] = {}
-    for case in suite.cases:
-        for document in dict.fromkeys(one.document for one in case.evidence):
-            if any(not holds(text(document), e.quote) for e in case.evidence if e.document == document):
-                found[case.case_id] = (*found.get(case.case_id, ()), document)
-    return found
-
-
-def plain_text(suite: Suite, document: str) -> str:
-    """The document as the assistant reads it; raises BadInput where it is gone."""
-    file = suite.file(document)
-    if file is None:
-        raise BadInput(f"{document} is gone from the documents folder.")
-    return convert(file.read_bytes(), file.name).text
-
-
-def holds(text: str, quote: str) -> bool:
-    """Whether the quote stands in the text word for word; white space and the bars between table cells do not count."""
-    return _GAP.sub(" ", quote).strip() in _GAP.sub(" ", text)
 
 
 def write_pins(suite: Suite) -> Path:

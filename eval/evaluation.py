@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from core.errors import BadInput
 from core.suites import SHIPPED_SUITES, SUITE_FILE, suite_places
 from eval.cases import Case, Suite, load_suite
 from eval.lineage import lineage_of
+from eval.quotes import lost_quotes
 from eval.report import Run
 from eval.runner import RunOptions, run_cases, run_folder
 from eval.summary import summarise
@@ -47,6 +49,11 @@ class Evaluator:
         lineage = lineage_of(self.suite, self.world, opened, seed=self.seed, judge=judge)
         results = run_cases(self.suite.cases, opened, self.world, lineage, self.options)
         return Run(lineage, results, summarise(results))
+
+    @cached_property
+    def unfounded(self) -> dict[str, tuple[str, ...]]:
+        """Cases, each with the documents in which a quote of its evidence does not stand."""
+        return lost_quotes(self.suite)
 
     def folder(self, run: Run) -> Path:
         return run_folder(self.options.folder, run.lineage)

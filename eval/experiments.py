@@ -11,7 +11,10 @@ says which test this is, and why.
 JSON fields of sample: baseline, effect, share, turns_per_person, correlation, design_effect, power, alpha, persons, persons_without_peeking, turns.
 JSON fields of analyse: measure, kind, control, treatment, control_count, treatment_count, difference, low, high, p, margin, verdict.
 JSON fields of analyse's last line: control, treatment, since, until, control_persons, treatment_persons, crossed, share, sample_ratio_p, sample_ratio_alarm, primary, decision, reason.
-JSON fields of simulate: scenario, tests, persons, looks, baseline, effect, real_share, stopped, stopped_low, stopped_high, median_stop_persons, covered, stopped_without_correction, sample_ratio_alarmed, median_alarm_persons, wanted, passed.
+JSON fields of simulate: scenario, tests, persons, looks, baseline, effect, real_share, stopped, stopped_low, stopped_high, median_stop_persons, covered, stopped_without_correction, sample_ratio_alarmed, median_alarm_persons, wanted, passed, proven.
+
+Of a simulation, `passed` holds the share itself against what is wanted, and `proven` its interval: true where all of it keeps the
+limit, false where none does, null where it holds the limit: too few --tests to tell, and `passed` may be luck.
 
 Exit codes: 0 done, 1 the sample ratio is wrong, or the treatment does harm, or a simulated figure is missed, 2 wrong input.
 """
@@ -304,10 +307,14 @@ def run(args: argparse.Namespace) -> int:
     if args.act == "sample":
         _say(args, [sample(plan, args.persons)])
         return 0
-    missed = False
+    missed, unproven = False, []
     for row in proof(plan, args.tests, args.peek_every, args.seed):
         _say(args, [row])
         missed |= not row["passed"]
+        unproven += [row["scenario"]] if row["proven"] is None else []
+    if unproven and not args.json:
+        few = f"{args.tests} tests are too few to tell of {', '.join(unproven)}: the interval holds the limit. Give more --tests."
+        sys.stdout.write(few + "\n")
     return int(missed)
 
 

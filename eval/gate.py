@@ -17,9 +17,10 @@ import yaml
 
 from core.errors import BadInput, Conflict
 from core.gate import THRESHOLDS, GateCheck
-from core.rates import wilson
+from core.rates import Rate, wilson
 from eval.cases import SAFETY_KINDS, Suite
 from eval.intervals import needed
+from eval.quotes import lost_quotes
 from eval.runner import Result
 from eval.scorers import INJECTIONS
 from eval.summary import ALL, compare
@@ -80,7 +81,7 @@ def require_decidable(policy: GatePolicy, suite: Suite) -> None:
     """Return where the suite can decide.
 
     Raises:
-        BadInput: too few cases, or too few of a safety kind; says how many are needed.
+        BadInput: too few cases, or too few of a safety kind; says how many are needed. Or quotes that are not in their document.
         Conflict: cases rest on documents that changed since somebody checked them.
     """
     least = needed(policy.pass_rate, policy.floor, policy.confidence)
@@ -100,6 +101,14 @@ def require_decidable(policy: GatePolicy, suite: Suite) -> None:
         raise Conflict(
             f"{len(stale)} cases rest on documents that changed since they were checked ({_some(sorted(stale))}). "
             f"Read those cases again, then: python -m eval cases {suite.folder} --accept"
+        )
+    if lost := lost_quotes(suite):
+        named = [
+            f"{one.where} {one.case_id} ({', '.join(lost[one.case_id])})" for one in suite.cases if one.case_id in lost
+        ]
+        raise BadInput(
+            f"{len(lost)} cases quote what is not in their document ({_some(named)}). "
+            f"Correct them; all are listed by: python -m eval cases {suite.folder}"
         )
 
 
@@ -155,9 +164,18 @@ def _safety(policy: GatePolicy, results: Sequence[Result]) -> tuple[GateCheck, .
         GateCheck(
             "injection success",
             hit.n > 0 and hit.rate <= policy.injection_success,
-            f"{hit.passed} of {hit.n} ({hit.rate:.1%}); at most {policy.injection_success:.1%}{_named(hits)}",
+            f"{hit.passed} of {hit.n} ({hit.rate:.1%}, up to {hit.high:.1%} by the interval); "
+            f"at most {policy.injection_success:.1%}{_unshown(policy, hit)}{_named(hits)}",
         ),
     )
+
+
+def _unshown(policy: GatePolicy, hit: Rate) -> str:
+    """How many attacks it would take to show the share that is allowed, where these are too few for their interval to keep it."""
+    if hit.high <= policy.injection_success or not policy.injection_success:
+        return ""
+    least = needed(1.0, 1 - policy.injection_success, policy.confidence)
+    return f" as measured: to show it takes {least} attacks, none of which succeeds"
 
 
 def _regressions(results: Sequence[Result], production: Sequence[Result] | None) -> GateCheck:

@@ -4,16 +4,19 @@
     python -m eval gate --adapter ID --suite my-suite --policy my-gate.yaml --json
     python -m eval gate --check --suite my-suite --policy my-gate.yaml        whether the two can decide; asks nothing
 
+It compares with the adapter that serves, as the rollout in force says when it begins, and measures what is forgotten against the one
+that the training started from. python -m eval run --adapter ID --against ID compares with any other.
+
 What it asks for stands in the file of ASSISTANT_RETRAIN_GATE, or eval/gate.yaml, and it asks the suite of ASSISTANT_RETRAIN_SUITE, or
 the demo's. By others (--policy, --suite) it decides as well, and the registry promotes nothing on that report. The report lies in the home folder under evaluation/gate/, is bound to the adapter's
 sha256 and signed with a key derived from the audit log's; `core.gate.verify_report` checks it, and the audit log names it.
 
 JSON fields: check, passed, detail.
-JSON fields of the last line: summary, passed, adapter, adapter_sha256, against, base (what it was trained from, or "" for itself), n, rate, low, high, run_id, report, html, unmet (why the registry takes no such report here, or ""), seconds.
+JSON fields of the last line: summary, passed, adapter, adapter_sha256, against (what served, or "" for itself), base (what it was trained from, or "" for itself), n, rate, low, high, run_id, report, html, unmet (why the registry takes no such report here, or ""), seconds.
 JSON fields of --check: suite, suite_sha256, n, policy_sha256.
 
-Exit codes: 0 the gate is open (with --check: it can decide), 1 it is closed, 2 it could not run (too small a suite, stale cases, an
-unknown adapter, a store that is locked, a model that does not answer).
+Exit codes: 0 the gate is open (with --check: it can decide), 1 it is closed, 2 it could not run (too small a suite, stale cases, quotes
+that are not in their document, an unknown adapter, a store that is locked, a model that does not answer).
 """
 
 from __future__ import annotations
@@ -47,13 +50,6 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     asked.add_argument(
         "--check", action="store_true", help="say whether suite and thresholds can decide, and ask nothing"
     )
-    parser.add_argument("--against", default="", metavar="ID", help="instead of the adapter in production")
-    parser.add_argument(
-        "--base",
-        default="",
-        metavar="ID",
-        help="what forgetting is measured against; unless given, the adapter that its training started from, else what the settings name",
-    )
     parser.add_argument("--policy", type=Path, metavar="FILE", help="thresholds; the settings' unless given")
     add_asking(parser, suite="")
     add_json(parser)
@@ -82,9 +78,8 @@ def run(args: argparse.Namespace) -> int:
             say(args, f"The {len(suite.cases)} cases of {suite.name} can decide under these thresholds.", fields)
             return 0
         with evaluator(args, here, Chosen()) as asking:
-            base = args.base or base_of(here, args.adapter)
-            report, path, html = _decided(args, here, asking, policy, base)
-        unmet = demanded(here.settings, here.audit).unmet(report)
+            report, path, html = _decided(args, here, asking, policy)
+        unmet = demanded(here.settings, here.store, here.audit, report.adapter).unmet(report)
     for check in report.checks:
         mark = "held  " if check.passed else "BROKEN"
         say(
@@ -99,8 +94,8 @@ def run(args: argparse.Namespace) -> int:
         "adapter_sha256": report.adapter_sha256,
     }
     last |= {
-        "against": report.against,
-        "base": "" if base == report.adapter else base,
+        "against": _another(report, report.against),
+        "base": _another(report, report.base),
         "n": report.n,
         "rate": report.pass_rate,
         "low": report.low,
@@ -118,27 +113,33 @@ def run(args: argparse.Namespace) -> int:
     return 0 if report.passed else 1
 
 
-def _decided(
-    args: argparse.Namespace, here: Opened, asking: Evaluator, policy: GatePolicy, base_adapter: str
-) -> tuple[GateReport, Path, Path]:
-    """Ask what is needed, decide, sign, keep and record it; the report, its file and its page."""
-    from eval import report as pages
+def _another(report: GateReport, adapter: str) -> str:
+    return "" if adapter == report.adapter else adapter
 
+
+def _decided(
+    args: argparse.Namespace, here: Opened, asking: Evaluator, policy: GatePolicy
+) -> tuple[GateReport, Path, Path]:
+    """Ask what is needed, decide, sign, keep and record it; the report, its file and its page.
+
+    Whom it is compared with the registry and the rollout in force say: by an option, a report could speak of a comparison that was not made.
+    """
+    from assistant.bases import serving_now, trained_from
+    from core.registry import Registry
+
+    serving = serving_now(here.settings, here.store, here.audit)
     ours = asking.run("assistant", args.adapter)
-    production = _other(asking, ours, args.against)
-    base = _other(asking, ours, base_adapter)
-    html, compared = finish(args, here, asking, ours, production)
+    registry = Registry(here.store, here.audit, home=here.settings.home)
+    production = _other(asking, ours, serving)
+    base = _other(asking, ours, trained_from(here.settings, registry, ours.lineage.adapter))
     decided = _report(asking, policy, ours, production, base)
-    pages.write_report(html, asking.suite, ours, other=production, compared=compared, gate=decided)
-    report, path = keep(decided, here.settings.home, here.audit, actor=actor(), base=base_adapter)
+    html, _ = finish(args, here, asking, ours, production, gate=decided)
+    report, path = keep(decided, here.settings.home, here.audit, actor=actor())
     return report, path, html
 
 
-def keep(decided: GateReport, home: Path, audit: Audit, *, actor: str, base: str = "") -> tuple[GateReport, Path]:
+def keep(decided: GateReport, home: Path, audit: Audit, *, actor: str) -> tuple[GateReport, Path]:
     """Sign, record and write a decision: there is no report of which the audit log does not know.
-
-    Args:
-        base: the adapter that forgetting was measured against.
 
     Raises:
         StoreUnavailable: the database or the disk does not take it; no report stands.
@@ -147,33 +148,15 @@ def keep(decided: GateReport, home: Path, audit: Audit, *, actor: str, base: str
 
     report = sign_report(decided, audit)
     path = report_path(home, report)
-    of = {"sha256": report.adapter_sha256, "passed": report.passed, "run_id": report.run_id, "base": base}
-    audit.append(actor, "gate.decide", report.adapter, **of)
+    of = {"sha256": report.adapter_sha256, "passed": report.passed, "run_id": report.run_id}
+    audit.append(actor, "gate.decide", report.adapter, **of, against=report.against, base=report.base)
     write_report(report, path)
     return report, path
 
 
-def base_of(here: Opened, adapter: str) -> str:
-    """Where the adapter's training started: the first of the adapters that it goes back to, as the registry knows them.
-
-    What the settings alone name where it goes back to none, and for an adapter of a served model, whose base that model is. Never
-    what is in production: a little forgotten from each to the next would add up unseen.
-    """
-    from assistant.models import base_name
-    from core.registry import Registry
-
-    registry = Registry(here.store, here.audit, home=here.settings.home)
-    record, first = registry.find(adapter), ""
-    while record is not None and record.parent and record.kind != "causal":
-        first = record.parent
-        record = registry.find(first)
-    return first or base_name(here.settings)
-
-
 def _other(asking: Evaluator, ours: Run, adapter: str) -> Run | None:
-    """The run of another adapter on the same cases, of production where none is named; None where that is ours."""
-    named = adapter or asking.world.assistant.answerer.model.adapter
-    return None if named == ours.lineage.adapter else asking.run("assistant", named)
+    """The run of another adapter on the same cases; None where that is ours."""
+    return None if adapter == ours.lineage.adapter else asking.run("assistant", adapter)
 
 
 def _report(asking: Evaluator, policy: GatePolicy, ours: Run, production: Run | None, base: Run | None) -> GateReport:
@@ -197,7 +180,7 @@ def _report(asking: Evaluator, policy: GatePolicy, ours: Run, production: Run | 
         suite=ours.lineage.suite,
         suite_sha256=ours.lineage.suite_sha256,
         run_id=ours.lineage.run_id,
-        against=production.lineage.adapter if production else "",
+        against=(production or ours).lineage.adapter,
         policy_sha256=policy.sha256,
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
         n=rate.n,
@@ -208,4 +191,6 @@ def _report(asking: Evaluator, policy: GatePolicy, ours: Run, production: Run | 
         checks=checks,
         suite_files_sha256=suite_files_sha256(asking.suite.folder),
         guard_policy_sha256=asking.world.assistant.guards.policy_sha256,
+        against_sha256=(production or ours).lineage.adapter_sha256,
+        base=(base or ours).lineage.adapter,
     )

@@ -33,10 +33,11 @@ import yaml
 from core.errors import BadInput
 from core.people import read_people_file
 from core.suites import SUITE_FILE
-from eval.case_command import holds, write_pins
+from eval.case_command import write_pins
 from eval.casefile import CASE_KEYS, Fields, Item, Reading
 from eval.cases import LANGUAGES, load_suite
 from eval.library import Library
+from eval.quotes import holds
 from retrieval.collection import read_collection
 from retrieval.convert import convert
 

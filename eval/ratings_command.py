@@ -205,7 +205,7 @@ def _export(args: argparse.Namespace, here: Opened, ratings: Ratings) -> int:
 def _report(args: argparse.Namespace, here: Opened, _ratings: Ratings) -> int:
     from eval.evaluation import SEED, find_suite
     from eval.rated import read_run
-    from eval.report import Run, write_report
+    from eval.report import CHANGED, Run, write_report
     from eval.summary import compare, summarise
 
     folders = [read_run(path, here.audit) for path in (args.run, args.against) if path]
@@ -218,7 +218,9 @@ def _report(args: argparse.Namespace, here: Opened, _ratings: Ratings) -> int:
     human = human_figures(here, ours.lineage.run_id)
     path = args.run / "report.html"
     compared = compare(ours.results, other.results, seed=SEED) if other else None
-    write_report(path, suite, replace(ours, human=human), other=other, compared=compared, stale=suite.stale())
+    write_report(
+        path, suite, replace(ours, human=human), other=other, compared=compared, doubts={CHANGED: suite.stale()}
+    )
     fields = {"run_id": ours.lineage.run_id, "report": str(path), "batches": [one.batch.batch_id for one in human]}
     say(args, f"{path}: with {len(human)} batches of ratings", fields)
     return 0

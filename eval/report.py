@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -24,6 +24,8 @@ from eval.summary import ALL, Compared, Summary
 
 FOLDER = Path(__file__).parent
 TEMPLATE = "report.html"
+CHANGED = "rest on documents that changed since they were checked"
+UNFOUNDED = "quote what is not in their document"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,14 +69,14 @@ def write_report(
     other: Run | None = None,
     compared: Compared | None = None,
     gate: GateReport | None = None,
-    stale: Mapping[str, Sequence[str]] | None = None,
+    doubts: Mapping[str, Collection[str]] | None = None,
 ) -> None:
     """Write the report whole or not at all; raises StoreUnavailable where the disk is full.
 
     Args:
         other: what the run is compared with.
         gate: the decision, where the run was the gate's.
-        stale: cases whose documents changed since they were checked.
+        doubts: the ids of cases that may measure nothing, by what they do: `CHANGED` or `UNFOUNDED`.
     """
     templates = Environment(loader=FileSystemLoader(FOLDER), autoescape=True, undefined=StrictUndefined)
     html = templates.get_template(TEMPLATE).render(
@@ -82,7 +84,7 @@ def write_report(
         other=other,
         compared=compared,
         gate=gate,
-        stale=stale or {},
+        doubts=doubts or {},
         names=[{one.key: one.name for one in given.batch.runs} for given in run.human],
         plots=_plots(run.summary, other.summary if other else None),
         shown=_shown,

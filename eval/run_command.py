@@ -9,9 +9,9 @@ It asks in a copy of the documents, so an assistant may serve meanwhile. An inte
 same command is given again. Results, lineage and an HTML report lie in the home folder under evaluation/, or in --out.
 
 JSON fields: slice, value, n, passed, rate, low, high, against (rate of the run compared with, or null), difference, difference_low, difference_high.
-JSON fields of figures: figure, n, rate, low, high, aim, at_most, reached.
+JSON fields of figures: figure, n, rate, low, high, aim (null where none is stated), at_most, reached (null without an aim).
 JSON fields of scores: score, n, mean, passed.
-JSON fields of the last line: summary, run_id, suite, system, adapter, adapter_sha256, n, passed, rate, low, high, consistency, latency_p50_ms, latency_p95_ms, cost_per_1000 (null without --price), stale, regressed, improved, seconds, report.
+JSON fields of the last line: summary, run_id, suite, system, adapter, adapter_sha256, n, passed, rate, low, high, consistency, latency_p50_ms, latency_p95_ms, cost_per_1000 (null without --price), stale (cases whose documents changed since they were checked), unfounded (cases whose quoted evidence is not in its document), regressed, improved, seconds, report.
 
 Exit codes: 0 done (whatever the answers were worth), 2 wrong input, an unknown adapter or another run going on, 4 something that we
 need does not answer, 130 interrupted.
@@ -35,6 +35,7 @@ from core.errors import BadInput
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from core.gate import GateReport
     from core.rates import Rate
     from eval.evaluation import Chosen, Evaluator
     from eval.intervals import Difference
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
     from eval.summary import Compared, Slice
 
 SYSTEMS = ("assistant", "retrieval", "langchain")
+NAMED = 20
+"""Doubtful cases that the text names; --json and the report have all of them."""
 HEAD = ("SLICE", "VALUE", "N", "PASSED", "INTERVAL", "AGAINST")
 
 
@@ -93,7 +96,7 @@ def run(args: argparse.Namespace) -> int:
         ours = asking.run(args.system, args.adapter)
         other = asking.run("assistant", args.against) if args.against else None
         report, compared = finish(args, here, asking, ours, other)
-        stale = asking.suite.stale()
+        stale, unfounded = asking.suite.stale(), asking.unfounded
     _tell(args, ours, other, compared)
     cost = _cost(args, ours)
     last = _last_line(
@@ -102,6 +105,7 @@ def run(args: argparse.Namespace) -> int:
         {
             "cost_per_1000": cost and cost.per_1000,
             "stale": sorted(stale),
+            "unfounded": sorted(unfounded),
             "seconds": round(time.perf_counter() - began, 1),
             "report": str(report),
         },
@@ -130,20 +134,28 @@ def evaluator(args: argparse.Namespace, here: Opened, chosen: Chosen) -> Iterato
 
 
 def finish(
-    args: argparse.Namespace, here: Opened, asking: Evaluator, ours: Run, other: Run | None
+    args: argparse.Namespace,
+    here: Opened,
+    asking: Evaluator,
+    ours: Run,
+    other: Run | None,
+    *,
+    gate: GateReport | None = None,
 ) -> tuple[Path, Compared | None]:
-    """Compare, write the report and log to MLflow; where the report is, and the comparison."""
+    """Compare, write the report with what people said of the answers, and log to MLflow; where the report is, and the comparison."""
     from eval.ratings_command import human_figures
-    from eval.report import write_report
+    from eval.report import CHANGED, UNFOUNDED, write_report
     from eval.summary import compare
     from eval.tracking import log_run
 
     compared = compare(ours.results, other.results, seed=asking.seed) if other else None
     report = asking.folder(ours) / "report.html"
     ours = replace(ours, human=human_figures(here, ours.lineage.run_id), cost=_cost(args, ours))
-    write_report(report, asking.suite, ours, other=other, compared=compared, stale=asking.suite.stale())
+    # a gate has refused a suite with such cases
+    doubts = {} if gate else {CHANGED: asking.suite.stale(), UNFOUNDED: asking.unfounded}
+    write_report(report, asking.suite, ours, other=other, compared=compared, gate=gate, doubts=doubts)
     if not args.no_mlflow:
-        log_run(here.settings.home, ours.lineage, ours.summary, report)
+        log_run(here.settings.home, ours, report)
     return report, compared
 
 
@@ -162,7 +174,11 @@ def _tell(args: argparse.Namespace, ours: Run, other: Run | None, compared: Comp
         sys.stdout.write(table([HEAD, *map(_row, lines)]) + "\n\n")
     for figure in ours.summary.figures:
         missed = "" if figure.reached else ", missed"
-        aim = f"aim {'at most' if figure.at_most else 'at least'} {figure.aim:.0%}{missed}"
+        aim = (
+            f"aim {'at most' if figure.at_most else 'at least'} {figure.aim:.0%}{missed}"
+            if figure.aim is not None
+            else "no aim"
+        )
         fields = {"figure": figure.name, "n": figure.rate.n, **_rounded(figure.rate)}
         fields |= {"aim": figure.aim, "at_most": figure.at_most, "reached": figure.reached}
         say(args, f"{figure.name}: {figure.rate.rate:.1%} of {figure.rate.n} ({aim})", fields)
@@ -223,6 +239,7 @@ def _last_line(ours: Run, compared: Compared | None, rest: Mapping[str, object])
         "latency_p95_ms": ours.summary.latency_ms["p95"],
         "cost_per_1000": rest["cost_per_1000"],
         "stale": rest["stale"],
+        "unfounded": rest["unfounded"],
         "regressed": list(compared.regressed) if compared else [],
         "improved": list(compared.improved) if compared else [],
         "seconds": rest["seconds"],
@@ -230,11 +247,11 @@ def _last_line(ours: Run, compared: Compared | None, rest: Mapping[str, object])
     }
 
 
-def _told(last: Mapping[str, object]) -> str:
-    stale = last["stale"]
-    warned = (
-        f"{len(stale)} cases rest on documents that changed since they were checked.\n"
-        if isinstance(stale, list) and stale
-        else ""
-    )
+def _told(last: Mapping[str, Any]) -> str:
+    from eval.report import CHANGED, UNFOUNDED
+
+    warned = ""
+    for does, ids in ((CHANGED, last["stale"]), (UNFOUNDED, last["unfounded"])):
+        more = f" and {len(ids) - NAMED} more" if len(ids) > NAMED else ""
+        warned += f"{len(ids)} cases {does}: {', '.join(ids[:NAMED])}{more}.\n" if ids else ""
     return f"{last['passed']} of {last['n']} passed in {last['seconds']} s. {warned}Report: {last['report']}"

@@ -3,13 +3,14 @@
     results = run_cases(suite.cases, system, lineage, options)
 
 The run's folder is named by its lineage. A rerun of the same lineage takes over the lines that are there and asks only the
-rest; a line that was cut off or changed by hand does not carry its seal and is asked again.
+rest; a line that was cut off goes from the file, one that was changed by hand does not carry its seal, and both are asked again.
 """
 
 from __future__ import annotations
 
 import fcntl
 import json
+import os
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -43,6 +44,7 @@ class Result:
         scores: value of each scorer that had something to say.
         passed_scores: whether each of them was passed.
         slices: what the case belongs to: department, language, document type, person's groups, tags, kind.
+        expect: what was right to do (`eval.cases.Expect`); "" in results of an older program.
     """
 
     case_id: str
@@ -60,6 +62,7 @@ class Result:
     found: tuple[str, ...]
     evidence: float
     slices: Mapping[str, tuple[str, ...]]
+    expect: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +94,8 @@ def run_cases(
     with _alone(folder):
         if options.fresh:
             (folder / RESULTS).unlink(missing_ok=True)
+        with writing(folder / RESULTS, AGAIN):
+            _cut_half_line(folder / RESULTS)
         done = {result.case_id: result for result in read_results(folder, lineage, options.audit)}
         left = [case for case in cases if case.case_id not in done]
         write_whole(folder / "lineage.json", json.dumps(lineage.as_dict(), indent=1) + "\n", AGAIN)
@@ -98,8 +103,8 @@ def run_cases(
 
         def ask(case: Case) -> None:
             result = result_of(case, system.ask(case), world, options.judge)
-            with lock, writing(folder / RESULTS, AGAIN), (folder / RESULTS).open("a", encoding="utf-8") as file:
-                file.write(_sealed(result, lineage, options.audit))  # by its own thread: no interruption loses it
+            with lock, writing(folder / RESULTS, AGAIN):  # by its own thread: no interruption loses it
+                _append(folder / RESULTS, _sealed(result, lineage, options.audit))
             done[case.case_id] = result
 
         _each(left, ask, system.adapter or system.name, options)
@@ -123,7 +128,8 @@ def read_results(folder: Path, lineage: Lineage, audit: Audit) -> Iterator[Resul
     path = folder / RESULTS
     if not path.exists():
         return
-    for line in path.read_text(encoding="utf-8").splitlines():
+    # Bytes, and by their line ends alone: a cut may go through a letter, and an answer may hold a separator of lines that is none here.
+    for line in path.read_bytes().split(b"\n"):
         try:
             entry = json.loads(line)
             body, seal = entry["result"], str(entry["seal"])
@@ -131,6 +137,25 @@ def read_results(folder: Path, lineage: Lineage, audit: Audit) -> Iterator[Resul
             continue  # cut off by a crash
         if audit.signed(PURPOSE, _body(body, lineage), seal):
             yield _read(body)
+
+
+def _append(path: Path, line: str) -> None:
+    _cut_half_line(path)  # where the disk was full a moment ago, the line before is half there
+    with path.open("a", encoding="utf-8") as file:
+        file.write(line)
+
+
+def _cut_half_line(path: Path) -> None:
+    """Take from the file what stands after its last line end: the next line would be glued to it, and neither could be read."""
+    if not path.exists():
+        return
+    with path.open("r+b") as file:
+        if not file.seek(0, os.SEEK_END):
+            return
+        file.seek(-1, os.SEEK_END)
+        if file.read(1) != b"\n":
+            file.seek(0)
+            file.truncate(file.read().rfind(b"\n") + 1)
 
 
 def result_of(case: Case, outcome: Outcome, world: World, second: Judge | None = None) -> Result:
@@ -155,6 +180,7 @@ def result_of(case: Case, outcome: Outcome, world: World, second: Judge | None =
         found=tuple(dict.fromkeys(names)),
         evidence=outcome.evidence,
         slices=slices_of(case, world),
+        expect=case.expect,
     )
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from core.assignment import SAMPLE_RATIO_P
 from core.errors import BadInput
-from core.rates import wilson
+from core.rates import Rate, wilson
 from eval.sequential import MIN_PERSONS, Floats, Plan, Sums, difference, persons_needed
 
 CHUNK_PERSONS = 200_000
@@ -167,7 +167,16 @@ def proof(plan: Plan, tests: int, peek_every: int, seed: int) -> Iterator[dict[s
     for number, (name, judged, bound, limit, world) in enumerate(scenarios):
         row = {"scenario": name, **_figures(world, simulate(world, tests, seed + number))}
         passed = row[judged] <= limit if bound == "at most" else row[judged] >= limit
-        yield row | {"wanted": f"{judged} {bound} {limit:g}", "passed": passed}
+        shown = proven(wilson(round(row[judged] * tests), tests), bound, limit)
+        yield row | {"wanted": f"{judged} {bound} {limit:g}", "passed": passed, "proven": shown}
+
+
+def proven(measured: Rate, bound: str, limit: float) -> bool | None:
+    """Whether the interval lies on the wanted side of the limit; None where it holds the limit: more tests would have to tell."""
+    below, above = measured.high <= limit, measured.low >= limit
+    if bound == "at most":
+        return True if below else False if measured.low > limit else None
+    return True if above else False if measured.high < limit else None
 
 
 def _figures(world: World, outcome: Outcome) -> dict[str, Any]:

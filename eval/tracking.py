@@ -8,12 +8,15 @@ from __future__ import annotations
 import logging
 import re
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from core.errors import MissingExtra
 from core.offline import go_quiet
+from core.rating_figures import Figures
 from core.tracking_file import open_tracking
 from eval.lineage import Lineage
+from eval.report import Run
 from eval.summary import Summary
 
 EXPERIMENT = "evaluation"
@@ -22,8 +25,10 @@ BATCH = 1000
 _UNFIT = re.compile(r"[^\w.\- /]+")
 
 
-def log_run(home: Path, lineage: Lineage, summary: Summary, report: Path) -> str:
+def log_run(home: Path, run: Run, report: Path) -> str:
     """Keep one finished run; returns MLflow's id of it. Parameters are the lineage, metrics every rate and mean.
+
+    A lineage is one run: where it is kept already, as after the same command once more, that one gets the new values.
 
     Raises:
         MissingExtra: MLflow is not installed.
@@ -39,19 +44,24 @@ def log_run(home: Path, lineage: Lineage, summary: Summary, report: Path) -> str
     known = client.get_experiment_by_name(EXPERIMENT)
     artifacts = (home / "mlflow").as_uri()
     experiment = known.experiment_id if known else client.create_experiment(EXPERIMENT, artifact_location=artifacts)
+    lineage = run.lineage
     name = "-".join(filter(None, (lineage.suite, lineage.system, lineage.adapter)))
-    run = client.create_run(experiment, run_name=name)
+    earlier = client.search_runs([experiment], f"tags.run_id = '{lineage.run_id}'", max_results=1)
+    kept = earlier[0] if earlier else client.create_run(experiment, run_name=name)
     now = round(time.time() * 1000)
-    metrics = [Metric(key, value, now, 0) for key, value in metrics_of(summary).items()]
+    values = metrics_of(run.summary) | human_metrics(run.human)
+    metrics = [Metric(key, value, now, 0) for key, value in values.items()]
     for start in range(0, len(metrics), BATCH):
-        client.log_batch(run.info.run_id, metrics=metrics[start : start + BATCH])
+        client.log_batch(kept.info.run_id, metrics=metrics[start : start + BATCH])
+    # MLflow changes no parameter; of an equal lineage only git's name of the same source may differ
+    params = {key: value for key, value in params_of(lineage).items() if key not in kept.data.params}
     client.log_batch(
-        run.info.run_id,
-        params=[Param(key, value) for key, value in params_of(lineage).items()],
+        kept.info.run_id,
+        params=[Param(key, value) for key, value in params.items()],
         tags=[RunTag("run_id", lineage.run_id), RunTag("report", str(report))],
     )
-    client.set_terminated(run.info.run_id)
-    return str(run.info.run_id)
+    client.set_terminated(kept.info.run_id)
+    return str(kept.info.run_id)
 
 
 def params_of(lineage: Lineage) -> dict[str, str]:
@@ -70,4 +80,16 @@ def metrics_of(summary: Summary) -> dict[str, float]:
     bounds = {"low": summary.all.low, "high": summary.all.high}
     latency = {f"latency_ms/{name}": value for name, value in summary.latency_ms.items()}
     found = {"pass_rate": summary.all.rate, **bounds, **rates, **counts, **means, **figures, **latency}
+    return {_UNFIT.sub("_", name)[:240]: value for name, value in found.items()}
+
+
+def human_metrics(human: Sequence[Figures]) -> dict[str, float]:
+    """What people said, batch by batch: the share of pairs that each run won, or each run's mean on each criterion."""
+    found: dict[str, float] = {}
+    for one in human:
+        batch, names = one.batch.batch_id, {run.key: run.name for run in one.batch.runs}
+        found[f"human/{batch}/items"] = float(one.items_rated)
+        found |= {f"human/{batch}/{score.run}/{score.criterion}": score.mean for score in one.scores}
+        if one.a_wins.n:
+            found[f"human/{batch}/{names['a']} preferred"] = one.a_wins.rate
     return {_UNFIT.sub("_", name)[:240]: value for name, value in found.items()}

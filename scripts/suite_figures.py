@@ -89,10 +89,16 @@ def _aims(lines: Sequence[Line], *, places: int) -> str:
     rows = []
     for figure, by in found.items():
         ours = by[SYSTEMS[0]]
-        aim = f"{'at most' if ours['at_most'] else 'at least'} {100 * ours['aim']:.0f} %"
-        reached = aim if ours["reached"] else f"{aim}: **missed**"
-        rows.append([figure, ours["n"], *(_rate(by[w["system"]], places) for w in _whole(lines)), reached])
+        rates = (_rate(by[w["system"]], places) if w["system"] in by else "–" for w in _whole(lines))
+        rows.append([figure, ours["n"], *rates, _aim(ours)])
     return table(["figure", "n", *map(_name, _whole(lines)), "aim"], rows)
+
+
+def _aim(line: Line) -> str:
+    if line["aim"] is None:
+        return "none stated"
+    aim = f"{'at most' if line['at_most'] else 'at least'} {100 * line['aim']:.0f} %"
+    return aim if line["reached"] else f"{aim}: **missed**"
 
 
 def _notes(lines: Sequence[Line]) -> str:

@@ -169,7 +169,7 @@ class AdaptersEvents:
     def _panel(self, who: Principal, name: str) -> tuple[Any, ...]:
         """The adapter's panel: shown, its head, its card, and no difference yet."""
         registry, record, problem = self._registry, self._registry.get(name), ""
-        demand = registry.demand()
+        demand = registry.demand(name)
         try:
             registry.verified(name)
         except AdapterRefused as error:

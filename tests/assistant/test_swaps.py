@@ -203,9 +203,8 @@ def in_production(assistant: Assistant, folder: Path) -> str:
     """Register an adapter and bring it to production; returns its name."""
     registry = assistant.registry
     record = registry.register(folder, actor="tess", training=Training(ceiling="internal"), reason="a test")
-    registry.stage(
-        record.adapter_id, gate_report(record, assistant.audit, demand=registry.demand()), actor="tess", reason="open"
-    )
+    report = gate_report(record, assistant.audit, demand=registry.demand(record.adapter_id))
+    registry.stage(record.adapter_id, report, actor="tess", reason="open")
     registry.request(record.adapter_id, actor="tess", reason="better")
     registry.approve(record.adapter_id, actor="ada", reason="read it")
     return record.adapter_id

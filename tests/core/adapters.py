@@ -58,7 +58,7 @@ def decision(
         suite="demo",
         suite_sha256="1" * 64,
         run_id="run-1",
-        against="quote-v1",
+        against=asked.against or "quote-v1",
         policy_sha256=asked.policy_sha256,
         created_at="2026-11-25T06:00:00+00:00",
         n=220,
@@ -69,6 +69,8 @@ def decision(
         checks=(GateCheck("no_worse", passed, "90 % against 88 %"),),
         suite_files_sha256=asked.suite_files_sha256,
         guard_policy_sha256=asked.guard_policy_sha256,
+        against_sha256=asked.against_sha256 or "4" * 64,
+        base=asked.base or "quote-v1",
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -14,7 +15,7 @@ from core.adapter_card import card, diff
 from core.audit import Audit
 from core.datasets import DatasetRecord, Datasets, LineageRow
 from core.errors import AdapterRefused, BadInput, Conflict, NotAllowed, NotFound, StoreUnavailable
-from core.gate import Demand, newest_report, report_path, sign_report, write_report
+from core.gate import Demand, newest_report, read_report, report_path, sign_report, write_report
 from core.registry import Registry, Training
 from core.sealed import MANIFEST, seal
 from core.store import Store
@@ -157,7 +158,7 @@ def test_report_by_other_rules_than_are_in_force_promotes_nothing_and_a_newer_on
     registry: Registry, audit: Audit, store: Store, tmp_path: Path, field: str, said: str
 ) -> None:
     asked = [packaged_demand()]
-    pinned = Registry(store, audit, home=registry.home, demand=lambda: asked[0])
+    pinned = Registry(store, audit, home=registry.home, demand=lambda _name: asked[0])
     name = registered(pinned, audit, tmp_path, value=1.0)
     record = pinned.get(name)
     for other in ("2" * 64, ""):  # "": of a program that did not say it yet
@@ -178,6 +179,57 @@ def test_report_by_other_rules_than_are_in_force_promotes_nothing_and_a_newer_on
     assert pinned.report(name) == again
 
 
+BESIDE: list[tuple[dict[str, str], str]] = [
+    ({"against": "reader-v8-99999999"}, "compares with quote-v1, while reader-v8-99999999 serves now"),
+    ({"against_sha256": "9" * 64}, "compares with another content of quote-v1 than serves now"),
+    ({"base": "reader-3"}, "measures forgetting against quote-v1, while the training started from reader-3"),
+]
+
+
+@pytest.mark.parametrize(("changed", "said"), BESIDE)
+def test_report_beside_another_adapter_than_serves_is_refused_at_staging_request_and_approval(
+    registry: Registry, audit: Audit, store: Store, tmp_path: Path, changed: dict[str, str], said: str
+) -> None:
+    served = replace(packaged_demand(), against="quote-v1", against_sha256="4" * 64, base="quote-v1")
+    asked = [served]
+    pinned = Registry(store, audit, home=registry.home, demand=lambda _name: asked[0])
+    name = registered(pinned, audit, tmp_path, value=1.0)
+    record = pinned.get(name)
+
+    def refused(act: Callable[[], object]) -> None:
+        asked[0] = replace(served, **changed)  # another one serves from here on
+        with pytest.raises(Conflict, match=rf"{said}\. Run: python -m eval gate --adapter {name}"):
+            act()
+        asked[0] = served
+
+    refused(lambda: pinned.stage(name, gate_report(record, audit), actor="ana", reason="please"))
+    assert pinned.stage(name, gate_report(record, audit), actor="ana", reason="open").stage == "staging"
+    refused(lambda: pinned.request(name, actor="ana", reason="please"))
+    assert pinned.open_request(name) is None
+    pinned.request(name, actor="ana", reason="better")
+    refused(lambda: pinned.approve(name, actor="ada.admin", reason="read it"))
+    assert pinned.get(name).stage == "staging"
+    assert pinned.approve(name, actor="ada.admin", reason="read it").stage == "production"
+
+
+def test_report_of_an_older_program_is_read_and_promotes_nothing_where_it_is_asked_what_it_compared_with(
+    registry: Registry, audit: Audit, store: Store, tmp_path: Path
+) -> None:
+    name = registered(registry, audit, tmp_path, value=1.0)
+    older = sign_report(replace(decision(registry.get(name)), against_sha256="", base=""), audit)
+    path = tmp_path / "older.json"
+    write_report(older, path)
+    assert b"base" not in older.body() and b"against_sha256" not in older.body()
+    assert read_report(path) == older
+    pinned = Registry(
+        store, audit, home=registry.home, demand=lambda _name: Demand(against="quote-v1", base="quote-v1")
+    )
+    with pytest.raises(
+        Conflict, match=r"older program, which did not sign what it compared with\. Run: python -m eval gate"
+    ):
+        pinned.stage(name, older, actor="ana", reason="please")
+
+
 def test_newest_report_is_the_newest_that_is_asked_for_whatever_was_tried_out_since(
     registry: Registry, audit: Audit, tmp_path: Path
 ) -> None:
@@ -195,7 +247,8 @@ def test_newest_report_is_the_newest_that_is_asked_for_whatever_was_tried_out_si
 
 def test_report_of_an_older_program_keeps_its_signature(registry: Registry, audit: Audit, tmp_path: Path) -> None:
     record = registry.get(registered(registry, audit, tmp_path, value=1.0))
-    older = replace(decision(record), suite_files_sha256="", guard_policy_sha256="")
+    later = {"suite_files_sha256": "", "guard_policy_sha256": "", "against_sha256": "", "base": ""}
+    older = replace(decision(record), **later)
     assert b"sha256" in older.body() and b"suite_files" not in older.body() and b"guard_policy" not in older.body()
     assert registry.stage(record.adapter_id, sign_report(older, audit), actor="ana", reason="open").stage == "staging"
 

@@ -26,10 +26,11 @@ from core.store import Store
 from core.turns import Turns
 from eval import case_command
 from eval.__main__ import main
-from eval.case_command import add_parser, plain_text, run, unfounded, write_pins
+from eval.case_command import add_parser, run, write_pins
 from eval.casefile import CASE_KEYS
 from eval.cases import KINDS, Suite, load_suite
 from eval.form import plain
+from eval.quotes import plain_text, unfounded
 from eval.scorers import holds as stands
 from retrieval.governance import Governance
 from retrieval.sources import Reader, find_sources

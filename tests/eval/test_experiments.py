@@ -32,7 +32,7 @@ from eval.sequential import (
     persons_needed_without_peeking,
     smallest_effect,
 )
-from eval.simulation import World, proof, simulate, sums_by_look
+from eval.simulation import World, proof, proven, simulate, sums_by_look
 from tests.eval.traffic import BEGIN, a_turn, put
 
 EVEN = {"treatment": 0.5, "control": 0.5}
@@ -168,7 +168,25 @@ def test_the_planned_experiment_keeps_its_bounds_by_the_interval_when_it_is_look
     assert alarmed.low >= 0.9
     assert false.high <= 0.03
     assert 0 < skewed["median_alarm_persons"] < skewed["persons"] / 2
-    assert all(row["passed"] for row in (same, other, skewed))
+    assert all(row["passed"] and row["proven"] for row in (same, other, skewed))
+
+
+@pytest.mark.parametrize(
+    ("passed", "n", "bound", "said"),
+    [
+        (1, 50, "at most", None),  # 2 %, and up to 10 % by the interval
+        (20, 2000, "at most", True),
+        (200, 2000, "at most", False),
+        (45, 50, "at least", None),
+        (1960, 2000, "at least", True),
+        (1700, 2000, "at least", False),
+        (1, 1, "at least", None),
+    ],
+)
+def test_a_figure_is_proven_where_its_whole_interval_keeps_the_limit(
+    passed: int, n: int, bound: str, said: bool | None
+) -> None:
+    assert proven(wilson(passed, n), bound, 0.05 if bound == "at most" else 0.9) is said
 
 
 def test_turns_taken_for_persons_would_raise_false_alarms() -> None:
@@ -439,6 +457,7 @@ def test_the_command_plans_simulates_and_judges_with_the_fields_that_help_docume
     code, simulated = typed("simulate", *coarse)
     assert [list(row) for row in simulated] == [documented("simulate")] * 3
     assert code == int(not all(row["passed"] for row in simulated))
+    assert simulated[0]["proven"] is None  # of 50 tests, none stopped leaves up to 7 %
 
     fill(store, persons=200)
     code, (*rows, summary) = typed("analyse", "--control", "base", "--treatment", "adapter-2", "--since", "2026-10-01")

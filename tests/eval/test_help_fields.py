@@ -49,6 +49,7 @@ def test_calibrate_prints_the_fields_that_help_documents_with_a_judge_and_withou
     fields = documented("calibrate", capsys)[""]
     (shipped,) = printed("calibrate")
     assert list(shipped) == fields
+    assert shipped["questions"] == shipped["pairs"]
     assert (shipped["judge"], shipped["judge_agrees"], shipped["judge_silent"]) == ("", None, None)
     pairs = [{"correct": right, "acceptable": ["25 days"], "answer": said} for right, said in ((True, "25 days"), (True, "the 25 days"), (False, "9"), (False, "26"))]  # fmt: skip
     (tmp_path / "pairs.yaml").write_text(yaml.safe_dump(pairs))

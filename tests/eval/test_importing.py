@@ -13,9 +13,9 @@ import pytest
 
 from core.errors import BadInput
 from core.people import read_people_file
-from eval.case_command import unfounded
 from eval.cases import load_suite
 from eval.importing import add_parser, run
+from eval.quotes import unfounded
 from retrieval.sources import Reader, find_sources
 from tests.eval.small import write_suite
 

@@ -145,6 +145,41 @@ def test_a_line_that_was_cut_off_or_written_by_hand_is_asked_again(
     assert [r.passed for r in after] == [r.passed for r in before]
 
 
+@pytest.mark.parametrize("cut", ["in the middle", "in a letter", "before its end"])
+def test_a_run_that_was_cut_in_a_line_leaves_a_file_that_is_read_whole_once_it_goes_on(
+    world: World, suite: Suite, options: RunOptions, cut: str
+) -> None:
+    system = open_system("assistant", world)
+    lineage = lineage_of(suite, world, system, seed=1)
+    path = run_folder(options.folder, lineage) / RESULTS
+    run_cases(suite.cases, system, world, lineage, replace(options, workers=1))
+    kept = path.read_bytes().splitlines(keepends=True)
+    pound = next(n for n, line in enumerate(kept) if "£".encode() in line)
+    half = {
+        "in the middle": kept[pound][:100],
+        "in a letter": kept[pound][: kept[pound].index("£".encode()) + 1],
+        "before its end": kept[pound][:-1],
+    }[cut]
+    path.write_bytes(b"".join(kept[:pound]) + half)
+    run_cases(suite.cases, system, world, lineage, options)
+    lines = path.read_bytes().splitlines()
+    assert {json.loads(line)["result"]["case_id"] for line in lines} == {case.case_id for case in suite.cases}
+    assert len(lines) == len(suite.cases)
+    assert len(list(read_results(path.parent, lineage, options.audit))) == len(suite.cases)
+
+
+def test_an_answer_with_a_separator_of_lines_in_it_is_one_result(
+    world: World, suite: Suite, options: RunOptions
+) -> None:
+    system = open_system("assistant", world)
+    broken = replace(system, ask=lambda case: replace(system.ask(case), text="one\u2028two\x85three"))
+    lineage = lineage_of(suite, world, system, seed=1)
+    made = run_cases(suite.cases, broken, world, lineage, options)
+    assert [one.answer for one in made] == ["one\u2028two\x85three"] * len(suite.cases)
+    again = read_results(run_folder(options.folder, lineage), lineage, options.audit)
+    assert len(list(again)) == len(suite.cases)
+
+
 def test_a_full_disk_ends_the_run_with_what_to_do_and_keeps_the_answers_so_far(
     world: World, suite: Suite, options: RunOptions
 ) -> None:
@@ -316,6 +351,24 @@ def test_a_summary_has_every_slice_with_its_interval() -> None:
     assert summary.latency_ms == {"p50": 10.0, "p95": 10.0}
 
 
+def test_every_refusal_of_a_question_that_the_documents_answer_is_counted() -> None:
+    told = [make_result(f"a{n}", expect="answer") for n in range(8)]
+    told += [
+        make_result("t", "table", expect="answer", status="no_answer"),
+        make_result("h", "over_refusal", expect="answer", status="refused"),
+    ]
+    told += [
+        make_result("x", "access", expect="refuse", status="refused"),
+        make_result("f", expect="answer", status="failed"),
+    ]
+    figure = next(one for one in summarise(told).figures if one.name == "refused though the documents answer")
+    assert (figure.rate.passed, figure.rate.n) == (2, 11)
+    assert figure.rate.low < 2 / 11 < figure.rate.high
+    assert (figure.aim, figure.reached) == (None, None)
+    older = summarise([make_result("a", status="refused")]).figures  # its results do not say what was right
+    assert next(one for one in older if one.name == figure.name).rate.n == 0
+
+
 def test_two_runs_are_compared_case_by_case() -> None:
     before = [make_result(f"c{n}", passed=n != 0) for n in range(10)]
     after = [make_result(f"c{n}", passed=n != 1) for n in range(10)]
@@ -350,15 +403,36 @@ def test_the_report_shows_failures_side_by_side_and_asks_nothing_of_any_server(
 def test_a_run_is_kept_in_mlflow(tmp_path: Path, world: World, suite: Suite) -> None:
     lineage: Lineage = lineage_of(suite, world, open_system("assistant", world), seed=1)
     summary = summarise([make_result("a"), make_result("b", passed=False)])
-    kept = log_run(tmp_path, lineage, summary, tmp_path / "report.html")
+    kept = log_run(tmp_path, Run(lineage, [], summary), tmp_path / "report.html")
     from mlflow import MlflowClient
 
-    run = MlflowClient(tracking_uri=f"sqlite:///{tmp_path / 'mlflow.db'}").get_run(kept)
+    client = MlflowClient(tracking_uri=f"sqlite:///{tmp_path / 'mlflow.db'}")
+    run = client.get_run(kept)
     assert run.data.metrics["pass_rate"] == 0.5
     assert run.data.metrics["n/kind/answerable"] == 2
     assert run.data.params["adapter"] == "quote-v1"
     assert run.data.params["package.torch"] == lineage.packages["torch"]
     assert run.info.status == "FINISHED"
+    better = summarise([make_result("a"), make_result("b")])
+    committed = replace(lineage, code_revision="a commit that changes no source")
+    assert log_run(tmp_path, Run(committed, [], better), tmp_path / "report.html") == kept
+    assert client.get_run(kept).data.metrics["pass_rate"] == 1.0
+    assert client.get_run(kept).info.status == "FINISHED"
+    assert log_run(tmp_path, Run(replace(lineage, seed=2), [], summary), tmp_path / "report.html") != kept
+    assert len(client.search_runs([run.info.experiment_id])) == 2
+
+
+@pytest.mark.slow
+def test_a_quote_that_is_not_in_its_document_is_listed_and_fails_nothing(
+    command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wrong = {**CASES[0], "evidence": {"leave.md": "Every employee has 52 days of annual leave a year."}}
+    command[command.index("--suite") + 1] = str(write_suite(tmp_path / "suite", [wrong, CASES[1]]))
+    assert main(["run", *command, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out.splitlines()[-1])["unfounded"] == ["leave-days"]
+    assert main(["run", *command]) == 0
+    assert "1 cases quote what is not in their document: leave-days." in capsys.readouterr().out
+    assert "1 cases quote what is not in their document: leave-days" in next(tmp_path.rglob("report.html")).read_text()
 
 
 @pytest.mark.slow

@@ -318,6 +318,19 @@ def test_a_judge_is_measured_against_people_before_it_is_believed() -> None:
     assert found == {"judge": "scripted", "judge_agrees": 0.6667, "judge_kappa": 0.4, "judge_silent": 1}
 
 
+def test_a_judge_is_measured_with_the_prompt_that_a_run_puts_to_it() -> None:
+    assert all(pair.question for pair in read_pairs(PAIRS))
+    outcome = make_outcome("It is 25 days. [1]")
+    pair = Labelled(1.0, True, LEAVE.acceptable, outcome.text, LEAVE.question)
+    with ScriptedServer(ScriptedModel(["yes", "yes"])) as server:
+        second = open_judge(Settings(model_url=server.url, model="scripted"))
+        judged([pair], second)
+        second.score(LEAVE, outcome)
+        measured, run = (request["messages"] for request in server.requests)
+    assert measured == run
+    assert LEAVE.question in json.dumps(measured)
+
+
 ONE_OF_EACH = "- {correct: true, acceptable: [a], answer: a}\n- {correct: false, acceptable: [a], answer: b}"
 
 

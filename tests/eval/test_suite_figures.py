@@ -61,7 +61,24 @@ def test_pages_show_every_slice_and_every_aim_with_n_and_interval(
     assert found["over-refusal"][0] == "0"
     assert found["over-refusal"][-1] == "at most 3 %: **missed**"  # nothing measured is nothing reached
     assert found["access leaks"][-1] == "at most 0 %"
+    answers = sum(
+        case["kind"] in ("answerable", "table", "access") and case.get("expect") != "refuse" for case in CASES
+    )
+    refused = found["refused though the documents answer"]
+    assert (refused[0], refused[-1]) == (str(answers), "none stated")
+    assert refused[1] == "0.0 % (0.0–56.1)"
     assert "1 attacks cannot show 2 %: even none of them leaves up to 79 %" in page
+
+
+@pytest.mark.slow
+def test_lines_of_an_earlier_run_make_the_page_without_a_figure_that_they_lack(
+    bench: ModuleType, lines: list[dict[str, Any]]
+) -> None:
+    new = "refused though the documents answer"
+    earlier = [line for line in lines if line.get("figure") != new]
+    assert new not in bench.suite_figures.readme(earlier)
+    ours = [line for line in lines if line.get("figure") != new or line["system"] == "assistant"]
+    assert rows(bench.suite_figures.readme(ours))[new][1:] == ["0 % (0–56)", "–", "–", "none stated"]
 
 
 @pytest.mark.slow

@@ -120,7 +120,7 @@ def staged(desk: Desk, folder: Path) -> str:
     """Registered, with the report of an open gate on that very content; returns its name."""
     registry = desk.assistant.registry
     record = registry.register(folder, actor="tess", training=Training(ceiling="internal"), reason="a test")
-    report = gate_report(record, desk.assistant.audit, demand=registry.demand())
+    report = gate_report(record, desk.assistant.audit, demand=registry.demand(record.adapter_id))
     registry.stage(record.adapter_id, report, actor="tess", reason="open")
     return record.adapter_id
 
