@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from contextlib import suppress
 from datetime import timedelta
@@ -15,6 +16,7 @@ from core.document_tasks import DocumentTasks
 from core.errors import BadInput, Conflict, NotAllowed, NotFound
 from core.people import People
 from core.records import DECISIONS, Correction, Principal
+from core.review_file import exported, import_decisions
 from core.review_gold import Gold
 from core.review_items import adopt, item_id_of
 from core.review_records import Item, Judgement, QueueFilter
@@ -566,6 +568,74 @@ def test_the_decision_on_what_one_may_not_read_and_anothers_on_gold_is_not_told(
     flag(turns, secret)
     hidden = next(i for i in reviews.queue.items(sam, EVERYTHING) if i.turn_id == secret.turn_id)
     assert (hidden.allowed, hidden.decision) == (False, None)
+
+
+def test_what_a_gold_item_was_settled_to_cannot_be_looked_up_before_it_is_decided(
+    store: Store, audit: Audit, turns: Turns, reviews: Reviews, people: People
+) -> None:
+    sam, rita, ada = (people.get(name) for name in ("sam.support", "rita.support", "ada.admin"))
+    given = answered(turns)
+    flag(turns, given, "down")
+    thumb = one(reviews, sam)
+    reviews.decide(thumb.item_id, ada, REJECT)
+    flag(turns, given)
+    item = next(i for i in reviews.queue.items(sam, QueueFilter()) if i.source == "flag")
+    reviews.decide(item.item_id, sam, REJECT)
+    gold = Gold(store, audit).add(item.item_id, by=ada)
+
+    def seen(who: Principal) -> set[str]:
+        listed = {i.item_id for wanted in ("", "done") for i in reviews.queue.items(who, QueueFilter(status=wanted))}
+        assert {row["item_id"] for row in exported(reviews.queue, who, EVERYTHING)} <= listed
+        return listed
+
+    assert seen(rita) == {gold}, "nor the other closed item of the same answer"
+    for closed in (item.item_id, thumb.item_id):
+        for look in (reviews.queue.item, reviews.queue.case, reviews.claim):
+            with pytest.raises(NotFound):
+                look(closed, rita)
+    assert seen(ada) == seen(sam) | {thumb.item_id} == {gold, item.item_id, thumb.item_id}
+    later = answered(turns)
+    flag(turns, later)
+    other = next(i for i in reviews.queue.items(rita, QueueFilter()) if i.turn_id == later.turn_id)
+    line = json.dumps({"question": later.question, "reviewer": "rita.support", "decision": "reject"})
+    (kept,) = import_decisions(line, reviews, store, people)
+    assert (kept.item_id, kept.status, kept.error) == (other.item_id, "done", "")
+    reviews.decide(gold, rita, Judgement("fix_guard"))
+    assert seen(rita) == {gold, item.item_id, thumb.item_id, other.item_id}
+    assert len(reviews.queue.case(item.item_id, rita).reviews) == 1
+
+
+def test_who_decides_an_item_of_a_gold_items_answer_still_sees_their_own_decision(
+    store: Store, audit: Audit, turns: Turns, reviews: Reviews, people: People
+) -> None:
+    sam, rita, ada = (people.get(name) for name in ("sam.support", "rita.support", "ada.admin"))
+    given = answered(turns)
+    flag(turns, given)
+    first = one(reviews, sam)
+    reviews.decide(first.item_id, sam, REJECT)
+    Gold(store, audit).add(first.item_id, by=ada)
+    flag(turns, given, "up")
+    again = next(i for i in reviews.queue.items(rita, QueueFilter()) if i.source == "thumbs_up")
+    assert reviews.decide(again.item_id, rita, REJECT).decision == "reject"
+    assert first.item_id not in {i.item_id for i in reviews.queue.items(rita, EVERYTHING)}
+
+
+def test_who_settled_the_item_that_became_gold_is_never_given_it(
+    store: Store, audit: Audit, turns: Turns, reviews: Reviews, people: People
+) -> None:
+    sam, rita, ada = (people.get(name) for name in ("sam.support", "rita.support", "ada.admin"))
+    flag(turns, answered(turns))
+    item = one(reviews, sam)
+    reviews.decide(item.item_id, sam, TRAIN)
+    reviews.decide(item.item_id, rita, TRAIN)
+    gold = Gold(store, audit).add(item.item_id, by=ada)
+    for who in (sam, rita, ada):
+        assert reviews.queue.items(who, QueueFilter()) == [] and reviews.claim_next(who, QueueFilter()) is None
+        for act in (lambda w: reviews.claim(gold, w), lambda w: reviews.decide(gold, w, REJECT)):
+            with pytest.raises(Conflict, match="decided this item already"):
+                act(who)
+        with pytest.raises(Conflict, match="decided this item already"):
+            reviews.assign(gold, who.person_id, by=ada)
 
 
 def test_a_reviewer_is_told_that_the_asker_said_no_to_training(
