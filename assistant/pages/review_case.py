@@ -74,9 +74,9 @@ def case_html(case: Case, colleagues: Sequence[str], now: datetime, *, low_evide
         '<header class="rv-bar"><button type="button" class="ea-small" data-act="review_back">Back to the queue</button>'
         f"<strong>{icon(sign)}{kind}</strong>{age(item, now)}"
         f'<span class="ea-grow"></span>{_hand_on(case, colleagues)}</header>'
-        f'<div class="rv-columns"><div class="rv-said">{_said(case, low_evidence)}</div>'
-        f'<div class="rv-passages">{_passages(case)}</div>'
-        f'<div class="rv-decide">{_reviews(case)}{decide}{_guidelines()}</div></div></section>'
+        f'<div class="rv-columns"><div class="rv-said">{said_html(case, low_evidence)}</div>'
+        f'<div class="rv-passages">{passages_html(case)}</div>'
+        f'<div class="rv-decide">{decisions_html(case)}{decide}{_guidelines()}</div></div></section>'
     )
 
 
@@ -101,7 +101,8 @@ def _suggested(case: Case) -> str:
     return " ".join(f'data-s-{name}="{esc(value)}"' for name, value in values.items())
 
 
-def _said(case: Case, low_evidence: float) -> str:
+def said_html(case: Case, low_evidence: float) -> str:
+    """Question, answer, report and trace; of what this reviewer may not read, who may."""
     asked = case.turn
     if not case.item.allowed:
         who = ", ".join(case.readers) or "nobody: ask your administrator for a reviewer with the clearance"
@@ -161,7 +162,8 @@ def _verdict(one: Mapping[str, object]) -> str:
     return f"<li><strong>{esc(one.get('guard', ''))}</strong> {esc(one.get('action', ''))}{rule}</li>"
 
 
-def _passages(case: Case) -> str:
+def passages_html(case: Case) -> str:
+    """What the answer was made from; of what this reviewer may not read, the labels only."""
     if not case.item.allowed:
         hidden = "".join(f"<li>{label(one.classification)}</li>" for one in case.passages)
         return f'<h3>Passages</h3><ul class="rv-hidden">{hidden}</ul>'
@@ -222,7 +224,7 @@ def _form(case: Case) -> str:
     )
 
 
-def _reviews(case: Case) -> str:
+def decisions_html(case: Case) -> str:
     """The decisions that this reviewer may see, beside each other; to settle a disagreement one can be taken over."""
     if not case.reviews:
         return ""

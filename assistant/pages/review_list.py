@@ -91,7 +91,7 @@ def _row(item: Item, question: str, reviewer: Principal, now: datetime) -> str:
         )
         if part
     )
-    words = esc(question) if question else f'<span class="ea-muted">{_without_words(item)}</span>'
+    words = esc(question) if question else f'<span class="ea-muted">{without_words(item)}</span>'
     urgent = '<span class="ea-badge rv-urgent">urgent</span>' if URGENCY[item.priority] == "urgent" else ""
     lock = label(item.needs) if not item.allowed else ""
     return (
@@ -105,7 +105,8 @@ def _held(item: Item, reviewer: Principal) -> str:
     return "held by you" if item.assigned_to == reviewer.person_id else f"held by {item.assigned_to}"
 
 
-def _without_words(item: Item) -> str:
+def without_words(item: Item) -> str:
+    """Why an item's question is not there to be read."""
     if not item.allowed:
         return "Not shown: you may not read all of its sources"
     return "Temporary chat: nothing was kept of the question" if item.temporary else "The question is empty"
