@@ -34,7 +34,6 @@ from core.tables import document, feedback, passage, person, review, review_item
 from core.turns import turn_of, without_text
 
 AT_ONCE = 500
-LIMIT = 1000
 LONGEST_LEASE = timedelta(days=1)
 """The longest that the settings allow. A hold that lasts longer from now on was taken before the clock jumped back, and is over."""
 STAFF = frozenset({"support", "admin"})
@@ -67,7 +66,7 @@ class Queue:
         self._store = store
 
     def items(self, reviewer: Principal | None, wanted: QueueFilter, *, at: datetime | None = None) -> list[Item]:
-        """What matches, in the order of what is due first; what is done, newest first.
+        """All that matches, in the order of what is due first; what is done, newest first.
 
         Args:
             reviewer: who looks; None is the operator at the command line, who sees every status as it is, and no words.
@@ -78,7 +77,7 @@ class Queue:
         chosen = [item for item in found if matches(item, wanted, reviewer, now)]
         waiting = sorted((i for i in chosen if i.status != "done"), key=lambda i: (i.due, i.item_id))
         done = [i for i in chosen if i.status == "done"]
-        return (waiting + sorted(done, key=lambda i: (i.closed_at or i.created_at, i.item_id), reverse=True))[:LIMIT]
+        return waiting + sorted(done, key=lambda i: (i.closed_at or i.created_at, i.item_id), reverse=True)
 
     def item(self, item_id: str, reviewer: Principal | None, *, at: datetime | None = None) -> Item:
         """Raises NotFound, also for what a gold item was made from that this reviewer has yet to decide."""

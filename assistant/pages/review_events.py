@@ -127,7 +127,7 @@ class ReviewEvents:
         queue, wanted = self._reviews.queue, _wanted(values)
         items = queue.items(who, wanted)
         line = held_line(len(self._held.held(who)))
-        listing = review_list.listing(items, queue.questions(items), who, now())
+        listing = review_list.listing(items, queue.questions(review_list.shown(items)), who, now())
         return line + listing, review_list.exports(wanted)
 
     def _open(self, who: Principal, item_id: str) -> str:
@@ -159,7 +159,7 @@ class ReviewEvents:
 
     def _figures(self, who: Principal) -> str:
         gold = self._assistant.gold
-        closed = self._reviews.queue.items(who, QueueFilter(status="done"))
+        closed = review_list.shown(self._reviews.queue.items(who, QueueFilter(status="done")))
         questions = self._reviews.queue.questions(closed)
         return review_figures.figures(gold.agreement(who), gold.listed(who), closed, questions)
 

@@ -25,7 +25,7 @@ from core.store import Store
 from core.tables import feedback, review_item
 from core.turns import Turns, now
 from tests.conftest import make_person
-from tests.core.queue import LEAVE, PAY, answered, flag, shelve
+from tests.core.queue import LEAVE, PAY, answered, crowd, flag, shelve
 
 EVERYTHING = QueueFilter(status="")
 SPAN = Correction("span", "25 days of annual leave")
@@ -646,3 +646,13 @@ def test_a_reviewer_is_told_that_the_asker_said_no_to_training(
     assert reviews.queue.case(item.item_id, sam).may_train
     Consent(store, audit).set("emma.employee", allowed=False)
     assert not reviews.queue.case(item.item_id, sam).may_train
+
+
+def test_a_queue_and_its_export_hold_everything_however_much_it_is(
+    store: Store, turns: Turns, reviews: Reviews, sam: Principal
+) -> None:
+    flag(turns, answered(turns))
+    crowd(store, 1010)
+    assert len({item.item_id for item in reviews.queue.items(sam, QueueFilter())}) == 1010
+    rows = list(exported(reviews.queue, sam, QueueFilter()))
+    assert len({row["item_id"] for row in rows}) == 1010 and all(row["question"] for row in rows)
