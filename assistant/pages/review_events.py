@@ -140,7 +140,9 @@ class ReviewEvents:
         case = queue.case(item_id, who)
         colleagues = [one for one in queue.readers(item_id) if one != who.person_id]
         low = self._assistant.settings.low_evidence
-        return review_case.case_html(case, colleagues, now(), low_evidence=low)
+        passages = [one.passage_id for one in case.passages]
+        recipients = self._assistant.tasks.recipients(case.turn, passages) if case.may_decide else {}
+        return review_case.case_html(case, colleagues, now(), low_evidence=low, recipients=recipients)
 
     def _next(self, who: Principal, values: tuple[Any, ...], candidates: list[str]) -> tuple[Any, ...]:
         """The first of the candidates that this reviewer may decide; the queue where there is none."""

@@ -186,6 +186,8 @@ def test_each_decision_goes_where_it_is_mended(people: People) -> None:
         expect(carla.locator(f".rv-means:has-text({MEANS_OF[key]!r})")).to_be_visible()
         carla.keyboard.press("Control+Enter")
         if key == "2":
+            seen = carla.locator(".rv-owner:visible")
+            expect(seen).to_have_text("Seen by finance@kestrelbay.example: finance group, 1 person.")
             expect(carla.locator(".rv-form .ea-form-error")).to_contain_text("what the owner should put right")
             carla.keyboard.press("n")
             carla.keyboard.type("The rate for Spain changed in March.")
@@ -199,6 +201,8 @@ def test_each_decision_goes_where_it_is_mended(people: People) -> None:
     for question, name in asked.values():
         chosen(carla, "decision", name)
         expect(waiting(carla, question)).to_contain_text(name.lower())
+    amelia = people.open("amelia.hart", "/mine")
+    expect(amelia.locator(".rv-task", has_text="The rate for Spain changed in March.")).to_have_count(1)
     grace = people.open("grace.lin", "/mine")
     task = grace.locator(".rv-task", has_text="The rate for Spain changed in March.")
     expect(task).to_contain_text("asked for by carla.ruiz")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -12,10 +13,10 @@ import sqlalchemy as sa
 
 from core.audit import Audit
 from core.consent import Consent
-from core.document_tasks import DocumentTasks
+from core.document_tasks import DocumentTasks, Recipients
 from core.errors import BadInput, Conflict, NotAllowed, NotFound
 from core.people import People
-from core.records import DECISIONS, Correction, Principal
+from core.records import DECISIONS, Correction, Principal, Turn
 from core.review_file import exported, import_decisions
 from core.review_gold import Gold
 from core.review_items import adopt, item_id_of
@@ -511,6 +512,45 @@ def test_a_wrong_document_becomes_its_owners_task_and_is_closed_with_a_note(
         tasks.close(task.task_id, owner, "Again.")
     assert tasks.listed(owner) == []
     assert [t.closing_note for t in tasks.listed(owner, closed=True)] == ["Version 2 is approved."]
+
+
+def test_a_mailboxs_task_is_seen_by_those_of_its_group_who_may_read_the_document(
+    store: Store, audit: Audit, turns: Turns, reviews: Reviews, people: People, ada: Principal
+) -> None:
+    tasks = DocumentTasks(store, audit)
+    given, secret = answered(turns), answered(turns, "hana.hr", document_id="pay")
+    hana, emma, sam = (people.get(name) for name in ("hana.hr", "emma.employee", "sam.support"))
+
+    def told(asked: Turn) -> Recipients:
+        found = tasks.recipients(asked, ["leave-1", "no-such"])
+        assert found["leave-1"].owner == "people@kestrelbay.example" and found["no-such"] == found[""]
+        return found[""]
+
+    assert told(given) == Recipients("people@kestrelbay.example", "", 0)
+    people.set_mailbox("People@kestrelbay.example", "hr", actor="test")
+    people.add(make_person("temp.hr", ("employees", "hr"), clearance="internal"), actor="test")
+    people.add(make_person("gone.hr", ("hr",)), actor="test")
+    people.deactivate("gone.hr", actor="test")
+    temp = people.get("temp.hr")
+    assert told(given) == Recipients("people@kestrelbay.example", "hr", 2)
+    assert told(secret) == Recipients("people@kestrelbay.example", "hr", 1), "temp.hr may not read the document"
+    clear = people.get("ada.admin")
+    people.update(replace(clear, groups=clear.groups | {"hr"}), actor="test")
+    for asked in (given, secret):
+        flag(turns, asked)
+        item = next(i for i in reviews.queue.items(clear, QueueFilter()) if i.turn_id == asked.turn_id)
+        reviews.decide(item.item_id, people.get("ada.admin"), Judgement("fix_document", note="It is old."))
+    assert [one.document_id for one in tasks.listed(hana)] == ["leave", "pay"]
+    assert [one.document_id for one in tasks.listed(temp)] == ["leave"]
+    assert tasks.listed(emma) == tasks.listed(sam) == []
+    (leave, pay) = tasks.listed(hana)
+    for who, task in ((temp, pay), (emma, leave)):
+        with pytest.raises(NotFound):
+            tasks.close(task.task_id, who, "Done.")
+    assert tasks.close(leave.task_id, temp, "Version 2 is approved.").closed_by == "temp.hr"
+    assert not reviews.queue.item(item.item_id, temp).allowed, "a mailbox opens no document"
+    people.remove_mailbox("people@kestrelbay.example", actor="test")
+    assert tasks.listed(hana) == []
 
 
 def test_a_question_that_found_no_document_cannot_become_a_documents_task(

@@ -84,6 +84,9 @@
   const refresh = () => {
     const chosen = decision(), kind = picked("rv-kind");
     document.querySelectorAll(".rv-means").forEach((text) => { text.hidden = text.dataset.for !== chosen; });
+    const owners = [...document.querySelectorAll(".rv-owner")], about = (passage) => owners.find((one) => one.dataset.passage === passage);
+    const owner = (now.own && now.span && about(now.span.passage)) || about("");
+    if (owner) owner.hidden = chosen !== "fix_document"; // of the document that is marked, or else cited first
     $(".rv-correction").hidden = chosen !== "train";
     const words = $("#rv-words"), written = ["text", "clarify"].includes(kind);
     words.readOnly = kind === "span";
