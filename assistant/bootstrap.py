@@ -23,6 +23,7 @@ from assistant.routing import Router
 from assistant.shadow import Shadows
 from core.audit import Audit
 from core.consent import Consent
+from core.datasets import Datasets
 from core.document_tasks import DocumentTasks
 from core.errors import SettingsError
 from core.people import People
@@ -98,6 +99,10 @@ class Assistant:
     @property
     def tasks(self) -> DocumentTasks:
         return DocumentTasks(self.store, self.audit)
+
+    @property
+    def datasets(self) -> Datasets:
+        return Datasets(self.store, self.audit)
 
     @property
     def consent(self) -> Consent:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from assistant.console import actor, add_json, opened, say, table
 from core.errors import NotFound
-from core.people import People, read_people_file
+from core.people import People, read_mailboxes, read_people_file
 from core.records import Principal
 
 FOLDER = Path(__file__).resolve().parents[1] / "demo"
@@ -51,7 +51,9 @@ def make_people(people: People) -> tuple[list[Principal], dict[str, str]]:
     if not file.is_file():
         raise NotFound(f"The demo organisation is not at {FOLDER}: run from a checkout of the source tree.")
     groups, everybody = read_people_file(file)
-    return everybody, add_with_passwords(people, groups, everybody, actor=actor())
+    passwords = add_with_passwords(people, groups, everybody, actor=actor())
+    people.add_mailboxes(read_mailboxes(file), actor=actor())
+    return everybody, passwords
 
 
 def told(everybody: list[Principal], passwords: dict[str, str]) -> str:

@@ -5,6 +5,7 @@
     python -m assistant users update ana.silva --clearance confidential --role employee --role support
     python -m assistant users password ana.silva
     python -m assistant users import people.yaml
+    python -m assistant users mailbox people@example.com --group hr
 
 A generated password is printed once; only its hash is kept. A new password or a deactivation ends the person's sessions.
 
@@ -14,6 +15,7 @@ JSON fields of update: person_id, name, email, groups, clearance, roles.
 JSON fields of activate, deactivate: person_id, active.
 JSON fields of add-group: group, made.
 JSON fields of groups: group.
+JSON fields of mailbox, mailboxes: address, group (null where it was removed).
 JSON fields of import: person_id, password.
 """
 
@@ -27,7 +29,7 @@ from typing import cast
 
 from assistant.console import Opened, actor, add_json, opened, say, table
 from core.errors import BadInput
-from core.people import read_people_file
+from core.people import read_mailboxes, read_people_file
 from core.records import CLASSIFICATIONS, ROLES, Classification, Principal, Role
 
 
@@ -48,7 +50,13 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     group.add_argument("group_name", metavar="NAME")
     group.add_argument("--description", default="")
     groups = acts.add_parser("groups", help="every access group")
-    imported = acts.add_parser("import", help="groups and people of a people.yaml, with generated passwords")
+    mailbox = acts.add_parser("mailbox", help="the group that answers for a shared address that owns documents")
+    mailbox.add_argument("address", metavar="ADDRESS")
+    answers = mailbox.add_mutually_exclusive_group(required=True)
+    answers.add_argument("--group", metavar="NAME")
+    answers.add_argument("--remove", action="store_true", help="administrators alone see its tasks again")
+    mailboxes = acts.add_parser("mailboxes", help="every mailbox with its group")
+    imported = acts.add_parser("import", help="groups, people and mailboxes of a people.yaml, with generated passwords")
     imported.add_argument("file", type=Path, metavar="FILE")
     for one in (add, update, password, off, on):
         one.add_argument("person", metavar="PERSON", help="the person's id")
@@ -58,7 +66,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         one.add_argument("--role", action="append", choices=ROLES, help="may be given several times")
     for one in (add, password):
         one.add_argument("--stdin", action="store_true", help="read the password from standard input")
-    for one in (listed, add, update, password, off, on, group, groups, imported):
+    for one in (listed, add, update, password, off, on, group, groups, mailbox, mailboxes, imported):
         add_json(one)
 
 
@@ -72,6 +80,8 @@ def run(args: argparse.Namespace) -> int:
         "activate": _activity,
         "add-group": _add_group,
         "groups": _groups,
+        "mailbox": _mailbox,
+        "mailboxes": _mailboxes,
         "import": _import,
     }
     with opened() as here:
@@ -148,13 +158,30 @@ def _groups(args: argparse.Namespace, here: Opened) -> None:
         say(args, name, {"group": name})
 
 
+def _mailbox(args: argparse.Namespace, here: Opened) -> None:
+    if args.remove:
+        here.people.remove_mailbox(args.address, actor=actor())
+        told = "No group answers for this mailbox any more: administrators see its tasks."
+    else:
+        here.people.set_mailbox(args.address, args.group, actor=actor())
+        told = f"The tasks of this mailbox are shown to members of {args.group} who may read the document."
+    say(args, told, {"address": args.address, "group": args.group})
+
+
+def _mailboxes(args: argparse.Namespace, here: Opened) -> None:
+    for address, group in here.people.mailboxes().items():
+        say(args, f"{address}  {group}", {"address": address, "group": group})
+
+
 def _import(args: argparse.Namespace, here: Opened) -> None:
     from assistant.web.passwords import add_with_passwords
 
     if not args.file.is_file():
         raise BadInput(f"{args.file}: there is no such file.")
     groups, people = read_people_file(args.file)
+    mailboxes = read_mailboxes(args.file)
     made = add_with_passwords(here.people, groups, people, actor=actor())
+    here.people.add_mailboxes(mailboxes, actor=actor())
     for person_id, password in made.items():
         say(args, f"{person_id}  {password}", {"person_id": person_id, "password": password})
     if not made and not args.json:

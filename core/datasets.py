@@ -1,7 +1,7 @@
 """Datasets in the store: which there are, whose words and which documents each row was made of, and what is held back.
 
 `training/dataset.py` makes them. What reaches further than training stands here: an erasure asks `affected` which
-datasets and adapters it reaches, and the review page shows and releases what a bound holds.
+datasets and adapters it reaches, and the review page shows, releases and rejects what a bound holds.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from core.audit import Audit
 from core.errors import BadInput, Conflict, NotAllowed, NotFound
 from core.records import Classification
+from core.reviews import settle_anew
 from core.store import Store
 from core.tables import adapter, dataset, dataset_hold, dataset_row, review, review_item, turn
 
@@ -211,9 +212,7 @@ class Datasets:
         """
         if not note.strip():
             raise BadInput("Say in a note why these items may be trained on: it is kept with the release.")
-        held = [one for one in self.holds() if one.item_id in item_ids]
-        if missing := sorted(set(item_ids) - {one.item_id for one in held}):
-            raise NotFound(f"Nothing of item {missing[0][:40]} is held. List with: python -m training dataset held")
+        held = self._held(item_ids)
         for one in held:
             if one.reason in UNRELEASABLE:
                 raise Conflict(
@@ -228,15 +227,44 @@ class Datasets:
             connection.execute(dataset_hold.update().where(where).values(**change))
         return [Hold(one.item_id, one.reason, one.detail, one.held_at, now, actor, note.strip()) for one in held]
 
-    def _require_another(self, item_ids: Sequence[str], actor: str) -> None:
-        """A release is a second person's word."""
+    def reject(self, item_ids: Collection[str], *, actor: str, note: str) -> list[Hold]:
+        """Keep held items out for good: each is settled anew to `reject`, beside the decisions that approved it.
+
+        Raises:
+            BadInput: no note.
+            NotFound: nothing of an item is held.
+            NotAllowed: the actor asked one of the questions or reviewed one of the items.
+        """
+        if not note.strip():
+            raise BadInput("Say in a note why these items are not to be trained on: it is kept with the decision.")
+        held = self._held(item_ids)
+        self._require_another(sorted(item_ids), actor)
+        reasons = {item_id: sorted(one.reason for one in held if one.item_id == item_id) for item_id in item_ids}
+        subject = ",".join(sorted(item_ids))
+        with self._audit.recorded(actor, "dataset.reject", subject, items=sorted(item_ids), held=reasons) as connection:
+            for item_id in sorted(item_ids):
+                settle_anew(connection, item_id, actor, note.strip())
+            connection.execute(dataset_hold.delete().where(dataset_hold.c.item_id.in_(item_ids)))
+        return held
+
+    def involved(self, item_ids: Collection[str]) -> frozenset[str]:
+        """Ids of the people who asked or reviewed one of the items: of what is held, they neither release nor reject it."""
         asked = sa.select(turn.c.person_id).join(review_item, review_item.c.turn_id == turn.c.turn_id)
         judged = sa.select(review.c.reviewer).where(review.c.item_id.in_(item_ids))
         with self._store.read() as connection:
             askers = set(connection.scalars(asked.where(review_item.c.item_id.in_(item_ids))))
-            reviewers = set(connection.scalars(judged))
-        if actor in askers | reviewers:
-            raise NotAllowed("You flagged or reviewed one of these items: another person has to release it.")
+            return frozenset(askers | set(connection.scalars(judged)))
+
+    def _held(self, item_ids: Collection[str]) -> list[Hold]:
+        held = [one for one in self.holds() if one.item_id in item_ids]
+        if missing := sorted(set(item_ids) - {one.item_id for one in held}):
+            raise NotFound(f"Nothing of item {missing[0][:40]} is held. List with: python -m training dataset held")
+        return held
+
+    def _require_another(self, item_ids: Sequence[str], actor: str) -> None:
+        """Letting in what is held, or throwing it out, is a second person's word."""
+        if actor in self.involved(item_ids):
+            raise NotAllowed("You flagged or reviewed one of these items: another person has to release or reject it.")
 
 
 def _same(known: DatasetRecord, record: DatasetRecord) -> DatasetRecord:

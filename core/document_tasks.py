@@ -1,10 +1,13 @@
 """What documents' owners are asked to put right: by a reviewer's decision `fix_document`, or by a guard that dropped a passage.
 
-The owner closes it with a note.
+The owner closes it with a note. Where the owner is a shared mailbox, the members of its group do who may read the document: a
+note may quote it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,10 +15,12 @@ import sqlalchemy as sa
 
 from core.audit import Audit
 from core.errors import BadInput, Conflict, NotFound
-from core.records import Passage, Principal, Triage, Turn
+from core.people import mailboxes_in, principal
+from core.records import Correction, Passage, Principal, Triage, Turn
+from core.review_queue import Source, sources_of
 from core.review_records import DocumentTask
 from core.store import Store
-from core.tables import document, document_task, passage
+from core.tables import document, document_task, passage, person
 from core.turns import new_id
 
 LONGEST_NOTE = 4000
@@ -23,8 +28,20 @@ GUARD = "guard"
 """Who opened a task that no person did."""
 
 
+@dataclass(frozen=True, slots=True)
+class Recipients:
+    """Who sees a task of a document: its owner, the group that answers for that mailbox ("" for none), and how many people.
+
+    Administrators, who see every task, are not counted for that.
+    """
+
+    owner: str
+    group: str
+    people: int
+
+
 class DocumentTasks:
-    """Reads and closes tasks. A person sees their own documents'; who looks after all documents, everybody's."""
+    """Reads and closes tasks. A person sees their own documents' and their group's; an administrator, everybody's."""
 
     def __init__(self, store: Store, audit: Audit) -> None:
         self._store = store
@@ -35,8 +52,8 @@ class DocumentTasks:
         order = document_task.c.closed_at.desc() if closed else document_task.c.created_at
         query = sa.select(document_task).where(document_task.c.status == ("closed" if closed else "open"))
         with self._store.read() as connection:
-            rows = connection.execute(query.order_by(order, document_task.c.task_id)).all()
-        return [task for task in map(_task, rows) if _answers_for(who, task)]
+            tasks = [_task(row) for row in connection.execute(query.order_by(order, document_task.c.task_id))]
+            return _answered_by(connection, who, tasks)
 
     def close(self, task_id: str, who: Principal, note: str) -> DocumentTask:
         """Close a task with a note on what was done.
@@ -52,13 +69,35 @@ class DocumentTasks:
         with self._audit.recorded(who.person_id, "task.close", task_id) as connection:
             one = document_task.c.task_id == task_id
             row = connection.execute(sa.select(document_task).where(one).with_for_update()).first()
-            if row is None or not _answers_for(who, _task(row)):
+            if row is None or not _answered_by(connection, who, [_task(row)]):
                 raise NotFound("There is no such task, or its document has another owner.")
             if row.status == "closed":
                 raise Conflict("This task is closed already.")
             values = {"status": "closed", "closed_at": datetime.now(UTC), "closed_by": who.person_id}
             connection.execute(document_task.update().where(one).values(values | {"closing_note": note}))
             return _task(connection.execute(sa.select(document_task).where(one)).one())
+
+    def recipients(self, asked: Turn, passages: Sequence[str]) -> dict[str, Recipients]:
+        """Who would see a task about the document of each passage, and, under "", of an answer in which none is marked.
+
+        What leads to no document is left out.
+        """
+        found: dict[str, Recipients] = {}
+        with self._store.read() as connection:
+            boxes = mailboxes_in(connection)
+            everybody = [principal(row) for row in connection.execute(sa.select(person).where(person.c.active))]
+            for passage_id in ("", *passages):
+                marked = Correction("span", passage_id=passage_id) if passage_id else None
+                made = Triage("", "", "", "first", "fix_document", asked.created_at, marked)
+                try:
+                    key, owner = target(connection, made, asked)
+                except BadInput:
+                    continue
+                group = boxes.get(owner.lower(), "")
+                source = sources_of(connection, {key})[key]
+                seeing = [p for p in everybody if _answers(p, owner, group, source)]
+                found[passage_id] = Recipients(owner, group, len(seeing))
+        return found
 
     def planted(self, found: Passage, rule: str) -> bool:
         """Ask a document's owner about a passage that reads like an order to the assistant; once for each passage.
@@ -144,8 +183,22 @@ def _document(connection: sa.Connection, made: Triage, asked: Turn) -> tuple[str
     return None if first is None else (str(first["document_id"]), int(str(first["version"])))
 
 
-def _answers_for(who: Principal, task: DocumentTask) -> bool:
-    return who.has_role("admin") or task.owned_by(who)
+def _answered_by(connection: sa.Connection, who: Principal, tasks: Sequence[DocumentTask]) -> list[DocumentTask]:
+    """Those of the tasks that this person sees and closes."""
+    if who.has_role("admin"):
+        return list(tasks)
+    boxes = mailboxes_in(connection)
+    sources = sources_of(connection, {(one.document_id, one.version) for one in tasks})
+    return [
+        one
+        for one in tasks
+        if _answers(who, one.owner, boxes.get(one.owner.lower(), ""), sources[one.document_id, one.version])
+    ]
+
+
+def _answers(who: Principal, owner: str, group: str, source: Source) -> bool:
+    """Whether a person is a document's owner, or of the group of its mailbox and allowed to read the document."""
+    return who.email.lower() == owner.lower() or (group in who.groups and source.readable_by(who))
 
 
 def _task(row: Any) -> DocumentTask:

@@ -17,7 +17,7 @@ from core.audit import Audit
 from core.errors import BadInput, Conflict, NotFound
 from core.records import CLASSIFICATIONS, EVERYONE, ROLES, Classification, Principal, Role
 from core.store import Store
-from core.tables import access_group, api_key, person, session
+from core.tables import access_group, api_key, mailbox, person, session
 
 PERSON_ID = re.compile(r"[a-z0-9][a-z0-9._-]{1,79}")
 EMAIL = re.compile(r"[^@\s]{1,64}@[^@\s]{1,255}")
@@ -153,6 +153,40 @@ class People:
                 connection.execute(access_group.insert(), [{"name": n, "description": d} for n, d in new.items()])
         return sorted(new)
 
+    def mailboxes(self) -> dict[str, str]:
+        """Each shared address to the group that answers for it."""
+        with self._store.read() as connection:
+            return mailboxes_in(connection)
+
+    def set_mailbox(self, address: str, group: str, *, actor: str) -> None:
+        """Let a group answer for a shared address, such as people@...: its members see the tasks of that owner's documents.
+
+        Raises BadInput for what is no address and for a group that does not exist, or that everybody is in.
+        """
+        address = _address(address)
+        if group == EVERYONE or group not in self.groups():
+            raise BadInput(
+                f"{group[:80]!r} is no group that can answer for a mailbox. List the groups with: python -m assistant users groups"
+            )
+        with self._audit.recorded(actor, "mailbox.set", address, group=group) as connection:
+            connection.execute(mailbox.delete().where(mailbox.c.address == address))
+            connection.execute(mailbox.insert().values(address=address, group_name=group))
+
+    def remove_mailbox(self, address: str, *, actor: str) -> None:
+        """Raises NotFound."""
+        address = _address(address)
+        with self._audit.recorded(actor, "mailbox.remove", address) as connection:
+            if not connection.execute(mailbox.delete().where(mailbox.c.address == address)).rowcount:
+                raise NotFound("No group answers for that mailbox. List them with: python -m assistant users mailboxes")
+
+    def add_mailboxes(self, mailboxes: Mapping[str, str], *, actor: str) -> list[str]:
+        """Let groups answer for those mailboxes (address to group) that have none yet; returns them. Raises as `set_mailbox`."""
+        known = self.mailboxes()
+        new = {_address(address): group for address, group in mailboxes.items() if _address(address) not in known}
+        for address, group in new.items():
+            self.set_mailbox(address, group, actor=actor)
+        return sorted(new)
+
     def _check(self, who: Principal) -> None:
         problems = []
         if not PERSON_ID.fullmatch(who.person_id):
@@ -179,6 +213,19 @@ def _unique(message: str) -> Iterator[None]:
         yield
     except sa.exc.IntegrityError:
         raise Conflict(message) from None
+
+
+def _address(given: str) -> str:
+    address = given.strip().lower()
+    if not EMAIL.fullmatch(address):
+        raise BadInput(f"{given[:80]!r} is not an e-mail address.")
+    return address
+
+
+def mailboxes_in(connection: sa.Connection) -> dict[str, str]:
+    """Each shared address, in lower case, to the group that answers for it."""
+    rows = connection.execute(sa.select(mailbox.c.address, mailbox.c.group_name).order_by(mailbox.c.address))
+    return {row.address: row.group_name for row in rows}
 
 
 def principal(row: Any) -> Principal:
@@ -215,6 +262,20 @@ def read_people_file(path: Path) -> tuple[dict[str, str], list[Principal]]:
         raise BadInput(
             f"{path}: needs the two lists 'groups' and 'people'; see demo/people.yaml for the form"
         ) from None
+
+
+def read_mailboxes(path: Path) -> dict[str, str]:
+    """Shared addresses and their groups of a people.yaml (`mailboxes: {address: group}`); most have none.
+
+    Raises BadInput where it is something else.
+    """
+    try:
+        found = yaml.safe_load(path.read_text(encoding="utf-8")).get("mailboxes") or {}
+    except (yaml.YAMLError, AttributeError):
+        raise BadInput(f"{path}: not valid YAML; see demo/people.yaml for the form") from None
+    if not isinstance(found, dict):
+        raise BadInput(f"{path}: 'mailboxes' names each address with its group; see demo/people.yaml for the form")
+    return {str(address): str(group) for address, group in found.items()}
 
 
 def _person(entry: Mapping[str, Any]) -> Principal:

@@ -191,8 +191,7 @@ def _meant(given: Mapping[str, Any], store: Store, queue: Queue, who: Principal)
     else:
         asked = " ".join(given[name].split()).casefold()
         same = [row.item_id for row in rows if " ".join(row.question.split()).casefold() == asked]
-        waiting = [queue.item(item_id, who) for item_id in same]
-        found = [item.item_id for item in waiting if item.status != "done" and not item.mine]
+        found = [item.item_id for item in queue.named(same, who) if item.status != "done" and not item.mine]
     if not found:
         raise NotFound("No item that waits for this reviewer is meant by this line.")
     return found

@@ -1,6 +1,7 @@
 """The review queue as one reviewer sees it: which items there are, what each was asked and answered from, what is theirs.
 
-Nobody sees words from a document that they may not read, nor another reviewer's decision before their own.
+Nobody sees words from a document that they may not read, nor another reviewer's decision before their own. Who has a gold
+item before them sees nothing of the closed item that it was made from.
 """
 
 from __future__ import annotations
@@ -33,7 +34,6 @@ from core.tables import document, feedback, passage, person, review, review_item
 from core.turns import turn_of, without_text
 
 AT_ONCE = 500
-LIMIT = 1000
 LONGEST_LEASE = timedelta(days=1)
 """The longest that the settings allow. A hold that lasts longer from now on was taken before the clock jumped back, and is over."""
 STAFF = frozenset({"support", "admin"})
@@ -66,25 +66,31 @@ class Queue:
         self._store = store
 
     def items(self, reviewer: Principal | None, wanted: QueueFilter, *, at: datetime | None = None) -> list[Item]:
-        """What matches, in the order of what is due first; what is done, newest first.
+        """All that matches, in the order of what is due first; what is done, newest first.
 
         Args:
             reviewer: who looks; None is the operator at the command line, who sees every status as it is, and no words.
         """
         now = at or datetime.now(UTC)
-        rows = self._rows(_stored(wanted))
+        rows = self._rows(_stored(wanted), reviewer)
         found = self._views(rows, reviewer, now)
         chosen = [item for item in found if matches(item, wanted, reviewer, now)]
         waiting = sorted((i for i in chosen if i.status != "done"), key=lambda i: (i.due, i.item_id))
         done = [i for i in chosen if i.status == "done"]
-        return (waiting + sorted(done, key=lambda i: (i.closed_at or i.created_at, i.item_id), reverse=True))[:LIMIT]
+        return waiting + sorted(done, key=lambda i: (i.closed_at or i.created_at, i.item_id), reverse=True)
 
     def item(self, item_id: str, reviewer: Principal | None, *, at: datetime | None = None) -> Item:
-        """Raises NotFound."""
-        rows = self._rows([review_item.c.item_id == item_id])
+        """Raises NotFound, also for what a gold item was made from that this reviewer has yet to decide."""
+        rows = self._rows([review_item.c.item_id == item_id], reviewer)
         if not rows:
             raise NotFound("There is no such review item: its answer may have been deleted by the person who asked.")
         return self._views(rows, reviewer, at or datetime.now(UTC))[0]
+
+    def named(self, item_ids: Sequence[str], reviewer: Principal | None, *, at: datetime | None = None) -> list[Item]:
+        """Those of the items that are still there and that this reviewer may know of, in the order of their ids given."""
+        rows = self._rows([], reviewer, item_ids)
+        found = {item.item_id: item for item in self._views(rows, reviewer, at or datetime.now(UTC))}
+        return [found[item_id] for item_id in item_ids if item_id in found]
 
     def case(self, item_id: str, reviewer: Principal, *, at: datetime | None = None) -> Case:
         """Everything that this reviewer may see of an item; of one whose sources they may not all read, no words.
@@ -166,7 +172,7 @@ class Queue:
 
     def readers(self, item_id: str) -> list[str]:
         """Ids of the active reviewers who may read every source of an item and did not ask it themselves."""
-        (row,) = self._rows([review_item.c.item_id == item_id])
+        (row,) = self._rows([review_item.c.item_id == item_id], None)
         with self._store.read() as connection:
             staff = [principal(p) for p in connection.execute(sa.select(person).where(person.c.active.is_(True)))]
             sources = sources_of(connection, _keys([row]))
@@ -184,9 +190,21 @@ class Queue:
             raise NotFound("The person who asked has deleted this answer meanwhile.")
         return _views(connection, rows, reviewer, now)[0], rows[0]
 
-    def _rows(self, where: Sequence[sa.ColumnElement[bool]]) -> list[Any]:
-        with self._store.read() as connection:
-            return list(connection.execute(_joined(where)))
+    def _rows(
+        self,
+        where: Sequence[sa.ColumnElement[bool]],
+        reviewer: Principal | None,
+        item_ids: Sequence[str] | None = None,
+    ) -> list[Any]:
+        """The rows that this reviewer may know of; None may know of all. With `item_ids`, only theirs."""
+        with self._store.snapshot() as connection:
+            query = _joined(where)
+            if item_ids is None:
+                rows = list(connection.execute(query))
+            else:
+                rows = _chunked(connection, query, review_item.c.item_id, item_ids)
+            secret = _secret(connection, reviewer)
+        return [row for row in rows if row.item_id not in secret]
 
     def _views(self, rows: Sequence[Any], reviewer: Principal | None, now: datetime) -> list[Item]:
         with self._store.read() as connection:
@@ -227,6 +245,25 @@ def matches(item: Item, wanted: QueueFilter, reviewer: Principal | None, now: da
         and (not wanted.overdue or item.overdue(now))
         and wanted.decision in ("", item.decision)
     )
+
+
+def _secret(connection: sa.Connection, reviewer: Principal | None) -> set[str]:
+    """The closed items that would tell a reviewer how a gold item was settled which they have yet to decide.
+
+    That is every item of the same answer, and not only the one that became gold. Whoever decided one knows it already, and
+    administrators, who make gold items, see all of them.
+    """
+    if reviewer is None or reviewer.has_role("admin"):
+        return set()
+    met = sa.select(review.c.item_id).where(review.c.reviewer == reviewer.person_id)
+    gold = sa.select(review_item.c.turn_id, review_item.c.gold).where(
+        review_item.c.gold.is_not(sa.null()), review_item.c.item_id.not_in(met)
+    )
+    ahead = {row.turn_id for row in connection.execute(gold) if reviewer.person_id not in row.gold["known_to"]}
+    closed = sa.select(review_item.c.item_id).where(
+        review_item.c.status == "done", review_item.c.gold.is_(sa.null()), review_item.c.item_id.not_in(met)
+    )
+    return {row.item_id for row in _chunked(connection, closed, review_item.c.turn_id, sorted(ahead))}
 
 
 def _joined(where: Sequence[sa.ColumnElement[bool]]) -> sa.Select[Any]:

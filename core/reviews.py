@@ -248,6 +248,14 @@ class Reviews:
         return refusal(item, row, row.person_id, reviewer)
 
 
+def settle_anew(connection: sa.Connection, item_id: str, reviewer: str, note: str) -> None:
+    """Settle a closed item to `reject`, whatever it was settled to: one more decision, and the last one holds."""
+    at = max([datetime.now(UTC), *(one.created_at for one in reviews_of(connection, item_id))])
+    made = Triage(new_id(), item_id, reviewer, "adjudication", "reject", at, note=note)
+    connection.execute(review.insert().values(asdict(made) | {"correction": {}}))
+    connection.execute(review_item.update().where(review_item.c.item_id == item_id).values(updated_at=at))
+
+
 def open_reviews(settings: Settings, store: Store, audit: Audit) -> Reviews:
     """The review queue under the rules of the settings."""
     lease = timedelta(minutes=settings.review_lease_minutes)

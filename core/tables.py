@@ -84,6 +84,14 @@ access_group = Table(
     Column("description", String(500), nullable=False, default=""),
 )
 
+mailbox = Table(
+    "mailbox",
+    metadata,
+    Column("address", String(320), primary_key=True),
+    Column("group_name", ForeignKey("access_group.name", ondelete="CASCADE"), nullable=False),
+)
+"""A shared address that owns documents, and the group whose members answer for it. It opens no document to anybody."""
+
 session = Table(
     "session",
     metadata,

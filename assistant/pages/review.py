@@ -1,4 +1,7 @@
-"""The review page's layout: the queue with its filters, one item at work, and the figures. What happens: review_events.py."""
+"""The review page's layout: the queue with its filters, one item at work, what is held back, and the figures.
+
+What happens: review_events.py and review_held_events.py.
+"""
 
 from __future__ import annotations
 
@@ -9,16 +12,19 @@ import gradio as gr
 from assistant.pages import review_list, shell
 from assistant.pages.parts import PLAIN, QUIET, bridge_js
 from assistant.pages.review_events import ReviewEvents
+from assistant.pages.review_held_events import HeldEvents
 
 if TYPE_CHECKING:
     from assistant.bootstrap import Assistant
 
 EVENTS = ("review_open", "review_close", "review_skip", "review_decide", "review_hand_on", "gold_add", "gold_remove")
+HELD_EVENTS = ("held_open", "held_close", "held_decide")
 
 
 def build_review(assistant: Assistant, page: gr.Blocks) -> None:
     """Lay out the review page inside `page`, which is being built."""
-    events = ReviewEvents(assistant)
+    held_events = HeldEvents(assistant)
+    events = ReviewEvents(assistant, held_events)
     with gr.Row(elem_id="ea-shell", elem_classes="ea-review"):
         with gr.Column(elem_id="ea-side", scale=0, min_width=0):
             gr.HTML(shell.brand(assistant.settings) + shell.pages_nav("review"), **PLAIN)
@@ -26,7 +32,9 @@ def build_review(assistant: Assistant, page: gr.Blocks) -> None:
         with gr.Column(elem_id="ea-main", scale=1, min_width=0):
             gr.HTML(shell.top("Review"), elem_id="ea-top", **PLAIN)
             with gr.Column(elem_id="ea-scroll"), gr.Column(elem_id="ea-page"):
-                bridge = gr.HTML("", elem_id="ea-bridge", js_on_load=bridge_js(*EVENTS), apply_default_css=False)
+                bridge = gr.HTML(
+                    "", elem_id="ea-bridge", js_on_load=bridge_js(*EVENTS, *HELD_EVENTS), apply_default_css=False
+                )
                 with gr.Tabs(elem_id="ea-tabs"):
                     with gr.Tab("Queue", id="queue"), gr.Column(elem_id="ea-review"):
                         with gr.Column(elem_classes="rv-queue"):
@@ -34,6 +42,9 @@ def build_review(assistant: Assistant, page: gr.Blocks) -> None:
                             listing = gr.HTML(elem_id="ea-queue", **PLAIN)
                             export = gr.HTML(**PLAIN)
                         case = gr.HTML(elem_id="ea-case", **PLAIN)
+                    with gr.Tab("Held back", id="held") as held_tab, gr.Column(elem_id="ea-held"):
+                        held = gr.HTML(elem_id="ea-held-list", **PLAIN)
+                        held_case = gr.HTML(elem_id="ea-held-case", **PLAIN)
                     with gr.Tab("Figures", id="figures", visible=False) as figures_tab:
                         figures = gr.HTML(elem_id="ea-figures", **PLAIN)
         gr.HTML(shell.drawer(), elem_id="ea-drawer", **PLAIN)
@@ -42,10 +53,13 @@ def build_review(assistant: Assistant, page: gr.Blocks) -> None:
     view = [listing, export, case]
     for one in filters:
         one.change(events.filter, filters, view, **QUIET)
-    opened = [account, filters[2], filters[3], filters[4], *view, figures_tab]
+    opened = [account, filters[2], filters[3], filters[4], *view, figures_tab, held_tab]
     page.load(events.load, filters, opened, **QUIET)
     for name in EVENTS[:5]:
         getattr(bridge, name)(getattr(events, name), filters, view, **QUIET)
+    for name in HELD_EVENTS:
+        getattr(bridge, name)(getattr(held_events, name), None, [held, held_case, held_tab], **QUIET)
+    held_tab.select(held_events.held_load, None, [held, held_case, held_tab], **QUIET)
     bridge.gold_add(events.gold_add, None, [figures], **QUIET)
     bridge.gold_remove(events.gold_remove, None, [figures], **QUIET)
     figures_tab.select(events.figures, None, [figures], **QUIET)

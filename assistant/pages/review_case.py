@@ -11,6 +11,7 @@ from assistant.pages.review_list import DECISION_NAMES, SOURCE_NAMES, age
 from assistant.pages.review_suggest import suggestion
 from assistant.pages.shell import FLAG_REASONS
 from assistant.pages.source import label
+from core.document_tasks import Recipients
 from core.records import DECISIONS, Correction, Decision, Feedback, Triage, Turn
 from core.review_records import Case, Evidence
 from core.turns import ESCALATED
@@ -58,15 +59,27 @@ KEYS = (
 )
 
 
-def case_html(case: Case, colleagues: Sequence[str], now: datetime, *, low_evidence: float) -> str:
+def case_html(
+    case: Case,
+    colleagues: Sequence[str],
+    now: datetime,
+    *,
+    low_evidence: float,
+    recipients: Mapping[str, Recipients],
+) -> str:
     """The whole view of one item.
 
     Args:
         colleagues: ids of the reviewers whom it can be handed to.
+        recipients: who would see a task about each passage's document, as `DocumentTasks.recipients` says.
     """
     item = case.item
     sign, kind = SOURCE_NAMES[item.source]
-    decide = _form(case) if case.may_decide else f'<p class="ea-low">{icon("info")}<span>{esc(case.why_not)}</span></p>'
+    decide = (
+        _form(case, recipients)
+        if case.may_decide
+        else f'<p class="ea-low">{icon("info")}<span>{esc(case.why_not)}</span></p>'
+    )
     if case.may_decide and (said := _goes_nowhere(case)):
         decide = f'<p class="ea-low">{icon("info")}<span>{said}</span></p>{decide}'
     return (
@@ -74,9 +87,9 @@ def case_html(case: Case, colleagues: Sequence[str], now: datetime, *, low_evide
         '<header class="rv-bar"><button type="button" class="ea-small" data-act="review_back">Back to the queue</button>'
         f"<strong>{icon(sign)}{kind}</strong>{age(item, now)}"
         f'<span class="ea-grow"></span>{_hand_on(case, colleagues)}</header>'
-        f'<div class="rv-columns"><div class="rv-said">{_said(case, low_evidence)}</div>'
-        f'<div class="rv-passages">{_passages(case)}</div>'
-        f'<div class="rv-decide">{_reviews(case)}{decide}{_guidelines()}</div></div></section>'
+        f'<div class="rv-columns"><div class="rv-said">{said_html(case, low_evidence)}</div>'
+        f'<div class="rv-passages">{passages_html(case)}</div>'
+        f'<div class="rv-decide">{decisions_html(case)}{decide}{_guidelines()}</div></div></section>'
     )
 
 
@@ -101,7 +114,8 @@ def _suggested(case: Case) -> str:
     return " ".join(f'data-s-{name}="{esc(value)}"' for name, value in values.items())
 
 
-def _said(case: Case, low_evidence: float) -> str:
+def said_html(case: Case, low_evidence: float) -> str:
+    """Question, answer, report and trace; of what this reviewer may not read, who may."""
     asked = case.turn
     if not case.item.allowed:
         who = ", ".join(case.readers) or "nobody: ask your administrator for a reviewer with the clearance"
@@ -161,7 +175,8 @@ def _verdict(one: Mapping[str, object]) -> str:
     return f"<li><strong>{esc(one.get('guard', ''))}</strong> {esc(one.get('action', ''))}{rule}</li>"
 
 
-def _passages(case: Case) -> str:
+def passages_html(case: Case) -> str:
+    """What the answer was made from; of what this reviewer may not read, the labels only."""
     if not case.item.allowed:
         hidden = "".join(f"<li>{label(one.classification)}</li>" for one in case.passages)
         return f'<h3>Passages</h3><ul class="rv-hidden">{hidden}</ul>'
@@ -190,7 +205,7 @@ def _passage(number: int, one: Evidence, cited: int | None) -> str:
     return f'<article class="rv-passage">{head}{text}</article>'
 
 
-def _form(case: Case) -> str:
+def _form(case: Case, recipients: Mapping[str, Recipients]) -> str:
     decisions = "".join(
         f'<label class="rv-choice" title="{esc(MEANS[one])}"><input type="radio" name="rv-decision" value="{one}">'
         f"<span><kbd>{n}</kbd>{DECISION_NAMES[one]}</span></label>"
@@ -201,6 +216,10 @@ def _form(case: Case) -> str:
         for kind, name in KINDS
     )
     explained = "".join(f'<p class="rv-means" data-for="{one}" hidden>{MEANS[one]}</p>' for one in DECISIONS)
+    explained += "".join(
+        f'<p class="rv-means rv-owner" data-passage="{esc(passage_id)}" hidden>{esc(_seen_by(one))}</p>'
+        for passage_id, one in recipients.items()
+    )
     has_suggestion = suggestion(case) is not None
     return (
         '<form class="rv-form" autocomplete="off"><fieldset><legend>Decision</legend>'
@@ -222,7 +241,17 @@ def _form(case: Case) -> str:
     )
 
 
-def _reviews(case: Case) -> str:
+def _seen_by(one: Recipients) -> str:
+    """Who finds the task on their page, in a line."""
+    people = "1 person" if one.people == 1 else f"{one.people} people"
+    if one.people:
+        return f"Seen by {one.owner}: " + (f"{one.group} group, {people}." if one.group else f"{people}.")
+    if one.group:
+        return f"Nobody in the {one.group} group of {one.owner} has an account that may read it: administrators see the task."
+    return f"Nobody has an account with the address {one.owner}: administrators see the task."
+
+
+def decisions_html(case: Case) -> str:
     """The decisions that this reviewer may see, beside each other; to settle a disagreement one can be taken over."""
     if not case.reviews:
         return ""

@@ -9,6 +9,8 @@ import gradio as gr
 from assistant.pages import review_case, review_figures, review_list, shell
 from assistant.pages.parts import sent, word_of
 from assistant.pages.person import signed_in, told
+from assistant.pages.review_held import held_line
+from assistant.pages.review_held_events import HeldEvents
 from assistant.web.sessions import require
 from core.errors import Conflict, NotAllowed, NotFound
 from core.records import Principal
@@ -29,13 +31,14 @@ SAID = {
 class ReviewEvents:
     """The review page's handlers, one object for everybody. `values` are the filters' fields, in their order."""
 
-    def __init__(self, assistant: Assistant) -> None:
+    def __init__(self, assistant: Assistant, held: HeldEvents) -> None:
         self._assistant = assistant
+        self._held = held
         self._reviews = assistant.reviews
 
     @told
     def load(self, request: gr.Request, *values: Any) -> tuple[Any, ...]:
-        """The account, the filters' choices, the queue, the item that the address names; whether figures are shown."""
+        """The account, the filters' choices, the queue, the item that the address names; whether figures are shown, what is held."""
         who = self._reviewer(request)
         every = self._reviews.queue.items(who, QueueFilter(status=""))
         wanted = str(request.query_params.get("item", ""))
@@ -53,6 +56,7 @@ class ReviewEvents:
             *self._lists(who, values),
             case,
             gr.update(visible=who.has_role("admin")),
+            self._held.tab(len(self._held.held(who))),
         )
 
     @told
@@ -122,7 +126,9 @@ class ReviewEvents:
     def _lists(self, who: Principal, values: tuple[Any, ...]) -> tuple[str, str]:
         queue, wanted = self._reviews.queue, _wanted(values)
         items = queue.items(who, wanted)
-        return review_list.listing(items, queue.questions(items), who, now()), review_list.exports(wanted)
+        line = held_line(len(self._held.held(who)))
+        listing = review_list.listing(items, queue.questions(review_list.shown(items)), who, now())
+        return line + listing, review_list.exports(wanted)
 
     def _open(self, who: Principal, item_id: str) -> str:
         queue = self._reviews.queue
@@ -134,7 +140,9 @@ class ReviewEvents:
         case = queue.case(item_id, who)
         colleagues = [one for one in queue.readers(item_id) if one != who.person_id]
         low = self._assistant.settings.low_evidence
-        return review_case.case_html(case, colleagues, now(), low_evidence=low)
+        passages = [one.passage_id for one in case.passages]
+        recipients = self._assistant.tasks.recipients(case.turn, passages) if case.may_decide else {}
+        return review_case.case_html(case, colleagues, now(), low_evidence=low, recipients=recipients)
 
     def _next(self, who: Principal, values: tuple[Any, ...], candidates: list[str]) -> tuple[Any, ...]:
         """The first of the candidates that this reviewer may decide; the queue where there is none."""
@@ -153,7 +161,7 @@ class ReviewEvents:
 
     def _figures(self, who: Principal) -> str:
         gold = self._assistant.gold
-        closed = self._reviews.queue.items(who, QueueFilter(status="done"))
+        closed = review_list.shown(self._reviews.queue.items(who, QueueFilter(status="done")))
         questions = self._reviews.queue.questions(closed)
         return review_figures.figures(gold.agreement(who), gold.listed(who), closed, questions)
 

@@ -43,6 +43,8 @@ AGES = (
     ("Older than 7 days", 7),
     ("Older than 14 days", 14),
 )
+LISTED = 1000
+"""Rows that a browser still shows at once."""
 FILTERS = ("status", "source", "department", "language", "adapter", "reason", "assignee", "decision", "older_than_days")
 """The filters of the page, in the order of its fields."""
 assert set(DECISION_NAMES) == set(DECISIONS)
@@ -64,16 +66,23 @@ def decision_choices() -> list[tuple[str, str]]:
     return [("Any decision", ""), *((name, code) for code, name in DECISION_NAMES.items())]
 
 
+def shown(items: Sequence[Item]) -> Sequence[Item]:
+    """As many of the items as a page lists."""
+    return items[:LISTED]
+
+
 def listing(items: Sequence[Item], questions: Mapping[str, str], reviewer: Principal, now: datetime) -> str:
-    """The items in their order; `questions` holds those that this reviewer may see."""
+    """The first LISTED of the items, in their order; `questions` holds those that this reviewer may see."""
     if not items:
         return (
             '<div class="rv-empty"><strong>Nothing waits here.</strong>'
             "<p>Reports and thumbs of people appear here as they are given. Change the filters to see what is done.</p></div>"
         )
     late = sum(item.overdue(now) for item in items)
-    count = f"{len(items)} item{'' if len(items) == 1 else 's'}" + (f", {late} overdue" if late else "")
-    rows = "".join(_row(item, questions.get(item.item_id, ""), reviewer, now) for item in items)
+    count = f"{len(items):,} item{'' if len(items) == 1 else 's'}" + (f", {late:,} overdue" if late else "")
+    if len(items) > LISTED:
+        count = f"{LISTED:,} of {count}: narrow them by the filters. An export holds all of them."
+    rows = "".join(_row(item, questions.get(item.item_id, ""), reviewer, now) for item in shown(items))
     return f'<p class="ea-count" role="status">{count}</p><ul class="ea-docs rv-items">{rows}</ul>'
 
 
@@ -91,7 +100,7 @@ def _row(item: Item, question: str, reviewer: Principal, now: datetime) -> str:
         )
         if part
     )
-    words = esc(question) if question else f'<span class="ea-muted">{_without_words(item)}</span>'
+    words = esc(question) if question else f'<span class="ea-muted">{without_words(item)}</span>'
     urgent = '<span class="ea-badge rv-urgent">urgent</span>' if URGENCY[item.priority] == "urgent" else ""
     lock = label(item.needs) if not item.allowed else ""
     return (
@@ -105,7 +114,8 @@ def _held(item: Item, reviewer: Principal) -> str:
     return "held by you" if item.assigned_to == reviewer.person_id else f"held by {item.assigned_to}"
 
 
-def _without_words(item: Item) -> str:
+def without_words(item: Item) -> str:
+    """Why an item's question is not there to be read."""
     if not item.allowed:
         return "Not shown: you may not read all of its sources"
     return "Temporary chat: nothing was kept of the question" if item.temporary else "The question is empty"
@@ -128,11 +138,11 @@ def age(item: Item, now: datetime) -> str:
 
 
 def exports(wanted: QueueFilter) -> str:
-    """Links to what is listed, as files."""
+    """Links to all that the filters leave, as files."""
     chosen = {name: getattr(wanted, name) for name in FILTERS if getattr(wanted, name)} | {"status": wanted.status}
     links = "".join(
         f'<a class="ea-small" href="/reviews/export?{esc(urlencode(chosen | {"format": kind}))}" download>'
         f"{icon('download')}{kind.upper()}</a>"
         for kind in ("csv", "jsonl")
     )
-    return f'<div class="rv-exports"><span class="ea-muted">Export what is listed:</span>{links}</div>'
+    return f'<div class="rv-exports"><span class="ea-muted">Export all of these:</span>{links}</div>'

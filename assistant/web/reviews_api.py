@@ -40,6 +40,11 @@ class Filters(BaseModel):
         return QueueFilter(**{name: getattr(self, name) for name in QueueFilter.__slots__})
 
 
+class Listed(Filters):
+    limit: int = Field(1000, ge=1, le=1000)
+    offset: int = Field(0, ge=0)
+
+
 class Export(Filters):
     format: Literal["jsonl", "csv"] = "jsonl"
 
@@ -85,9 +90,11 @@ def _reading(router: APIRouter, assistant: Assistant) -> None:
     queue = assistant.reviews.queue
 
     @router.get("/reviews")
-    def listed(request: Request, filters: Annotated[Filters, Query()]) -> list[dict[str, object]]:
-        who = reviewer(request)
-        return [plain_item(item) for item in queue.items(who, filters.wanted())]
+    def listed(request: Request, response: Response, filters: Annotated[Listed, Query()]) -> list[dict[str, object]]:
+        """A page of the queue; the header x-total-count says how many items there are."""
+        found = queue.items(reviewer(request), filters.wanted())
+        response.headers["x-total-count"] = str(len(found))
+        return [plain_item(item) for item in found[filters.offset : filters.offset + filters.limit]]
 
     @router.get("/reviews/export")
     def export(request: Request, filters: Annotated[Export, Query()]) -> Response:

@@ -9,9 +9,10 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from core.audit import Audit
+from core.datasets import Datasets, HoldReason
 from core.people import People as Accounts
 from core.records import Correction, Principal
-from core.review_records import QueueFilter
+from core.review_records import Judgement, QueueFilter
 from core.reviews import Reviews
 from core.store import Store
 from tests.browser.conftest import People, ask
@@ -25,6 +26,8 @@ EXPENSES = "How long do I have to submit an expense claim?"
 MILEAGE = "How much mileage do I get for my own car?"
 RESIGN = "May I cancel my notice of leaving?"
 PARENTAL = "How many weeks of parental leave do I get?"
+HELD = "How many days in advance do I ask for leave?"
+HELD_TOO = "How long does my probation last?"
 MEANS_OF = {"2": "Its owner gets your note", "3": "the search did not find it", "4": "A check", "5": "wrong form"}
 
 
@@ -183,6 +186,8 @@ def test_each_decision_goes_where_it_is_mended(people: People) -> None:
         expect(carla.locator(f".rv-means:has-text({MEANS_OF[key]!r})")).to_be_visible()
         carla.keyboard.press("Control+Enter")
         if key == "2":
+            seen = carla.locator(".rv-owner:visible")
+            expect(seen).to_have_text("Seen by finance@kestrelbay.example: finance group, 1 person.")
             expect(carla.locator(".rv-form .ea-form-error")).to_contain_text("what the owner should put right")
             carla.keyboard.press("n")
             carla.keyboard.type("The rate for Spain changed in March.")
@@ -196,6 +201,8 @@ def test_each_decision_goes_where_it_is_mended(people: People) -> None:
     for question, name in asked.values():
         chosen(carla, "decision", name)
         expect(waiting(carla, question)).to_contain_text(name.lower())
+    amelia = people.open("amelia.hart", "/mine")
+    expect(amelia.locator(".rv-task", has_text="The rate for Spain changed in March.")).to_have_count(1)
     grace = people.open("grace.lin", "/mine")
     task = grace.locator(".rv-task", has_text="The rate for Spain changed in March.")
     expect(task).to_contain_text("asked for by carla.ruiz")
@@ -315,3 +322,55 @@ def test_who_says_no_to_training_is_left_out_of_it_and_reviewers_are_told(people
     dieter.locator("#rv-consent").check()
     said(dieter, "Your choice is kept")
     assert RESIGN in {one.turn.question for one in kept(people).approved()}
+
+
+def held_back(people: People, question: str, reason: HoldReason, detail: str) -> str:
+    """An answer that Ben reported, Carla and Farid approved, and a bound holds; the id of its item."""
+    report(people, "ben.okafor", question, expected="It says so")
+    found, carla = kept(people), who(people, "carla.ruiz")
+    waits = found.queue.items(carla, QueueFilter())
+    item_id = next(i for i, text in found.queue.questions(waits).items() if text == question)
+    for person in ("carla.ruiz", "farid.nasser"):
+        found.decide(item_id, who(people, person), Judgement("train", Correction("text", "It says so.")))
+    store = Store(f"sqlite:///{people.server.home / 'assistant.db'}")
+    Datasets(store, Audit(store, people.server.home)).hold({item_id: {reason: detail}}, actor="test")
+    return item_id
+
+
+def test_what_is_held_back_from_training_is_released_or_rejected_by_another_person(people: People) -> None:
+    good = held_back(people, HELD, "burst", "9 flags of 2 accounts in 60 min, 7 of this account")
+    bad = held_back(people, HELD_TOO, "personal_data", "still_detected")
+    carla = people.open("carla.ruiz", "/review")
+    expect(carla.locator(".rv-held-line")).to_contain_text("2 approved items are held back")
+    carla.locator(".rv-held-line").get_by_role("button").click()
+    carla.locator("#ea-held-list .rv-item", has_text=HELD).first.get_by_role("button").click()
+    expect(carla.locator(".rv-held-case .rv-decide")).to_contain_text("You flagged or reviewed this item yourself")
+    expect(carla.locator(".rv-held-form")).to_have_count(0)
+
+    grace = people.open("grace.lin", "/review")
+    grace.get_by_role("tab", name="Held back (2)").click()
+    expect(grace.locator("#ea-held-list .rv-item", has_text=HELD_TOO)).to_contain_text("Personal data")
+    grace.locator("#ea-held-list .rv-item", has_text=HELD).first.get_by_role("button").click()
+    case = grace.locator(".rv-held-case")
+    for words in (HELD, "Many reports in a short time", "9 flags of 2 accounts", "It says so.", "carla.ruiz"):
+        expect(case).to_contain_text(words)
+    assert "ben.okafor" not in case.inner_text()
+    case.get_by_role("button", name="Release into training").click()
+    expect(case.locator(".ea-form-error")).to_have_text("Write in the note why.")
+    grace.fill("#rv-held-note", "I asked them: the handbook was wrong.")
+    case.get_by_role("button", name="Release into training").click()
+    said(grace, "Released")
+    expect(grace.get_by_role("tab", name="Held back (1)")).to_be_visible()
+
+    grace.locator("#ea-held-list .rv-item", has_text=HELD_TOO).get_by_role("button").click()
+    expect(grace.locator("#rv-held-note")).to_have_value("")
+    expect(case.get_by_role("button", name="Release into training")).to_have_count(0)
+    grace.fill("#rv-held-note", "A name that no mask takes out.")
+    case.get_by_role("button", name="Reject from training").click()
+    said(grace, "Rejected")
+    expect(grace.locator("#ea-held-list")).to_contain_text("Nothing is held back")
+    approved = {one.item_id for one in kept(people).approved()}
+    assert good in approved and bad not in approved
+    store = Store(f"sqlite:///{people.server.home / 'assistant.db'}")
+    done = [(r.action, r.actor) for r in Audit(store, people.server.home).rows() if r.subject in (good, bad)]
+    assert ("dataset.release", "grace.lin") in done and ("dataset.reject", "grace.lin") in done

@@ -6,9 +6,11 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
 
+import sqlalchemy as sa
+
 from core.records import Citation, Classification, Feedback, FeedbackKind, Turn
 from core.store import Store
-from core.tables import document, passage
+from core.tables import document, passage, review_item
 from core.turns import Turns, new_id, now
 
 LEAVE = "Every full-time employee receives 25 days of annual leave.\nUp to 5 days may be carried over until 31 March."
@@ -108,3 +110,12 @@ def flag(turns: Turns, on: Turn, kind: FeedbackKind = "flag", *reasons: str, at:
     )
     turns.add_feedback(given)
     return given
+
+
+def crowd(store: Store, items: int) -> None:
+    """So many items of the queue in all: copies of the one that is there."""
+    with store.begin() as connection:
+        known = dict(connection.execute(sa.select(review_item)).one()._mapping)
+        del known["gold"]  # or its copy would be JSON's null
+        copies = [known | {"item_id": new_id(), "feedback_id": None} for _ in range(items - 1)]
+        connection.execute(review_item.insert(), copies)

@@ -9,7 +9,7 @@ import pytest
 
 from core.audit import Audit
 from core.errors import BadInput, Conflict, NotFound
-from core.people import People, read_people_file
+from core.people import People, read_mailboxes, read_people_file
 from tests.conftest import make_person
 
 
@@ -111,3 +111,38 @@ def test_a_people_file_says_which_part_is_wrong(tmp_path: Path) -> None:
         file.write_text(text)
         with pytest.raises(BadInput, match=told):
             read_people_file(file)
+
+
+def test_a_group_answers_for_a_mailbox_until_it_is_taken_from_it(people: People, audit: Audit) -> None:
+    people.set_mailbox(" People@X.example ", "hr", actor="test")
+    assert people.mailboxes() == {"people@x.example": "hr"}
+    people.set_mailbox("people@x.example", "it", actor="test")
+    assert people.add_mailboxes({"PEOPLE@x.example": "hr", "it@x.example": "it"}, actor="test") == ["it@x.example"]
+    assert people.mailboxes() == {"it@x.example": "it", "people@x.example": "it"}, "what is there already stays"
+    people.remove_mailbox("people@x.example", actor="test")
+    assert people.mailboxes() == {"it@x.example": "it"}
+    assert [row.action for row in audit.rows()].count("mailbox.set") == 3 and audit.verify() == []
+    with pytest.raises(NotFound, match="users mailboxes"):
+        people.remove_mailbox("people@x.example", actor="test")
+    for address, group, told in (
+        ("nothing", "hr", "e-mail"),
+        ("a@b", "nosuch", "no group"),
+        ("a@b", "everyone", "no group"),
+    ):
+        with pytest.raises(BadInput, match=told):
+            people.set_mailbox(address, group, actor="test")
+
+
+def test_the_mailboxes_of_a_people_file_are_read_and_may_be_missing(tmp_path: Path) -> None:
+    file = tmp_path / "people.yaml"
+    for text, found in (
+        ("groups: []\npeople: []", {}),
+        ("mailboxes:", {}),
+        ("mailboxes: {people@x.example: hr}", {"people@x.example": "hr"}),
+    ):
+        file.write_text(text)
+        assert read_mailboxes(file) == found
+    for text in ("mailboxes: [people@x.example]", "- a", "mailboxes: {"):
+        file.write_text(text)
+        with pytest.raises(BadInput, match="for the form"):
+            read_mailboxes(file)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -11,10 +13,11 @@ import sqlalchemy as sa
 
 from core.audit import Audit
 from core.consent import Consent
-from core.document_tasks import DocumentTasks
+from core.document_tasks import DocumentTasks, Recipients
 from core.errors import BadInput, Conflict, NotAllowed, NotFound
 from core.people import People
-from core.records import DECISIONS, Correction, Principal
+from core.records import DECISIONS, Correction, Principal, Turn
+from core.review_file import exported, import_decisions
 from core.review_gold import Gold
 from core.review_items import adopt, item_id_of
 from core.review_records import Item, Judgement, QueueFilter
@@ -23,7 +26,7 @@ from core.store import Store
 from core.tables import feedback, review_item
 from core.turns import Turns, now
 from tests.conftest import make_person
-from tests.core.queue import LEAVE, PAY, answered, flag, shelve
+from tests.core.queue import LEAVE, PAY, answered, crowd, flag, shelve
 
 EVERYTHING = QueueFilter(status="")
 SPAN = Correction("span", "25 days of annual leave")
@@ -511,6 +514,45 @@ def test_a_wrong_document_becomes_its_owners_task_and_is_closed_with_a_note(
     assert [t.closing_note for t in tasks.listed(owner, closed=True)] == ["Version 2 is approved."]
 
 
+def test_a_mailboxs_task_is_seen_by_those_of_its_group_who_may_read_the_document(
+    store: Store, audit: Audit, turns: Turns, reviews: Reviews, people: People, ada: Principal
+) -> None:
+    tasks = DocumentTasks(store, audit)
+    given, secret = answered(turns), answered(turns, "hana.hr", document_id="pay")
+    hana, emma, sam = (people.get(name) for name in ("hana.hr", "emma.employee", "sam.support"))
+
+    def told(asked: Turn) -> Recipients:
+        found = tasks.recipients(asked, ["leave-1", "no-such"])
+        assert found["leave-1"].owner == "people@kestrelbay.example" and found["no-such"] == found[""]
+        return found[""]
+
+    assert told(given) == Recipients("people@kestrelbay.example", "", 0)
+    people.set_mailbox("People@kestrelbay.example", "hr", actor="test")
+    people.add(make_person("temp.hr", ("employees", "hr"), clearance="internal"), actor="test")
+    people.add(make_person("gone.hr", ("hr",)), actor="test")
+    people.deactivate("gone.hr", actor="test")
+    temp = people.get("temp.hr")
+    assert told(given) == Recipients("people@kestrelbay.example", "hr", 2)
+    assert told(secret) == Recipients("people@kestrelbay.example", "hr", 1), "temp.hr may not read the document"
+    clear = people.get("ada.admin")
+    people.update(replace(clear, groups=clear.groups | {"hr"}), actor="test")
+    for asked in (given, secret):
+        flag(turns, asked)
+        item = next(i for i in reviews.queue.items(clear, QueueFilter()) if i.turn_id == asked.turn_id)
+        reviews.decide(item.item_id, people.get("ada.admin"), Judgement("fix_document", note="It is old."))
+    assert [one.document_id for one in tasks.listed(hana)] == ["leave", "pay"]
+    assert [one.document_id for one in tasks.listed(temp)] == ["leave"]
+    assert tasks.listed(emma) == tasks.listed(sam) == []
+    (leave, pay) = tasks.listed(hana)
+    for who, task in ((temp, pay), (emma, leave)):
+        with pytest.raises(NotFound):
+            tasks.close(task.task_id, who, "Done.")
+    assert tasks.close(leave.task_id, temp, "Version 2 is approved.").closed_by == "temp.hr"
+    assert not reviews.queue.item(item.item_id, temp).allowed, "a mailbox opens no document"
+    people.remove_mailbox("people@kestrelbay.example", actor="test")
+    assert tasks.listed(hana) == []
+
+
 def test_a_question_that_found_no_document_cannot_become_a_documents_task(
     turns: Turns, reviews: Reviews, sam: Principal
 ) -> None:
@@ -568,6 +610,74 @@ def test_the_decision_on_what_one_may_not_read_and_anothers_on_gold_is_not_told(
     assert (hidden.allowed, hidden.decision) == (False, None)
 
 
+def test_what_a_gold_item_was_settled_to_cannot_be_looked_up_before_it_is_decided(
+    store: Store, audit: Audit, turns: Turns, reviews: Reviews, people: People
+) -> None:
+    sam, rita, ada = (people.get(name) for name in ("sam.support", "rita.support", "ada.admin"))
+    given = answered(turns)
+    flag(turns, given, "down")
+    thumb = one(reviews, sam)
+    reviews.decide(thumb.item_id, ada, REJECT)
+    flag(turns, given)
+    item = next(i for i in reviews.queue.items(sam, QueueFilter()) if i.source == "flag")
+    reviews.decide(item.item_id, sam, REJECT)
+    gold = Gold(store, audit).add(item.item_id, by=ada)
+
+    def seen(who: Principal) -> set[str]:
+        listed = {i.item_id for wanted in ("", "done") for i in reviews.queue.items(who, QueueFilter(status=wanted))}
+        assert {row["item_id"] for row in exported(reviews.queue, who, EVERYTHING)} <= listed
+        return listed
+
+    assert seen(rita) == {gold}, "nor the other closed item of the same answer"
+    for closed in (item.item_id, thumb.item_id):
+        for look in (reviews.queue.item, reviews.queue.case, reviews.claim):
+            with pytest.raises(NotFound):
+                look(closed, rita)
+    assert seen(ada) == seen(sam) | {thumb.item_id} == {gold, item.item_id, thumb.item_id}
+    later = answered(turns)
+    flag(turns, later)
+    other = next(i for i in reviews.queue.items(rita, QueueFilter()) if i.turn_id == later.turn_id)
+    line = json.dumps({"question": later.question, "reviewer": "rita.support", "decision": "reject"})
+    (kept,) = import_decisions(line, reviews, store, people)
+    assert (kept.item_id, kept.status, kept.error) == (other.item_id, "done", "")
+    reviews.decide(gold, rita, Judgement("fix_guard"))
+    assert seen(rita) == {gold, item.item_id, thumb.item_id, other.item_id}
+    assert len(reviews.queue.case(item.item_id, rita).reviews) == 1
+
+
+def test_who_decides_an_item_of_a_gold_items_answer_still_sees_their_own_decision(
+    store: Store, audit: Audit, turns: Turns, reviews: Reviews, people: People
+) -> None:
+    sam, rita, ada = (people.get(name) for name in ("sam.support", "rita.support", "ada.admin"))
+    given = answered(turns)
+    flag(turns, given)
+    first = one(reviews, sam)
+    reviews.decide(first.item_id, sam, REJECT)
+    Gold(store, audit).add(first.item_id, by=ada)
+    flag(turns, given, "up")
+    again = next(i for i in reviews.queue.items(rita, QueueFilter()) if i.source == "thumbs_up")
+    assert reviews.decide(again.item_id, rita, REJECT).decision == "reject"
+    assert first.item_id not in {i.item_id for i in reviews.queue.items(rita, EVERYTHING)}
+
+
+def test_who_settled_the_item_that_became_gold_is_never_given_it(
+    store: Store, audit: Audit, turns: Turns, reviews: Reviews, people: People
+) -> None:
+    sam, rita, ada = (people.get(name) for name in ("sam.support", "rita.support", "ada.admin"))
+    flag(turns, answered(turns))
+    item = one(reviews, sam)
+    reviews.decide(item.item_id, sam, TRAIN)
+    reviews.decide(item.item_id, rita, TRAIN)
+    gold = Gold(store, audit).add(item.item_id, by=ada)
+    for who in (sam, rita, ada):
+        assert reviews.queue.items(who, QueueFilter()) == [] and reviews.claim_next(who, QueueFilter()) is None
+        for act in (lambda w: reviews.claim(gold, w), lambda w: reviews.decide(gold, w, REJECT)):
+            with pytest.raises(Conflict, match="decided this item already"):
+                act(who)
+        with pytest.raises(Conflict, match="decided this item already"):
+            reviews.assign(gold, who.person_id, by=ada)
+
+
 def test_a_reviewer_is_told_that_the_asker_said_no_to_training(
     store: Store, audit: Audit, turns: Turns, reviews: Reviews, sam: Principal
 ) -> None:
@@ -576,3 +686,13 @@ def test_a_reviewer_is_told_that_the_asker_said_no_to_training(
     assert reviews.queue.case(item.item_id, sam).may_train
     Consent(store, audit).set("emma.employee", allowed=False)
     assert not reviews.queue.case(item.item_id, sam).may_train
+
+
+def test_a_queue_and_its_export_hold_everything_however_much_it_is(
+    store: Store, turns: Turns, reviews: Reviews, sam: Principal
+) -> None:
+    flag(turns, answered(turns))
+    crowd(store, 1010)
+    assert len({item.item_id for item in reviews.queue.items(sam, QueueFilter())}) == 1010
+    rows = list(exported(reviews.queue, sam, QueueFilter()))
+    assert len({row["item_id"] for row in rows}) == 1010 and all(row["question"] for row in rows)

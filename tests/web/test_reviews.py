@@ -111,6 +111,18 @@ def test_exports_hold_what_the_reviewer_may_see_and_no_formula(site: Site, flagg
     assert "review.export" in {row.action for row in site.assistant.audit.rows(limit=10)}
 
 
+def test_a_long_queue_is_read_page_by_page(site: Site, flagged: str) -> None:
+    flag(site, "emma.employee")
+    with site.keyed("sam.support", "review") as sam:
+        every = sam.get("/reviews")
+        ids = [one["item_id"] for one in every.json()]
+        assert int(every.headers["x-total-count"]) == len(ids) >= 2
+        second = sam.get("/reviews?limit=1&offset=1")
+        assert [one["item_id"] for one in second.json()] == ids[1:2]
+        assert second.headers["x-total-count"] == str(len(ids))
+        assert sam.get("/reviews?limit=0").status_code == sam.get("/reviews?offset=-1").status_code == 422
+
+
 def test_a_restricted_answer_is_no_uncleared_reviewers(site: Site) -> None:
     with site.keyed("hana.hr", "chat", "feedback") as client:
         asked = ASK | {"messages": [{"role": "user", "content": "What is the salary of band seven?"}]}

@@ -84,6 +84,9 @@
   const refresh = () => {
     const chosen = decision(), kind = picked("rv-kind");
     document.querySelectorAll(".rv-means").forEach((text) => { text.hidden = text.dataset.for !== chosen; });
+    const owners = [...document.querySelectorAll(".rv-owner")], about = (passage) => owners.find((one) => one.dataset.passage === passage);
+    const owner = (now.own && now.span && about(now.span.passage)) || about("");
+    if (owner) owner.hidden = chosen !== "fix_document"; // of the document that is marked, or else cited first
     $(".rv-correction").hidden = chosen !== "train";
     const words = $("#rv-words"), written = ["text", "clarify"].includes(kind);
     words.readOnly = kind === "span";
@@ -105,6 +108,15 @@
     draw();
   };
   const suggest = () => { if (shown().dataset.sKind) fill(shown().dataset, "s"); };
+  const heldNow = { item: "" };
+  const heldStarted = () => {
+    const one = held(), item = one?.dataset.item || "";
+    if (item === heldNow.item) return;
+    heldNow.item = item;
+    if (!item) return;
+    $(".rv-held-form")?.reset(); // as above: the note of the item before
+    one.focus({ preventScroll: true });
+  };
   const started = () => {
     const one = shown();
     const item = one?.dataset.item || "";
@@ -165,6 +177,10 @@
       event.target.reset();
       return send("task_close", { task: event.target.closest("[data-task]").dataset.task, note });
     }
+    if (event.target.matches(".rv-held-form")) {
+      event.preventDefault();
+      return decideHeld(event.submitter?.value);
+    }
     if (!event.target.matches(".rv-case .rv-form")) return;
     event.preventDefault();
     save();
@@ -180,6 +196,19 @@
   actions.review_take = (control) => fill(control.dataset);
   actions.gold_add = (control) => send("gold_add", { item: control.dataset.id });
   actions.gold_remove = (control) => send("gold_remove", { item: control.dataset.id });
+
+  // ---- what is held back from training
+  const held = () => $(".rv-held-case");
+  actions.held_tab = () => [...document.querySelectorAll("#ea-tabs [role=tab]")].find((tab) => tab.textContent.trim().startsWith("Held back"))?.click();
+  actions.held_open = (control) => send("held_open", { item: control.dataset.id });
+  actions.held_back = () => send("held_close", {});
+  const decideHeld = (act) => {
+    const note = $("#rv-held-note").value, error = $(".rv-held-form .ea-form-error");
+    error.textContent = "Write in the note why.";
+    error.hidden = Boolean(note.trim());
+    if (error.hidden) send("held_decide", { item: held().dataset.item, act, note });
+  };
+
   const rows = () => [...document.querySelectorAll(".rv-item .ea-doc-title")];
   const move = (by) => {
     const every = rows(), at = every.indexOf(document.activeElement);
@@ -196,6 +225,10 @@
   };
   document.addEventListener("keydown", (event) => {
     if (location.pathname !== "/review" || $("dialog[open]")) return;
+    if (!$("#ea-review")?.checkVisibility()) { // another tab: a case that is open in the queue hears no key
+      if (event.key === "Escape" && held()) return typing() ? document.activeElement.blur() : actions.held_back();
+      return;
+    }
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && form()) { event.preventDefault(); return save(); }
     if (event.key === "Escape" && shown()) {
       if (typing()) return document.activeElement.blur();
@@ -214,6 +247,7 @@
     const page = $("#ea-review");
     if (!page) return location.pathname === "/review" ? setTimeout(watch, 100) : undefined;
     new MutationObserver(started).observe(page, { childList: true, subtree: true, attributes: true, attributeFilter: ["data-item"] });
+    new MutationObserver(heldStarted).observe($("#ea-tabs"), { childList: true, subtree: true, attributes: true, attributeFilter: ["data-item"] });
     started();
   };
   watch();
