@@ -62,11 +62,14 @@ KEPT = 50_000
 
 
 _PRIVATE_KEY = re.compile(
-    r"-----BEGIN (?P<kind>[A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?)-----(?:.{0,16000}?-----END (?P=kind)-----|.{0,4000})"
+    r"-----BEGIN (?P<kind>[A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?)-----(?:.{0,16000}?-----END (?P=kind)-----|.*)"
     r"|PuTTY-User-Key-File-\d: .{0,8000}",
     re.DOTALL,
 )
-"""Looked for in the whole text, because a key is longer than a window."""
+"""Looked for in the whole text, because a key is longer than a window. One without an end is all that follows."""
+_BROKEN = re.compile(r"(?<=[0-9A-Za-z])[ \t-]*\n[ \t]*(?=[A-Za-z]{0,4}\d)")
+"""A line end within a number: cards and account numbers are looked for across it."""
+_LONG_NUMBERS = frozenset({"CREDIT_CARD", "IBAN_CODE"})
 
 
 class Recognisers:
@@ -142,13 +145,30 @@ class Recognisers:
         """All that is found, also what is always allowed, what overlaps, and what is part of something else."""
         found = [Entity("PRIVATE_KEY", m.start(), m.end(), 1.0) for m in _PRIVATE_KEY.finditer(text)]
         found = found if "PRIVATE_KEY" in self._thresholds else []
+        return [*found, *self._analysed(self._engine, text, self._patterned), *self._across_lines(text)]
+
+    def _analysed(self, engine: Any, text: str, kinds: Sequence[str]) -> Iterator[Entity]:
         for start in range(0, max(1, len(text) - OVERLAP), WINDOW - OVERLAP):
             window = text[start : start + WINDOW]
-            for result in self._engine.analyze(window, language="en", entities=self._patterned):
+            for result in engine.analyze(window, language="en", entities=list(kinds)):
                 if result.score >= self._thresholds[result.entity_type]:
                     begin, end = start + result.start, start + result.end
-                    found.append(Entity(result.entity_type, begin, end, round(float(result.score), 3)))
-        return found
+                    yield Entity(result.entity_type, begin, end, round(float(result.score), 3))
+
+    def _across_lines(self, text: str) -> Iterator[Entity]:
+        """Long numbers that a line end breaks in two."""
+        kinds = sorted(_LONG_NUMBERS & self._thresholds.keys())
+        breaks = list(_BROKEN.finditer(text)) if kinds and "\n" in text else []
+        if not breaks:
+            return
+        places: list[int] = []
+        for before, match in zip([0, *(m.end() for m in breaks)], breaks, strict=False):
+            places += range(before, match.start() + 1)
+        places += range(breaks[-1].end(), len(text))
+        for entity in self._analysed(_engine(None), _BROKEN.sub(" ", text), kinds):
+            start, end = places[entity.start], places[entity.end - 1] + 1
+            if "\n" in text[start:end]:
+                yield replace(entity, start=start, end=end)
 
 
 def _resolved(text: str, found: Sequence[Entity]) -> tuple[Entity, ...]:

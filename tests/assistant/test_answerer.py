@@ -555,3 +555,17 @@ def test_secrets_of_a_source_are_masked_in_lead_table_quote_and_store(make_desk:
     (citation,) = answer.citations
     assert "<SECRET>" in citation.quote
     assert "billing server" in citation.quote
+
+
+KEY = "-----BEGIN RSA PRIVATE KEY-----\nMIIEpAIBAAKCAQEA1c7 9z5Pad7OejecsQ0bu3\nqk3yZbKXeRYyBkAfIbDHTpPcZlCbSMJ1\n-----END RSA PRIVATE KEY-----"
+
+
+def test_a_private_key_that_a_model_streams_line_by_line_is_masked_whole(make_desk: MakeDesk, tmp_path: Path) -> None:
+    desk = make_desk([cite(f"The deploy key is:\n\n{KEY} [n]\n\nThe card is 4111 1111\n1111 1111. [n]", "deploy key")])
+    text = f"The deploy key is:\n\n{KEY}\n\nThe card is 4111 1111 1111 1111.\n"
+    (tmp_path / "server.md").write_text(SERVER.partition("| Server")[0] + text)
+    assert {r.status for r in desk.assistant.ingest.run([tmp_path / "server.md"], actor="test")} == {"indexed"}
+    answer = desk.ask("What is the deploy key, and what the card?")
+    assert "<SECRET>" in answer.text
+    assert "<CARD>" in answer.text
+    assert not any(part in answer.text for part in ("MIIE", "qk3y", "1111"))
