@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from assistant.citing import Cited, attach_marker, best_passage, resolve_markers
 from assistant.prompt import ASK_BACK, NO_ANSWER, UNFINISHED, says_no_answer
@@ -83,6 +84,7 @@ class Release:
         self._trace = trace
         self._cited = Cited(passages)
         self._held: list[Piece] = []
+        self._quotes: dict[tuple[str, str], str] = {}
         self.stopped = ""
         self.withheld = ""
         self.left_out = False
@@ -117,7 +119,18 @@ class Release:
         return introduced + lead + self._cited.renumber(text)
 
     def citations(self) -> tuple[Citation, ...]:
-        return self._cited.citations()
+        """The sources as the person and the store get them: a quote is masked as the answer is. The source itself opens by the right to read it."""
+        return tuple(replace(c, quote=self._quote(c)) for c in self._cited.citations())
+
+    def _quote(self, citation: Citation) -> str:
+        key = (citation.passage_id, citation.quote)
+        if key not in self._quotes:
+            text, passages = citation.quote, [p for p in self._passages if p.passage_id == citation.passage_id]
+            for guard in self._guards:
+                if guard.name.startswith("personal_data"):
+                    text = run_guard(guard, text, passages).verdict.text  # nothing, where it failed
+            self._quotes[key] = text
+        return self._quotes[key]
 
     def _checked(self, text: str) -> tuple[str, tuple[int, ...], str]:
         """The piece after the guards, the numbers of the passages that it cites, and the reason for withholding it."""

@@ -1,7 +1,8 @@
 """A model's stream becomes pieces that can be checked and released one by one: sentences, list items, table rows.
 
 Markdown stays whole: a list item, a table row or a code block is one piece, and what says nothing by itself (a
-heading, an intro line, a table's head) is its own kind, to be shown only once something under it has passed.
+heading, an intro line, a table's head) is its own kind, to be shown only once something under it has passed. A private key is
+one piece to its end, and a long number that a line end breaks stays whole: in parts nothing would know them.
 """
 
 from __future__ import annotations
@@ -20,6 +21,14 @@ _END = re.compile(r"""[.!?…]+["'”’»)\]*_]*(?:[ \t]*\[\d{1,3}(?:\s*,\s*\d{
 _MAYBE_MARKER = re.compile(r"\[(?:\d{1,3}(?:\s*,\s*\d{0,3})*)?")
 _BOLD_LINE = re.compile(r"\*\*[^*\n]+\*\*:?")
 _BOLD_LEAD = re.compile(r"\*\*[^*\n]+[.!?]\*\*")
+_KEY = re.compile(r"-----BEGIN [A-Z0-9 ]{0,40}KEY(?: BLOCK)?-----|PuTTY-User-Key-File-\d:")
+_KEY_END = re.compile(r"-----END [A-Z0-9 ]{0,40}KEY(?: BLOCK)?-----|Private-MAC: ?[0-9a-f]+(?![0-9a-f])")
+_HALF_NUMBER = re.compile(
+    r"(?:\b[A-Z]{2}\d{2}(?:[ -]?[A-Z0-9]{1,4}){0,8}|(?<![\d.,])\d(?:[ -]?\d){3,20})[ \t-]*$", re.IGNORECASE
+)
+_OTHER_HALF = re.compile(r"[ \t]*(?:[A-Z]{0,4}\d[A-Z\d]+|[A-Z]{4} \d)", re.IGNORECASE)
+_LINE_TAIL = 60
+"""Characters at a line's end that may be the first half of a number."""
 _SHORT_FORMS = frozenset(
     [
         "e.g",
@@ -105,6 +114,8 @@ class _Splitter:
         if not body:
             return None
         found = self._block(final) if "\n" in self._lead else self._sentence(final)
+        found = self._with_key(found, final)
+        found = self._with_number(found, final) if found else None
         if found is None:
             return None
         kind, end = found
@@ -130,6 +141,34 @@ class _Splitter:
             if complete and _BOLD_LINE.fullmatch(body[:whole].rstrip()):
                 return "heading", whole
         return self._sentence(final)
+
+    def _with_key(self, found: tuple[PieceKind, int] | None, final: bool) -> tuple[PieceKind, int] | None:
+        """The piece, to the end of a private key that begins in it; None while that end has not arrived."""
+        begin = _KEY.search(self.buffer, 0, found[1] + 1) if found else None
+        if not found or begin is None:
+            return found
+        kind: PieceKind = found[0] if found[0] in ("code", "item", "row") else "sentence"
+        end = _KEY_END.search(self.buffer, begin.end())
+        if end is None:
+            return (kind, len(self.buffer)) if final else None
+        if not final and end.end() == len(self.buffer):
+            return None  # a key's last line may go on
+        return kind, max(found[1], end.end())
+
+    def _with_number(self, found: tuple[PieceKind, int], final: bool) -> tuple[PieceKind, int] | None:
+        """The piece, with the line after it where a long number goes on there; None while that line has not arrived."""
+        kind, end = found
+        line = self.buffer[max(0, end - _LINE_TAIL) : end]
+        while kind in ("sentence", "item") and self.buffer[end : end + 1] == "\n" and _HALF_NUMBER.search(line):
+            next_end = self.buffer.find("\n", end + 1)
+            if next_end < 0 and not final:
+                return None
+            line = self.buffer[end + 1 : next_end if next_end >= 0 else len(self.buffer)]
+            if _LINE_BLOCK.match(line) or not _OTHER_HALF.match(line):
+                break
+            end += 1 + len(line)
+            line = line[-_LINE_TAIL:]
+        return kind, end
 
     def _code(self, final: bool) -> tuple[PieceKind, int] | None:
         close = re.search(r"\n```[^\n]*(?=\n)", self.buffer)

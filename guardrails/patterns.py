@@ -70,8 +70,9 @@ _API_KEY = (
     r"|\bea_[A-Za-z0-9_-]{24,80}\b|\beyJ[\w-]{10,2000}\.eyJ[\w-]{10,4000}\.[\w-]{10,1000}"
 )
 _ASSIGNED = (
-    r"(?:\b(?:pass ?word|pass ?code|passphrase|passwort|kennwort|contraseña|clave|pwd|client[_ -]secret|secret[_ -]?key|api[_ -]?key|api[_ -]?token|access[_ -]?key|access[_ -]?token|auth[_ -]?token|secret|token)\b"
-    r"[\"']? ?(?:is|ist|lautet|es|:=|=>|:|=)[ :]{0,2}[\"'`]?)\K(?=[^\s\"'`]{0,80}\d)(?=[^\s\"'`]{0,80}[A-Za-z])[^\s\"'`<>,;]{8,200}"
+    r"(?:\b(?:pass ?words?|pass ?codes?|passphrases?|passwort|passwörter|kennwort|contraseñas?|clave|pwd|client[_ -]secrets?|secret[_ -]?keys?|api[_ -]?keys?|api[_ -]?tokens?|access[_ -]?keys?|access[_ -]?tokens?|auth[_ -]?tokens?|secrets?|tokens?)\b"
+    r"(?: (?:of|for|to|on|von|vom|für|der|des|zum|de|del|para) [^\n.:;=?!]{1,60}?)?"
+    r"[\"']? ?(?:is|are|ist|lautet|es|:=|=>|:|=)[ :]{0,2}[\"'`]?)\K(?=[^\s\"'`]{0,80}\d)(?=[^\s\"'`]{0,80}[A-Za-z])[^\s\"'`<>,;]{8,200}"
 )
 _BEARER = r"\b(?:Bearer|Basic) (?=[A-Za-z0-9._~+/-]{0,40}\d)[A-Za-z0-9._~+/-]{20,2000}=*"
 _ACCOUNT_SAID = (

@@ -10,16 +10,18 @@ says so: a free-mail domain, or a word such as "home", "private" or "next of kin
 A service desk's number or an office's address is an ordinary answer. A birth date is always private. Private data are
 shown where every passage that holds them is confidential or restricted: whoever gets that passage is cleared for it
 (the retriever has checked twice), and it was labelled so because of what it holds. Secrets, identity and bank numbers
-are masked even then; the citation opens the source.
+are masked even then; the citation opens the source. An answer is judged with its passages: what is masked where it stands
+there is masked wherever the answer repeats it (`guardrails/repeated.py`).
 """
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import re
 import sys
 import threading
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -32,6 +34,7 @@ from guardrails.entities import ENTITIES, NAMES, SECRETS
 from guardrails.ner import KINDS, Names, open_names
 from guardrails.policy import Handling, PersonalDataSection, load_policy
 from guardrails.pseudonyms import Namer
+from guardrails.repeated import Datum, may_repeat, readings, repeats
 
 _FREE_MAIL = re.compile(
     r"@(?:g(?:oogle)?mail|hotmail|outlook|live|msn|y(?:ahoo|mail)|icloud|me|mac|aol|gmx|web|t-online|freenet|posteo|mailbox|"
@@ -54,14 +57,19 @@ _NEAR = 120
 """Characters on either side of a datum in which a word makes it private."""
 WINDOW, OVERLAP = 4_000, 300
 """Longer texts are analysed in windows of this many characters, so that no pattern sees more."""
+KEPT = 50_000
+"""Passages whose personal data are known, newest used; about 150 bytes each, and what is found."""
 
 
 _PRIVATE_KEY = re.compile(
-    r"-----BEGIN (?P<kind>[A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?)-----(?:.{0,16000}?-----END (?P=kind)-----|.{0,4000})"
+    r"-----BEGIN (?P<kind>[A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?)-----(?:.{0,16000}?-----END (?P=kind)-----|.*)"
     r"|PuTTY-User-Key-File-\d: .{0,8000}",
     re.DOTALL,
 )
-"""Looked for in the whole text, because a key is longer than a window."""
+"""Looked for in the whole text, because a key is longer than a window. One without an end is all that follows."""
+_BROKEN = re.compile(r"(?<=[0-9A-Za-z])[ \t-]*\n[ \t]*(?=[A-Za-z]{0,4}\d)")
+"""A line end within a number: cards and account numbers are looked for across it."""
+_LONG_NUMBERS = frozenset({"CREDIT_CARD", "IBAN_CODE"})
 
 
 class Recognisers:
@@ -95,10 +103,34 @@ class Recognisers:
         self.looks_for = frozenset(self._thresholds)
         self._patterned = sorted(self._thresholds.keys() - {"PRIVATE_KEY"})
         self._allow = frozenset(text.casefold() for text in allow)
+        self._bare: Recognisers | None = None
+        self._known: OrderedDict[bytes, tuple[Datum, ...]] = OrderedDict()
+        self._lock = threading.Lock()
 
     def without_names(self) -> Recognisers:
-        """The same, without the network of names."""
-        return Recognisers(self._thresholds, sorted(self._allow), names=None)
+        """The same, without the network of names; one and the same each time, because it remembers."""
+        if self._bare is None:
+            self._bare = Recognisers(self._thresholds, sorted(self._allow), names=None)
+        return self._bare
+
+    def data_of(self, text: str, section: str = "") -> tuple[Datum, ...]:
+        """What a passage holds, its tables, lists and forms read with their labels. The newest passages are kept read."""
+        key = hashlib.blake2b(f"{section}\0{text}".encode("utf-8", "surrogatepass"), digest_size=16).digest()
+        with self._lock:
+            if key in self._known:
+                self._known.move_to_end(key)
+                return self._known[key]
+        found = dict.fromkeys(datum for reading in readings(text, section) for datum in self._data(reading))
+        with self._lock:
+            self._known[key] = tuple(found)
+            if len(self._known) > KEPT:
+                self._known.popitem(last=False)
+        return tuple(found)
+
+    def _data(self, text: str) -> Iterator[Datum]:
+        for e in self.find(text):
+            value, words = text[e.start : e.end], _BIRTH_WORDS if e.type == "DATE_OF_BIRTH" else _PRIVATE_WORDS
+            yield Datum(e.type, value, e.score, _said(words, text, e.start, len(value)))
 
     def find(self, text: str) -> tuple[Entity, ...]:
         """The entities of a text in order, none overlapping."""
@@ -113,13 +145,30 @@ class Recognisers:
         """All that is found, also what is always allowed, what overlaps, and what is part of something else."""
         found = [Entity("PRIVATE_KEY", m.start(), m.end(), 1.0) for m in _PRIVATE_KEY.finditer(text)]
         found = found if "PRIVATE_KEY" in self._thresholds else []
+        return [*found, *self._analysed(self._engine, text, self._patterned), *self._across_lines(text)]
+
+    def _analysed(self, engine: Any, text: str, kinds: Sequence[str]) -> Iterator[Entity]:
         for start in range(0, max(1, len(text) - OVERLAP), WINDOW - OVERLAP):
             window = text[start : start + WINDOW]
-            for result in self._engine.analyze(window, language="en", entities=self._patterned):
+            for result in engine.analyze(window, language="en", entities=list(kinds)):
                 if result.score >= self._thresholds[result.entity_type]:
                     begin, end = start + result.start, start + result.end
-                    found.append(Entity(result.entity_type, begin, end, round(float(result.score), 3)))
-        return found
+                    yield Entity(result.entity_type, begin, end, round(float(result.score), 3))
+
+    def _across_lines(self, text: str) -> Iterator[Entity]:
+        """Long numbers that a line end breaks in two."""
+        kinds = sorted(_LONG_NUMBERS & self._thresholds.keys())
+        breaks = list(_BROKEN.finditer(text)) if kinds and "\n" in text else []
+        if not breaks:
+            return
+        places: list[int] = []
+        for before, match in zip([0, *(m.end() for m in breaks)], breaks, strict=False):
+            places += range(before, match.start() + 1)
+        places += range(breaks[-1].end(), len(text))
+        for entity in self._analysed(_engine(None), _BROKEN.sub(" ", text), kinds):
+            start, end = places[entity.start], places[entity.end - 1] + 1
+            if "\n" in text[start:end]:
+                yield replace(entity, start=start, end=end)
 
 
 def _resolved(text: str, found: Sequence[Entity]) -> tuple[Entity, ...]:
@@ -301,6 +350,8 @@ class PersonalDataPolicy:
         return min(by_role, key=_SEVERITY.index) if by_role else handling
 
 
+_WORDY = (NAMES | {"HEALTH"}) - {"WEB_ADDRESS", "AGE"}
+"""Kinds that need no digit."""
 _SEVERITY: tuple[Handling, ...] = ("allow", "mask_private", "pseudonymise", "mask", "block")
 
 
@@ -337,16 +388,21 @@ class PersonalData:
         self._recognisers = recognisers
         self._patterns = recognisers.without_names() if stage == "answer" else None
         self._namer = namer
+        self._wordy = not policy.mild(recognisers.looks_for & _WORDY)
 
     def check(self, text: str, passages: Sequence[Passage] = ()) -> Verdict:
         """Mask what the policy says; the entities of the verdict are those masked, with their place in the text given.
 
-        Where one of them is to be blocked, a question is refused and a sentence withheld, masked all the same.
+        An answer is judged together with its source: what is masked where it stands in a cited passage is masked wherever the
+        answer repeats it. Where one of them is to be blocked, a question is refused and a sentence withheld, masked all the same.
         """
-        if self._patterns and self._nothing_private(self._patterns, text, passages):
+        told = self._told_again(text, passages)
+        if not told and self._patterns and self._nothing_private(self._patterns, text, passages):
             return Verdict(self.name, "allow", text)
         handled = [(e, self._handling(e, text, passages)) for e in self._recognisers.find(text)]
-        masked = tuple(e for e, handling in handled if handling != "allow")
+        told += self._said_twice(text, handled)
+        handled = _together([*handled, *told])
+        masked = tuple(e for e, _ in handled)
         if not masked:
             return Verdict(self.name, "allow", text)
         score = max(e.score for e in masked)
@@ -362,6 +418,46 @@ class PersonalData:
             score=score,
             entities=masked,
         )
+
+    def _told_again(self, text: str, passages: Sequence[Passage]) -> list[tuple[Entity, Handling]]:
+        """What the answer repeats of its passages, or of its own table and labels, as far as the policy does not allow it."""
+        if self._stage == "question" or not (may_repeat(text) or self._wordy):
+            return []
+        held = [(passage, self._data_of(passage)) for passage in passages]
+        data = dict.fromkeys(datum for _, found in held for datum in found)
+        if "**" in text or ("|" in text and "\n" in text):
+            data |= dict.fromkeys(self._reader(text).data_of(text))
+        found: list[tuple[Entity, Handling]] = []
+        for repeat in repeats(text, list(data)):
+            datum = repeat.datum
+            holders = [p for p, known in held if datum in known or datum.value in p.text]
+            handling = self._policy.in_answer(datum.type, holders)
+            if handling == "mask_private":
+                handling = "mask" if self._is_private(datum) else "allow"
+            if handling != "allow":
+                found.append((repeat.entity, handling if repeat.whole or handling == "block" else "mask"))
+        return found
+
+    def _said_twice(self, text: str, handled: Sequence[tuple[Entity, Handling]]) -> list[tuple[Entity, Handling]]:
+        """What is masked in one place of an answer, in its others: the short answer before its sentence has no word that says what it is."""
+        if self._stage == "question":
+            return []
+        found: list[tuple[Entity, Handling]] = []
+        for entity, handling in handled:
+            if handling != "allow":
+                again = repeats(text, [Datum(entity.type, text[entity.start : entity.end], entity.score)])
+                found += [(r.entity, handling if r.whole or handling == "block" else "mask") for r in again]
+        return found
+
+    def _data_of(self, passage: Passage) -> tuple[Datum, ...]:
+        return self._reader(passage.text).data_of(passage.text, passage.section)
+
+    def _reader(self, text: str) -> Recognisers:
+        """The recognisers that a source needs: the network only where what it finds could be masked."""
+        if self._patterns is None or not self._policy.mild(self._recognisers.looks_for & set(KINDS)):
+            return self._recognisers
+        private = any(words.search(text) for words in (_PRIVATE_WORDS, _BIRTH_WORDS))
+        return self._recognisers if private else self._patterns
 
     def _nothing_private(self, patterns: Recognisers, text: str, passages: Sequence[Passage]) -> bool:
         """Whether nothing in an answer could be masked, whatever the network of names found in it, which is most of the time.
@@ -390,19 +486,32 @@ class PersonalData:
         handling = self._policy.in_answer(entity.type, holders)
         if handling != "mask_private":
             return handling
-        return "mask" if self._is_private(entity, text, holders) else "allow"
-
-    def _is_private(self, entity: Entity, text: str, holders: Sequence[Passage]) -> bool:
-        value = text[entity.start : entity.end]
-        domain = value.rpartition("@")[2].casefold() if entity.type == "EMAIL_ADDRESS" else ""
-        if domain in self._policy.own_domains:
-            return False
-        if _FREE_MAIL.search(value):
-            return True
         words = _BIRTH_WORDS if entity.type == "DATE_OF_BIRTH" else _PRIVATE_WORDS
         places = [(text, entity.start)]
         places += [(p.text, match.start()) for p in holders for match in re.finditer(re.escape(value), p.text)]
-        return any(_said(words, body, at, len(value)) for body, at in places)
+        private = any(_said(words, body, at, len(value)) for body, at in places)
+        return "mask" if self._is_private(Datum(entity.type, value, entity.score, private)) else "allow"
+
+    def _is_private(self, datum: Datum) -> bool:
+        domain = datum.value.rpartition("@")[2].casefold() if datum.type == "EMAIL_ADDRESS" else ""
+        if domain in self._policy.own_domains:
+            return False
+        return datum.private or _FREE_MAIL.search(datum.value) is not None
+
+
+def _together(handled: Sequence[tuple[Entity, Handling]]) -> list[tuple[Entity, Handling]]:
+    """What is not allowed, in order; findings that overlap are one, named after the longest and handled as it, or as the sternest."""
+    kept: list[tuple[Entity, Handling]] = []
+    for entity, handling in sorted((h for h in handled if h[1] != "allow"), key=lambda h: (h[0].start, -h[0].end)):
+        if kept and entity.start < kept[-1][0].end:
+            last, how = kept[-1]
+            longer, inside = max(last, entity, key=lambda e: e.end - e.start), entity.end <= last.end
+            joined = replace(longer, start=last.start, end=max(last.end, entity.end))
+            sternest = max(how, handling, key=_SEVERITY.index)
+            kept[-1] = joined, how if inside and sternest != "block" else sternest
+        else:
+            kept.append((entity, handling))
+    return kept
 
 
 def _said(words: re.Pattern[str], body: str, at: int, length: int) -> bool:

@@ -144,16 +144,42 @@ def _without_heading(passage: Passage) -> str:
 
 
 def quoted(body: str, quote: str) -> str:
-    """Mark the quoted words in rendered HTML; tags may lie between them, and where they are not found nothing is marked."""
-    words = re.findall(r"[^\s*_`|#]+", quote)
-    if not words:
+    """Mark the quoted words in rendered HTML; tags may lie between them, and where they are not found nothing is marked.
+
+    A quote may be masked, as `<IBAN>`: what stands in the mask's place is marked too, since whoever may open the source may read it.
+    """
+    parts = [words for part in _MASK.split(quote) if (words := re.findall(r"[^\s*_`|#]+", part))]
+    if not parts:
         return body
     between = r"(?:\s|</?(?:strong|em|code|td|th|tr|li|p|br)[^>]*>|[*_`|])+"
-    found = re.search(between.join(re.escape(esc(word)) for word in words), body)
-    if found is None:
+    patterns = [re.compile(between.join(re.escape(esc(word)) for word in words)) for words in parts]
+    place = _place(body, patterns)
+    if place is None:
         return body
-    marked = re.sub(r"([^<>]+)(?=<|$)", r"<mark>\1</mark>", found[0]) if "<" in found[0] else f"<mark>{found[0]}</mark>"
-    return body[: found.start()] + marked + body[found.end() :]
+    found = body[slice(*place)]
+    marked = re.sub(r"([^<>]+)(?=<|$)", r"<mark>\1</mark>", found) if "<" in found else f"<mark>{found}</mark>"
+    return body[: place[0]] + marked + body[place[1] :]
+
+
+_MASK = re.compile(r"<[A-Z][A-Z _]{1,20}(?:-[A-Z]{10})?(?:>|$)")
+_LONGEST_DATUM = 2000
+"""Characters of rendered text that a mask may stand for: a key is long."""
+_TRIED = 20
+"""Places of the quote's first words from which its other parts are looked for."""
+
+
+def _place(body: str, patterns: Sequence[re.Pattern[str]]) -> tuple[int, int] | None:
+    """From the first part to the last, each the next one after the one before; None where a part is not there."""
+    for first, _ in zip(patterns[0].finditer(body), range(_TRIED), strict=False):
+        end = first.end()
+        for pattern in patterns[1:]:
+            following = pattern.search(body, end, end + _LONGEST_DATUM)
+            if following is None:
+                break
+            end = following.end()
+        else:
+            return first.start(), end
+    return None
 
 
 def _page(body: str) -> str:

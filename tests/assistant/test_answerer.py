@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -512,3 +513,59 @@ def test_a_refused_topic_is_told_in_its_own_words(make_desk: MakeDesk, question:
     assert answer.status == "refused"
     assert answer.reason.startswith("topic:")
     assert says in answer.text.lower()
+
+
+SERVER = """---
+document_id: it-server
+title: Billing server
+version: 1
+owner: it@kestrelbay.example
+department: IT
+classification: internal
+allowed_groups: [everyone]
+effective: 2026-01-01
+status: approved
+---
+# Billing server
+
+| Server | Password |
+|---|---|
+| billing server | hunter2hunter2 |
+
+Pay invoices of the billing server to sort code 20-00-00 account 55779911.
+"""
+
+
+def test_secrets_of_a_source_are_masked_in_lead_table_quote_and_store(make_desk: MakeDesk, tmp_path: Path) -> None:
+    said = (
+        "**Hunter2hunter2.**\n\n| Server | Password |\n|---|---|\n| billing server | hunter2hunter2 [n] |\n\n"
+        "**55779911.** Pay invoices of the billing server to sort code 20-00-00 account 55779911. [n]"
+    )
+    desk = make_desk([cite(said, "hunter2")])
+    (tmp_path / "server.md").write_text(SERVER)
+    assert {r.status for r in desk.assistant.ingest.run([tmp_path / "server.md"], actor="test")} == {"indexed"}
+    answer = desk.ask("What is the password of the billing server, and where do I pay its invoices?")
+    assert answer.status == "answered"
+    assert answer.text.count("<SECRET>") == 2
+    assert answer.text.count("<ACCOUNT>") == 2
+    stored = desk.turn(answer)
+    for kept in (answer.text, stored.answer, *(c.quote for c in (*answer.citations, *stored.citations))):
+        assert "unter2" not in kept
+        assert "55779911" not in kept
+    (citation,) = answer.citations
+    assert "<SECRET>" in citation.quote
+    assert "billing server" in citation.quote
+
+
+KEY = "-----BEGIN RSA PRIVATE KEY-----\nMIIEpAIBAAKCAQEA1c7 9z5Pad7OejecsQ0bu3\nqk3yZbKXeRYyBkAfIbDHTpPcZlCbSMJ1\n-----END RSA PRIVATE KEY-----"
+
+
+def test_a_private_key_that_a_model_streams_line_by_line_is_masked_whole(make_desk: MakeDesk, tmp_path: Path) -> None:
+    desk = make_desk([cite(f"The deploy key is:\n\n{KEY} [n]\n\nThe card is 4111 1111\n1111 1111. [n]", "deploy key")])
+    text = f"The deploy key is:\n\n{KEY}\n\nThe card is 4111 1111 1111 1111.\n"
+    (tmp_path / "server.md").write_text(SERVER.partition("| Server")[0] + text)
+    assert {r.status for r in desk.assistant.ingest.run([tmp_path / "server.md"], actor="test")} == {"indexed"}
+    answer = desk.ask("What is the deploy key, and what the card?")
+    assert "<SECRET>" in answer.text
+    assert "<CARD>" in answer.text
+    assert not any(part in answer.text for part in ("MIIE", "qk3y", "1111"))

@@ -102,6 +102,18 @@ def test_private_key_is_found_whole_though_it_is_longer_than_a_window(recogniser
     ]
 
 
+def test_private_key_without_an_end_is_all_that_follows(recognisers: Recognisers) -> None:
+    text = "-----BEGIN PRIVATE KEY-----\n" + "MIIEvgIBADANBgkqhkiG9w0BAQEFAASC\n" * 600
+    assert mask(text, recognisers.find(text)) == "<SECRET>"
+
+
+@pytest.mark.parametrize("number", ["4111 1111\n1111 1111", "4111 1111 \n  1111 1111", "DE89 3704 0044\n0532 0130 00"])
+def test_card_and_account_number_are_found_across_a_line_end(recognisers: Recognisers, number: str) -> None:
+    text = f"The card\nor account is {number}\nof Leeds."
+    (entity,) = [e for e in recognisers.find(text) if e.type in ("CREDIT_CARD", "IBAN_CODE")]
+    assert text[entity.start : entity.end] == number
+
+
 def test_a_long_text_is_searched_to_its_end_and_counts_each_entity_once(recognisers: Recognisers) -> None:
     text = ("An ordinary sentence without data. " * 150 + "Mail jane@gmail.com. ") * 5
     assert recognisers.count(text) == {"EMAIL_ADDRESS": 5}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import date
 
 from assistant.pages import source
@@ -58,3 +59,26 @@ def test_a_document_with_scripts_is_shown_as_text() -> None:
 def test_a_heading_that_the_section_repeats_is_shown_once() -> None:
     page = source.passages_html([passage("## Carry-over\nUp to 5 days.")], "", "")
     assert page.count("Carry-over") == 1
+
+
+def test_a_masked_quote_marks_its_place_in_the_source_with_what_the_mask_hides() -> None:
+    body = "<p>Pay to sort code 20-00-00 account 55779911. <strong>Nora</strong> was born on 14 March 1985 here.</p>"
+    marked = source.quoted(body, "Pay to sort code <ACCOUNT>. Nora was born on <DATE OF BIRTH> here.")
+    assert "".join(marked.split("<mark>")).replace("</mark>", "") == body
+    assert "<mark>Pay to sort code 20-00-00 account 55779911. </mark>" in marked
+    assert "<mark> was born on 14 March 1985 here.</mark>" in marked
+    row = source.quoted("<tr>\n<td>billing</td>\n<td>hunter2hunter2</td>\n</tr>", "| billing | <SECRET> |")
+    assert "<mark>billing</mark>" in row
+    named = source.quoted("<p>Ask Nora Whitcombe today.</p>", "Ask <PERSON-KTZRWMBDPL> today.")
+    assert named == "<p><mark>Ask Nora Whitcombe today.</mark></p>"
+
+
+def test_a_quote_cut_off_within_a_mask_marks_what_is_before_it() -> None:
+    assert source.quoted("<p>Born 14 March 1985.</p>", "Born <DATE OF BI") == "<p><mark>Born</mark> 14 March 1985.</p>"
+    assert source.quoted("<p>Born 14 March 1985.</p>", "<DATE OF BIRTH>") == "<p>Born 14 March 1985.</p>"
+
+
+def test_a_made_up_quote_of_many_masks_costs_no_time() -> None:
+    began = time.monotonic()
+    source.quoted("<p>" + "a " * 20_000 + "</p>", "a <ID> " * 80 + "b")
+    assert time.monotonic() - began < 5
