@@ -136,20 +136,21 @@ class Release:
         """The piece after the guards, the numbers of the passages that it cites, and the reason for withholding it."""
         text, cited, removed = resolve_markers(text, len(self._passages))
         self._trace.counts["removed_markers"] += removed
-        bare = resolve_markers(text, 0)[0].strip() if cited else text
-        found = best_passage(bare, self._passages, but=cited)
-        if not cited and found:
-            text, cited, found = attach_marker(text, found), (found,), None
+        if not cited and (found := best_passage(text, self._passages)):
+            text, cited = attach_marker(text, found), (found,)
             self._trace.counts["attached_markers"] += 1
         passed, reason = self._guarded(text, cited)
-        if reason == UNGROUNDED and found:  # a model that found the right words often names the wrong passage for them
-            again, still = self._guarded(attach_marker(bare, found), (found,))
-            if not still:
+        return self._cited_again(text, cited) if reason == UNGROUNDED else (passed, cited, reason)
+
+    def _cited_again(self, text: str, cited: tuple[int, ...]) -> tuple[str, tuple[int, ...], str]:
+        """As `_checked`, of what the cited passages do not bear out: a model that found the right words often names the wrong passage."""
+        bare = resolve_markers(text, 0)[0].strip()
+        if found := best_passage(bare, self._passages, but=cited):
+            passed, reason = self._guarded(attach_marker(bare, found), (found,))
+            if not reason:
                 self._trace.counts["corrected_markers"] += 1
-                return again, (found,), ""
-        if reason == UNGROUNDED and says_no_answer(bare):
-            reason = "not_in_passages"
-        return passed, cited, reason
+                return passed, (found,), ""
+        return text, cited, "not_in_passages" if says_no_answer(bare) else UNGROUNDED
 
     def _guarded(self, text: str, cited: Sequence[int]) -> tuple[str, str]:
         return run_guards(self._guards, text, [self._passages[n - 1] for n in cited], self._trace)
