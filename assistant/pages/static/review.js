@@ -218,8 +218,8 @@
   // ---- keys
   const typing = () => /^(TEXTAREA|SELECT)$/.test(document.activeElement?.tagName || "") ||
     (document.activeElement?.tagName === "INPUT" && document.activeElement.type !== "radio");
-  const answerBy = (kind) => { // the words of another kind of answer are none of this one
-    if (picked("rv-kind") === "span") $("#rv-words").value = kind === "clarify" ? "" : $("#rv-words").value;
+  const answerBy = (kind) => {
+    if (kind === "clarify" && picked("rv-kind") !== kind) $("#rv-words").value = ""; // an answer is no question back
     choose("rv-decision", "train");
     choose("rv-kind", kind);
     now.span = null;
