@@ -234,6 +234,7 @@ class Datasets:
             BadInput: no note.
             NotFound: nothing of an item is held.
             NotAllowed: the actor asked one of the questions or reviewed one of the items.
+            Conflict: somebody released or rejected one of them meanwhile.
         """
         if not note.strip():
             raise BadInput("Say in a note why these items are not to be trained on: it is kept with the decision.")
@@ -242,9 +243,11 @@ class Datasets:
         reasons = {item_id: sorted(one.reason for one in held if one.item_id == item_id) for item_id in item_ids}
         subject = ",".join(sorted(item_ids))
         with self._audit.recorded(actor, "dataset.reject", subject, items=sorted(item_ids), held=reasons) as connection:
+            still = dataset_hold.c.item_id.in_(item_ids) & dataset_hold.c.released_at.is_(None)
+            if connection.execute(dataset_hold.delete().where(still)).rowcount < len(held):
+                raise Conflict("Somebody else has decided on one of these items meanwhile: look again at what is held.")
             for item_id in sorted(item_ids):
                 settle_anew(connection, item_id, actor, note.strip())
-            connection.execute(dataset_hold.delete().where(dataset_hold.c.item_id.in_(item_ids)))
         return held
 
     def involved(self, item_ids: Collection[str]) -> frozenset[str]:

@@ -85,7 +85,9 @@ class DocumentTasks:
         found: dict[str, Recipients] = {}
         with self._store.read() as connection:
             boxes = mailboxes_in(connection)
-            everybody = [principal(row) for row in connection.execute(sa.select(person).where(person.c.active))]
+            everybody = [
+                principal(row) for row in connection.execute(sa.select(person).where(person.c.active.is_(True)))
+            ]
             for passage_id in ("", *passages):
                 marked = Correction("span", passage_id=passage_id) if passage_id else None
                 made = Triage("", "", "", "first", "fix_document", asked.created_at, marked)

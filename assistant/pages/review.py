@@ -17,6 +17,8 @@ from assistant.pages.review_held_events import HeldEvents
 if TYPE_CHECKING:
     from assistant.bootstrap import Assistant
 
+REFRESH_S = 60
+"""The queue under an open case is brought up to date as well; the case stays as it is."""
 EVENTS = ("review_open", "review_close", "review_skip", "review_decide", "review_hand_on", "gold_add", "gold_remove")
 HELD_EVENTS = ("held_open", "held_close", "held_decide")
 
@@ -54,6 +56,7 @@ def build_review(assistant: Assistant, page: gr.Blocks) -> None:
     for one in filters:
         one.change(events.filter, filters, view, **QUIET)
     opened = [account, filters[2], filters[3], filters[4], *view, figures_tab, held_tab]
+    gr.Timer(REFRESH_S).tick(events.refresh, filters, [listing, export], **QUIET)
     page.load(events.load, filters, opened, **QUIET)
     for name in EVENTS[:5]:
         getattr(bridge, name)(getattr(events, name), filters, view, **QUIET)
@@ -77,6 +80,7 @@ def _filters() -> list[Any]:
         "assignee": ("Held by", [("Held by anybody", ""), ("Held by nobody", "nobody"), ("Held by me", "me")], ""),
         "decision": ("Decision", review_list.decision_choices(), ""),
         "older_than_days": ("Age", list(review_list.AGES), 0),
+        "overdue": ("Due", list(review_list.DUES), ""),
     }
     with gr.Row(elem_classes="ea-filters"):
         return [

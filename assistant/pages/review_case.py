@@ -52,8 +52,12 @@ KEYS = (
     ("[ ]", "previous or next sentence"),
     ("S", "take the suggestion"),
     ("W", "write the answer"),
+    ("P", "the passages do not answer"),
+    ("A", "should have asked back"),
+    ("Y", "the answer was right"),
     ("N", "write a note"),
     ("Ctrl Enter", "save and next"),
+    ("X", "skip"),
     ("Esc", "back to the queue"),
     ("J K", "down and up in the queue"),
 )

@@ -64,6 +64,11 @@ class ReviewEvents:
         return (*self._lists(self._reviewer(request), values), gr.skip())
 
     @told
+    def refresh(self, request: gr.Request, *values: Any) -> tuple[str, str]:
+        """The queue as it is by now."""
+        return self._lists(self._reviewer(request), values)
+
+    @told
     def review_open(self, event: gr.EventData, request: gr.Request, *values: Any) -> tuple[Any, ...]:
         """Take the item, where it is this reviewer's to decide, and show it."""
         who = self._reviewer(request)
@@ -171,8 +176,9 @@ def _wanted(values: tuple[Any, ...]) -> QueueFilter:
     status: Wanted = next((word for word in WANTED if word == given["status"]), "waiting")
     if given["decision"] and status == "waiting":
         status = "done"  # what waits has none yet
-    words: dict[str, Any] = {name: str(given[name] or "") for name in review_list.FILTERS[1:-1]}
-    return QueueFilter(status, **words, older_than_days=int(given["older_than_days"] or 0))
+    words: dict[str, Any] = {name: str(given[name] or "") for name in review_list.FILTERS[1:-2]}
+    older = int(given["older_than_days"] or 0)
+    return QueueFilter(status, **words, older_than_days=older, overdue=bool(given["overdue"]))
 
 
 def _judgement(event: gr.EventData) -> dict[str, Any]:

@@ -45,7 +45,19 @@ AGES = (
 )
 LISTED = 1000
 """Rows that a browser still shows at once."""
-FILTERS = ("status", "source", "department", "language", "adapter", "reason", "assignee", "decision", "older_than_days")
+DUES = (("Due or overdue", ""), ("Overdue only", "true"))
+FILTERS = (
+    "status",
+    "source",
+    "department",
+    "language",
+    "adapter",
+    "reason",
+    "assignee",
+    "decision",
+    "older_than_days",
+    "overdue",
+)
 """The filters of the page, in the order of its fields."""
 assert set(DECISION_NAMES) == set(DECISIONS)
 

@@ -8,6 +8,7 @@ import re
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from assistant.pages.review import REFRESH_S
 from core.audit import Audit
 from core.datasets import Datasets, HoldReason
 from core.people import People as Accounts
@@ -26,6 +27,10 @@ EXPENSES = "How long do I have to submit an expense claim?"
 MILEAGE = "How much mileage do I get for my own car?"
 RESIGN = "May I cancel my notice of leaving?"
 PARENTAL = "How many weeks of parental leave do I get?"
+PER_DIEM = "How much is the per-diem for Germany?"
+LAPTOP = "How long does an expense claim take to be paid?"
+SICK = "When do I need a sick note?"
+OVERTIME = "How many days of unpaid leave may I take?"
 HELD = "How many days in advance do I ask for leave?"
 HELD_TOO = "How long does my probation last?"
 MEANS_OF = {"2": "Its owner gets your note", "3": "the search did not find it", "4": "A check", "5": "wrong form"}
@@ -145,6 +150,7 @@ def test_what_waits_is_filtered_handed_on_and_exported(people: People) -> None:
         ("source", "Thumb up", "Report"),
         ("reason", "Outdated", "Wrong"),
         ("older_than_days", "Older than 7 days", "Any age"),
+        ("overdue", "Overdue only", "Due or overdue"),
         ("status", "Done", "Waiting"),
         ("assignee", "Held by me", "Held by nobody"),
     ):
@@ -239,6 +245,39 @@ def test_the_keyboard_alone_takes_marks_writes_and_saves(people: People) -> None
     assert found.queue.case(item.item_id, who(people, "carla.ruiz")).reviews[0].correction == Correction(
         "text", "One month to the end of a month."
     )
+
+
+def test_every_kind_of_answer_has_its_key_and_so_has_skip(people: People) -> None:
+    report(people, "ben.okafor", PER_DIEM, LAPTOP, expected="It depends")
+    carla = people.open("carla.ruiz", "/review")
+    opened(carla, PER_DIEM)
+    for key, kind in (("p", "refuse"), ("y", "confirm"), ("a", "clarify")):
+        carla.keyboard.press(key)
+        expect(carla.locator(f"[name=rv-kind][value={kind}]")).to_be_checked()
+        expect(carla.locator("[name=rv-decision][value=train]")).to_be_checked()
+    expect(carla.locator("#rv-words")).to_be_focused()
+    carla.keyboard.press("Escape")
+    item = carla.locator(".rv-case").get_attribute("data-item") or ""
+    carla.keyboard.press("x")
+    expect(carla.locator(f".rv-case[data-item='{item}']")).to_have_count(0)
+    assert kept(people).queue.item(item, who(people, "carla.ruiz")).assigned_to == ""
+
+
+def test_the_queue_brings_itself_up_to_date_under_an_open_case_that_stays_as_it_is(people: People) -> None:
+    report(people, "ben.okafor", SICK, expected="It depends")
+    carla = people.open("carla.ruiz", "/review")
+    carla.clock.install()
+    carla.reload()
+    opened(carla, SICK)
+    carla.keyboard.press("n")
+    carla.keyboard.type("half a ")
+    report(people, "amelia.hart", OVERTIME, expected="It depends")
+    expect(waiting(carla, OVERTIME)).to_have_count(0)
+    carla.clock.fast_forward((REFRESH_S + 1) * 1000)
+    expect(waiting(carla, OVERTIME)).to_have_count(1)
+    carla.keyboard.type("note")
+    expect(carla.locator("#rv-note")).to_have_value("half a note")
+    expect(carla.locator(".rv-case .ea-bubble")).to_have_text(SICK)
 
 
 def test_a_disagreement_is_settled_by_a_third_person_and_becomes_gold(people: People) -> None:

@@ -218,10 +218,19 @@
   // ---- keys
   const typing = () => /^(TEXTAREA|SELECT)$/.test(document.activeElement?.tagName || "") ||
     (document.activeElement?.tagName === "INPUT" && document.activeElement.type !== "radio");
+  const answerBy = (kind) => {
+    if (kind === "clarify" && picked("rv-kind") !== kind) $("#rv-words").value = ""; // an answer is no question back
+    choose("rv-decision", "train");
+    choose("rv-kind", kind);
+    now.span = null;
+    draw();
+    refresh();
+    if (!$("#rv-words").hidden) $("#rv-words").focus();
+  };
   const inForm = {
     "[": () => step(-1), "]": () => step(1), s: suggest,
-    w: () => { choose("rv-decision", "train"); choose("rv-kind", "text"); now.span = null; draw(); refresh(); $("#rv-words").focus(); },
-    n: () => $("#rv-note").focus(),
+    w: () => answerBy("text"), p: () => answerBy("refuse"), a: () => answerBy("clarify"), y: () => answerBy("confirm"),
+    n: () => $("#rv-note").focus(), x: () => actions.review_skip(),
   };
   document.addEventListener("keydown", (event) => {
     if (location.pathname !== "/review" || $("dialog[open]")) return;
