@@ -95,7 +95,9 @@ def registered(
     record = registry.register(folder, actor="tess.trainer", training=training, reason="a test")
     name = record.adapter_id
     if stage in ("staging", "production"):
-        registry.stage(name, gate_report(record, audit), actor="tess.trainer", reason="the gate is open")
+        asked = registry.demand(name)
+        report = gate_report(record, audit, demand=asked if asked != Demand() else None)
+        registry.stage(name, report, actor="tess.trainer", reason="the gate is open")
     if stage == "production":
         registry.request(name, actor="tess.trainer", reason="better")
         registry.approve(name, actor="ada.admin", reason="read the report")
