@@ -22,6 +22,7 @@ from email.parser import BytesParser
 from typing import Any, Final
 
 from core.errors import BadInput, DocumentError, GovernanceError
+from retrieval.front_matter import without_our_front_matter
 from retrieval.governance import split_front_matter, without_front_matter
 
 MAX_UNPACKED_BYTES: Final = 200 * 2**20
@@ -164,6 +165,12 @@ def decode(data: bytes) -> str:
         return data.decode(best.encoding, errors="replace")
 
 
+def may_open_front_matter(data: bytes) -> bool:
+    """Whether a plain file may begin with front matter: told by its first sign, so that others need not be decoded."""
+    first = data.lstrip(b"\xef\xbb\xbf\xe2\x80\x8b \t\r\n\f\v")[:1]
+    return bool(first) and not first.isalnum() and first not in b"<#*(["
+
+
 def _read_markdown(data: bytes, name: str) -> _Draft:
     text = decode(data)
     try:
@@ -176,8 +183,9 @@ def _read_markdown(data: bytes, name: str) -> _Draft:
     return _Draft([Page(None, text)], str(title) if isinstance(title, (str, int)) else "", notes)
 
 
-def _read_text(data: bytes, _name: str) -> _Draft:
-    return _Draft([Page(None, _capital_headings(decode(data)))], escaped=False)
+def _read_text(data: bytes, name: str) -> _Draft:
+    text = without_our_front_matter(decode(data), name)
+    return _Draft([Page(None, _capital_headings(text))], escaped=False)
 
 
 def _capital_headings(text: str) -> str:
@@ -186,10 +194,10 @@ def _capital_headings(text: str) -> str:
     return _CAPITALS.sub(lambda match: f"## {match[1]}" if sum(map(str.isalpha, match[1])) > 3 else match[1], text)
 
 
-def _read_html(data: bytes, _name: str) -> _Draft:
+def _read_html(data: bytes, name: str) -> _Draft:
     markup: bytes | str = data
-    if not re.search(rb"charset\s*=", data[:2048], re.I):
-        markup = decode(data)
+    if may_open_front_matter(data) or not re.search(rb"charset\s*=", data[:2048], re.I):
+        markup = without_our_front_matter(decode(data), name)
     return _html(markup)
 
 

@@ -3,6 +3,8 @@
 It comes from, each over the one before: the caller's defaults (`ingest --govern`, `--defaults`), the `defaults:` and
 the file's entry of the `governance.yaml` beside the file, and the file's own front matter. A file with none of them
 has no governance and is never answered from. Errors name the file and the line.
+
+Which front matter counts, and what is made of one that nearly says who may read the file: `retrieval/front_matter.py`.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ import yaml
 
 from core.errors import BadInput, GovernanceError
 from core.records import CLASSIFICATIONS, EVERYONE, Classification, DocumentStatus
+from retrieval.near_keys import meant, meant_in_lines
 
 FILE_NAME = "governance.yaml"
 KEYS: Final = (
@@ -52,14 +55,19 @@ SELF_GOVERNED: Final = (
     "effective",
     "status",
 )
-_OURS: Final = {"document_id", "classification", "allowed_groups", "denied_groups", "legal_hold"}
-"""A front matter with none of these was written for another tool: it governs nothing, and its title is welcome."""
 MAKE_GROUP: Final = "to make a group: python -m assistant users add-group NAME; all of a file: python -m assistant users import people.yaml"
 
 _ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,199}")
 _LANGUAGE = re.compile(r"[a-z]{2,3}")
-_FRONT = re.compile(r"\A\ufeff?---[ \t]*\r?\n(.*?)^(?:---|\.\.\.)[ \t]*(?:\r?\n|\Z)", re.DOTALL | re.MULTILINE)
+_CLOSED = r"\n(.*?)^(?:---|\.\.\.)[ \t]*(?:#[^\n]*)?(?:\n|\Z)"
+_FRONT = re.compile(r"\A\ufeff?---[ \t]*" + _CLOSED, re.DOTALL | re.MULTILINE)
+_LOOSE = re.compile(r"\A[\s\ufeff\u200b]*---[ \t]*(?:#[^\n]*)?" + _CLOSED, re.DOTALL | re.MULTILINE)
+"""Front matter as only we read it, and only where it is ours: after blank lines, with a comment beside its dashes."""
 T = TypeVar("T")
+
+
+class NotYaml(GovernanceError):
+    """The text is not YAML at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,18 +123,51 @@ def split_front_matter(text: str, name: str) -> tuple[dict[str, Entry] | None, s
     Raises:
         GovernanceError: the front matter is not a YAML mapping.
     """
-    match = _FRONT.match(text)
+    match = front_of(text := unix(text))
     if match is None:
         return None, text
-    return _entries(_compose(match[1], name, offset=1), name, offset=1), text[match.end() :]
+    offset = text.count("\n", 0, match.start(1))
+    return _entries(_compose(match[1], name, offset), name, offset), text[match.end() :]
 
 
 def without_front_matter(text: str) -> str:
-    return _FRONT.sub("", text, count=1)
+    match = front_of(text := unix(text))
+    return text[match.end() :] if match else text
+
+
+def front_of(text: str) -> re.Match[str] | None:
+    """The front matter of a text with `unix` line ends, `[1]` between its dashes.
+
+    In an unusual form it is front matter only where it speaks of our keys: else it is text.
+    """
+    match = _FRONT.match(text)
+    if match is None and (match := _LOOSE.match(text)) and not any(meant_in_lines(match[1])):
+        return None
+    return match
+
+
+def unix(text: str) -> str:
+    return text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
 
 
 def is_ours(front: Entries) -> bool:
-    return bool(_OURS & front.keys())
+    """Whether it says, or nearly says, what governs a file: another tool's has none of these keys."""
+    return any(map(meant, front))
+
+
+def problems_of(entries: Entries, *, known_groups: Collection[str]) -> list[str]:
+    """What is wrong with the values of these entries alone, each with its file and line."""
+    reader = _Reader(entries, known_groups)
+    _governance(reader)
+    return reader.problems
+
+
+def describes(key: str, entry: Entry) -> bool:
+    """Whether it is a key that opens and closes nothing, with a value that we can read."""
+    try:
+        return key in _DESCRIBING and _DESCRIBING[key](entry.value) is not None
+    except ValueError:
+        return False
 
 
 def read_governance_file(path: Path) -> GovernanceFile:
@@ -197,32 +238,37 @@ def check(entries: Entries, *, known_groups: Collection[str], required: Collecti
         GovernanceError: every problem found, one a line, each with its file and line.
     """
     reader = _Reader(entries, known_groups)
-    problems = [f"{entries[key].where}: {_unknown(key, KEYS)}" for key in entries if key not in KEYS]
+    problems = [f"{entries[key].where}: {unknown(key, KEYS)}" for key in entries if key not in KEYS]
     if missing := [key for key in required if key not in entries]:
         problems.append(f"{place}: needs {', '.join(missing)}")
-    governance = Governance(
-        owner=reader.get("owner", _text(320), ""),
-        department=reader.get("department", _text(100), "General"),
-        classification=reader.get("classification", _one_of(CLASSIFICATIONS), "restricted"),
-        allowed_groups=reader.groups("allowed_groups"),
-        denied_groups=reader.groups("denied_groups"),
-        document_id=reader.get("document_id", _document_id, None),
-        version=reader.get("version", _version, None),
-        title=reader.get("title", _text(500), None),
-        effective=reader.get("effective", _date, None),
-        expires=reader.get("expires", _date, None),
-        review=reader.get("review", _date, None),
-        legal_hold=reader.get("legal_hold", _flag, False),
-        language=reader.get("language", _language, None),
-        source=reader.get("source", _text(1000), ""),
-        status=reader.get("status", _one_of(STATUSES), "approved"),
-    )
+    governance = _governance(reader)
     problems += reader.problems
     if governance.effective and governance.expires and governance.expires < governance.effective:
         problems.append(f"{entries['expires'].where}: expires before it is effective")
     if problems:
         raise GovernanceError("; ".join(problems))
     return governance
+
+
+def _governance(reader: _Reader) -> Governance:
+    """What the reader's entries say; what is wrong with them is in its `problems`."""
+    return Governance(
+        owner=reader.get("owner", _text(320), ""),
+        department=reader.get("department", _DESCRIBING["department"], "General"),
+        classification=reader.get("classification", _one_of(CLASSIFICATIONS), "restricted"),
+        allowed_groups=reader.groups("allowed_groups"),
+        denied_groups=reader.groups("denied_groups"),
+        document_id=reader.get("document_id", _document_id, None),
+        version=reader.get("version", _version, None),
+        title=reader.get("title", _DESCRIBING["title"], None),
+        effective=reader.get("effective", _date, None),
+        expires=reader.get("expires", _date, None),
+        review=reader.get("review", _DESCRIBING["review"], None),
+        legal_hold=reader.get("legal_hold", _flag, False),
+        language=reader.get("language", _DESCRIBING["language"], None),
+        source=reader.get("source", _DESCRIBING["source"], ""),
+        status=reader.get("status", _one_of(STATUSES), "approved"),
+    )
 
 
 class _Reader:
@@ -248,8 +294,8 @@ class _Reader:
         if key == "allowed_groups" and key in self._entries and not groups:
             self.problems.append(f"{self._entries[key].where}: {key} names no group; 'everyone' means every person")
         for name in sorted(groups - self._known):
-            unknown = _unknown(name, sorted(self._known), "group")
-            self.problems.append(f"{self._entries[key].where}: {key}: {unknown} ({MAKE_GROUP})")
+            said = unknown(name, sorted(self._known), "group")
+            self.problems.append(f"{self._entries[key].where}: {key}: {said} ({MAKE_GROUP})")
         return groups
 
 
@@ -325,6 +371,16 @@ def _plain(value: object) -> object:
     return value.isoformat() if isinstance(value, date) else value
 
 
+_DESCRIBING: Final[Mapping[str, Callable[[Any], Any]]] = {
+    "title": _text(500),
+    "department": _text(100),
+    "review": _date,
+    "language": _language,
+    "source": _text(1000),
+}
+"""Keys that open and close nothing, and how they are read."""
+
+
 def _compose(text: str, name: str, offset: int = 0) -> yaml.Node | None:
     try:
         return yaml.compose(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
@@ -332,7 +388,7 @@ def _compose(text: str, name: str, offset: int = 0) -> yaml.Node | None:
         mark = getattr(error, "problem_mark", None)
         line = f":{mark.line + 1 + offset}" if mark else ""
         what = getattr(error, "problem", None) or "the text"
-        raise GovernanceError(f"{name}{line}: not valid YAML ({what}); quote values that hold a colon") from None
+        raise NotYaml(f"{name}{line}: not valid YAML ({what}); quote values that hold a colon") from None
 
 
 def _entries(node: yaml.Node | None, name: str, offset: int = 0) -> dict[str, Entry]:
@@ -344,6 +400,8 @@ def _entries(node: yaml.Node | None, name: str, offset: int = 0) -> dict[str, En
     found: dict[str, Entry] = {}
     for key, value in node.value:
         where = f"{name}:{key.start_mark.line + 1 + offset}"
+        if not isinstance(key, yaml.ScalarNode):
+            raise GovernanceError(f"{where}: a key must be a word")
         if key.value in found:
             raise GovernanceError(f"{where}: {str(key.value)[:60]!r} is written twice")
         try:
@@ -376,13 +434,13 @@ def _of_node(entry: Entry, path: Path) -> dict[str, Entry]:
 def _refuse_unknown(entries: Entries, known: Collection[str]) -> None:
     for key, entry in entries.items():
         if key not in known:
-            raise GovernanceError(f"{entry.where}: {_unknown(key, known)}")
+            raise GovernanceError(f"{entry.where}: {unknown(key, known)}")
 
 
-def _unknown(key: str, known: Collection[str], kind: str = "key") -> str:
-    """`unknown key 'ownr', did you mean 'owner'?`"""
+def unknown(key: str, known: Collection[str], kind: str = "key", *, meaning: str = "") -> str:
+    """`unknown key 'ownr': did you mean 'owner'?`"""
     import difflib
 
-    close = difflib.get_close_matches(key, list(known), n=1)
+    close = [meaning] if meaning else difflib.get_close_matches(key, list(known), n=1)
     hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}"
     return f"unknown {kind} {key[:60]!r}: {hint}"

@@ -9,6 +9,7 @@ batches, which is where the time goes; an unchanged file costs a hash.
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import tempfile
 import threading
@@ -20,18 +21,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
 
-from core.errors import BadInput, Conflict
+from core.errors import BadInput, Conflict, GovernanceError
 from core.records import Document, IndexState
 from retrieval.catalogue import Catalogue, Entry, Key, key_of, name
 from retrieval.dedup import fingerprint
 from retrieval.embed import Embedder
+from retrieval.front_matter import Unclear
 from retrieval.governance import entries_of
 from retrieval.index import Index
 from retrieval.indexing import Indexing
 from retrieval.originals import Originals
-from retrieval.planning import DRAFT, Copy, Planner, Snapshot, today
+from retrieval.planning import DRAFT, MISREAD, REPLACED, STANDING, Copy, Planner, Snapshot, today
 from retrieval.sources import (
-    Identity,
     Prepared,
     Reader,
     Scan,
@@ -241,16 +242,39 @@ class Ingest:
                 status: IngestStatus = "quarantined" if same.state == "quarantined" else "unchanged"
                 return result(status, same.key, same.chunks, same.reason)
             if identity.governance is None:
-                self._files.keep(identity.sha256, data)  # for whoever gives it its governance later
-                return result("quarantined", self._quarantine(source, identity, NO_GOVERNANCE, actor), 0, NO_GOVERNANCE)
+                key = self._quarantine(source, data, identity.sha256, reason=NO_GOVERNANCE, actor=actor)
+                return result("quarantined", key, 0, NO_GOVERNANCE)
             prepared = reader.prepare(source, data, identity)
             self._files.keep(identity.sha256, data)
+        except GovernanceError as error:
+            if reader.final:  # somebody governs it by hand, and is told
+                return result("failed", reason=str(error))
+            self._withhold(source, known, actor)
+            if not isinstance(error, Unclear):
+                return result("failed", reason=str(error))
+            return result("quarantined", self._set_apart(source, data, known, str(error), actor), 0, str(error))
         except BadInput as error:
             return result("failed", reason=str(error))
         return _Job(prepared, time.perf_counter() - started)
 
-    def _quarantine(self, source: Source, identity: Identity, reason: str, actor: str) -> Key:
-        """A row for the Documents page: nobody may read it, and it has no words."""
+    def _withhold(self, source: Source, known: Snapshot, actor: str) -> None:
+        """Take what a file answered out of the answers: whom its writer now means cannot be told."""
+        for version in known.at(source):
+            if version.state in STANDING:
+                with self._lock:
+                    self._withdraw(version.key, actor, MISREAD)
+
+    def _set_apart(self, source: Source, data: bytes, known: Snapshot, reason: str, actor: str) -> Key:
+        """Quarantine a file whose front matter is unclear; written once, however often it is met."""
+        sha256, told = hashlib.sha256(data).hexdigest(), reason[:1000]
+        for row in known.at(source):
+            if not row.key[1] and row.sha256 == sha256 and row.reason == told:
+                return row.key
+        return self._quarantine(source, data, sha256, reason=reason, actor=actor)
+
+    def _quarantine(self, source: Source, data: bytes, sha256: str, *, reason: str, actor: str) -> Key:
+        """A row for the Documents page: nobody may read it, and it has no words. The file is kept for who governs it later."""
+        self._files.keep(sha256, data)
         document = Document(
             document_id=quarantine_id(source),
             version=0,
@@ -262,7 +286,7 @@ class Ingest:
             denied_groups=frozenset(),
             effective=today(),
             status="draft",
-            sha256=identity.sha256,
+            sha256=sha256,
             path=source.path,
             language="",
             state="quarantined",
@@ -293,7 +317,7 @@ class Ingest:
             self._catalogue.put(entries, actor=actor)
             self._indexing.apply([entry.document for entry in entries], actor=actor)
             for key in planner.replaced:
-                self._withdraw(key, actor, "its file now holds another document")
+                self._withdraw(key, actor, REPLACED)
         share = (time.perf_counter() - started) / len(jobs)
         for job in jobs:
             job.seconds += share

@@ -18,7 +18,13 @@ from retrieval.governance import Governance
 from retrieval.indexing import Indexing
 from retrieval.sources import Identity, Prepared, Source, derived_id, path_hash
 
+MISREAD: Final = "withheld: nobody can tell any more who may read its file"
+REPLACED: Final = "its file now holds another document or version"
+"""Why a version was withdrawn without anybody asking for it: it answers again when its file is as it was."""
 DRAFT: Final = "is a draft: it answers once it is approved"
+
+
+STANDING: Final[tuple[IndexState, ...]] = ("indexed", "duplicate", "pending")
 
 
 class Copy(Conflict):
@@ -34,6 +40,10 @@ class Snapshot:
         for entry in known:
             self._by_path.setdefault(entry.path, []).append(entry)
 
+    def at(self, source: Source) -> Sequence[Known]:
+        """Every version that was read from this file."""
+        return self._by_path.get(source.path, ())
+
     def unchanged(self, source: Source, identity: Identity) -> Known | None:
         governance = identity.governance
         candidates = list(self._by_path.get(source.path, ()))
@@ -42,6 +52,8 @@ class Snapshot:
             # The same document elsewhere is a move only where the old file is gone.
             candidates = [same] if same and (same.path == source.path or not Path(same.path).exists()) else []
         for known in candidates:
+            if known.state == "removed" and known.reason in (MISREAD, REPLACED):
+                continue
             if known.sha256 != identity.sha256 or known.state == "pending":
                 continue
             if governance is None:  # what it was given before, by --govern or a listing, holds on
@@ -64,7 +76,7 @@ class Planner:
         self._compared = catalogue.compared()
         self._planned: dict[Key, Entry] = {}
         self.replaced: list[Key] = []
-        """Versions of another id that were read from a planned file before it took the id that it has now."""
+        """Versions that were read from a planned file and that it no longer stands for."""
 
     def plan(self, prepared: Prepared) -> Entry:
         """Raises Copy or Conflict: another file is that version already."""
@@ -85,8 +97,8 @@ class Planner:
         if document.state == "pending":
             self._compared.append(Compared(key, prepared.fingerprint.text_sha256, prepared.fingerprint.minhash))
         if not prepared.source.is_upload:
-            at_path = (k for k in self._known if k.path == prepared.source.path and k.key[0] != key[0])
-            self.replaced += [k.key for k in at_path if k.state in ("indexed", "duplicate", "pending")]
+            at_path = (k for k in self._known if k.path == prepared.source.path and k.state in STANDING)
+            self.replaced += [k.key for k in at_path if _no_longer_stands(k.key, document, governance)]
         return entry
 
     def _key(self, prepared: Prepared, governance: Governance) -> Key:
@@ -178,6 +190,17 @@ class Planner:
 
     def _text(self, key: Key) -> str:
         return self._planned[key].text if key in self._planned else self._catalogue.full_text(*key)
+
+
+def _no_longer_stands(before: Key, document: Document, governance: Governance) -> bool:
+    """Whether a version that was read from a document's file must stop answering.
+
+    Of another id, or a higher version than the file now says: nothing would supersede it. An older version goes on until
+    the new one is effective, unless we numbered them: then the file is all there is, and so is its draft or retired.
+    """
+    if before[0] != document.document_id or before[1] > document.version:
+        return True
+    return before[1] < document.version and governance.version is None and document.status != "approved"
 
 
 def _passages(document: Document, chunks: Sequence[Chunk]) -> Iterator[Passage]:

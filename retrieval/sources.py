@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from core.errors import BadInput, DocumentError, GovernanceError
+from core.errors import BadInput, DocumentError
 from retrieval.chunk import Chunk, chunk
-from retrieval.convert import SUFFIXES, Converted, convert, decode, suffix_of, unsupported
+from retrieval.convert import SUFFIXES, Converted, convert, decode, may_open_front_matter, suffix_of, unsupported
 from retrieval.dedup import Fingerprint, fingerprint
+from retrieval.front_matter import is_unmistakable, read_front_matter, said_of_the_file
 from retrieval.governance import (
     FILE_NAME,
     REQUIRED,
@@ -24,13 +25,13 @@ from retrieval.governance import (
     check,
     is_ours,
     read_governance_file,
-    split_front_matter,
 )
 from retrieval.language import detect_language
 
 PIPELINE: Final = "1"
 """Raise it when conversion or chunking changes: every file is then ingested again."""
 SCAN_CHARS: Final = 20_000
+FRONT_MATTER_SUFFIXES: Final = (".md", ".markdown", ".txt", ".html", ".htm")
 Scan = Callable[[str], Mapping[str, int]]
 
 
@@ -142,7 +143,7 @@ class Reader:
         self._known_groups = known_groups
         self._scan = scan
         self._defaults = defaults
-        self._final = final
+        self.final = final
         self._folders: dict[Path, GovernanceFile | None] = {}
         if defaults is not None:
             check(defaults, known_groups=known_groups, required=REQUIRED, place="the defaults")
@@ -165,7 +166,7 @@ class Reader:
             raise DocumentError(f"Cannot be read ({error.strerror or type(error).__name__}).") from None
 
     def identify(self, source: Source, data: bytes) -> Identity:
-        """Raises GovernanceError, DocumentError."""
+        """Raises Unclear, GovernanceError, DocumentError."""
         governance = self._governance(source, data)
         said = f"{PIPELINE} {governance.sha256}" if governance else ""
         return Identity(
@@ -199,26 +200,28 @@ class Reader:
         listed = self._listed(source)
         entries = {**(self._defaults or {}), **(listed or {})}
         if front and is_ours(front):
-            entries |= front
+            if not entries and not is_unmistakable(front):
+                return None  # an owner or a status alone says too little, and another tool may have written it
+            by_hand = self._defaults or {} if self.final else {}
+            entries |= said_of_the_file(front, but=by_hand)
         elif front and "title" in front and isinstance(front["title"].value, str) and entries:
             entries = {"title": front["title"], **entries}
         if not entries:
             return None
-        if self._final:
+        if self.final:
             entries |= self._defaults or {}
         required = REQUIRED if self._defaults is not None else SELF_GOVERNED
         return check(entries, known_groups=self._known_groups, required=required, place=source.path)
 
     @staticmethod
     def _front_matter(source: Source, data: bytes) -> Entries | None:
-        if suffix_of(source.path) not in (".md", ".markdown") or not data.lstrip(b"\xef\xbb\xbf").startswith(b"---"):
+        if suffix_of(source.path) not in FRONT_MATTER_SUFFIXES or not may_open_front_matter(data):
             return None
         try:
-            return split_front_matter(decode(data), source.path)[0]
-        except GovernanceError:
-            if re.search(rb"^(?:document_id|classification|allowed_groups|denied_groups)\s*:", data, re.MULTILINE):
-                raise
-            return None  # another tool's front matter, in its own dialect: it says nothing about who may read the file
+            text = decode(data)
+        except DocumentError:
+            return None  # it is told when the file is converted
+        return read_front_matter(text, source.path)
 
     def _listed(self, source: Source) -> Entries | None:
         """The file's entry in the governance.yaml beside it, None where it has none."""
@@ -232,7 +235,7 @@ class Reader:
         if parsed is None:
             return None
         if parsed.problem:
-            raise GovernanceError(parsed.problem)
+            raise DocumentError(parsed.problem)  # of the folder, not of this file: what it was given before holds on
         return parsed.documents.get(source.file.name)
 
     def _personal_data(self, text: str) -> dict[str, int]:
