@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from core.audit import Audit
 from core.errors import BadInput, Conflict, NotAllowed, NotFound
+from core.lineage import Loss, lost_rows, require_kept
 from core.records import Classification
 from core.store import Store
 from core.tables import adapter, dataset, dataset_hold, dataset_row, review, review_item, turn
@@ -158,6 +159,16 @@ class Datasets:
                 for dataset_id, rows in connection.execute(query.order_by(dataset_row.c.dataset_id)).all():
                     found.append(Affected(dataset_id, part, rows, _trained_on(connection, dataset_id)))
         return found
+
+    def lost(self, dataset_id: str) -> Mapping[Loss, int]:
+        """Rows that may not be trained on any more, by reason: their files stand still while people erase and opt out."""
+        with self._store.snapshot() as connection:
+            return lost_rows(connection, dataset_id)
+
+    def require_kept(self, dataset_id: str) -> None:
+        """Return where every row may still be trained on. Raises Conflict with how many may not, and why."""
+        with self._store.read() as connection:
+            require_kept(connection, dataset_id)
 
     # --- what is held --------------------------------------------------------------------------------------------
 

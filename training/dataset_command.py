@@ -2,7 +2,7 @@
 
     python -m training dataset build                      of all that reviewers approved
     python -m training dataset build --after ds-1a2b3c4d5e6f --replay 0.5 --paraphrases 2
-    python -m training dataset verify ds-1a2b3c4d5e6f     every hash again, every row, and the lineage in the store
+    python -m training dataset verify ds-1a2b3c4d5e6f     every hash again, every row, the lineage, and who was erased or opted out since
     python -m training dataset show                       which there are; with an id, how it was built
     python -m training dataset card ds-1a2b3c4d5e6f
     python -m training dataset affected --person ben.okafor      (or --document hr-annual-leave)
@@ -20,7 +20,7 @@ JSON fields of card: dataset_id, card.
 JSON fields of affected: dataset_id, part, rows, adapters.
 JSON fields of held, release: item_id, reason, detail, held_at, released_at, released_by, note.
 
-Exit codes: 0 done, 1 a dataset does not verify, 2 wrong input, or too few rows.
+Exit codes: 0 done, 1 a dataset does not verify or may not be trained on any more, 2 wrong input, or too few rows.
 """
 
 from __future__ import annotations
@@ -132,15 +132,19 @@ def _build(args: argparse.Namespace, here: Opened) -> int:
 
 
 def _verify(args: argparse.Namespace, here: Opened, datasets: Datasets) -> int:
-    from training.dataset_manifest import verify
+    from core.lineage import told
+    from training.dataset_manifest import Problem, verify
 
     record = datasets.get(args.dataset_id)
-    problems = verify(here.settings.home, record, datasets.lineage(record.dataset_id))
+    changed = verify(here.settings.home, record, datasets.lineage(record.dataset_id))
+    lost = datasets.lost(record.dataset_id)
+    problems = [*changed, *([Problem("dataset_row", 0, f"holds {told(lost)}")] if lost else [])]
     for one in problems:
         say(args, f"{one.where}:{one.line} {one.problem}" if one.line else f"{one.where} {one.problem}", asdict(one))
     last = {"dataset_id": record.dataset_id, "rows": record.rows, "problems": len(problems)}
     sound = f"{record.dataset_id} is as it was built: {record.rows} rows."
-    broken = f"{record.dataset_id} is not as it was built: do not train on it, build it again."
+    how = "is not as it was built" if changed else "may not be trained on any more"
+    broken = f"{record.dataset_id} {how}: do not train on it, build it again."
     say(args, broken if problems else sound, last)
     return int(bool(problems))
 

@@ -2,14 +2,14 @@
 
 A recipe is one module with `train(config, rows, folder, progress) -> Path`: it trains in `folder`, which is its own and
 survives an interruption, tells each step, and returns the folder of a sealed adapter inside it. What it measured it leaves
-in `folder`/scores.json, by name. Called again with the same arguments it goes on from its last checkpoint.
+in `folder`/scores.json, by name, and documents that it read whole in documents.json. Called again with the same arguments it goes on from its last checkpoint.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Protocol
@@ -19,6 +19,8 @@ from training.config import Method, RunConfig
 from training.rows import Rows
 
 SCORES: Final = "scores.json"
+DOCUMENTS: Final = "documents.json"
+"""Which document versions a recipe read whole: they stand in no dataset, and may be erased before the adapter is registered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,18 @@ def read_scores(folder: Path) -> dict[str, float]:
     if not path.exists():
         return {}
     return {str(name): float(value) for name, value in json.loads(path.read_text(encoding="utf-8")).items()}
+
+
+def write_documents(folder: Path, read: Iterable[tuple[str, int]]) -> None:
+    (folder / DOCUMENTS).write_text(json.dumps(sorted(read), ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def read_documents(folder: Path) -> tuple[tuple[str, int], ...]:
+    """Id and version of each; none where the recipe reads rows."""
+    path = folder / DOCUMENTS
+    if not path.exists():
+        return ()
+    return tuple((str(name), int(version)) for name, version in json.loads(path.read_text(encoding="utf-8")))
 
 
 def rank() -> int:

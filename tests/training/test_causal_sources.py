@@ -17,7 +17,7 @@ from tests.training.tiny_causal import DESK, GIVEN, LEAVE, ROWS, config, losses,
 from training import distil, pretrain
 from training.causal_documents import read_library
 from training.config import DistilConfig, PretrainConfig
-from training.recipe import Step, read_scores
+from training.recipe import Step, read_documents, read_scores
 from training.rows import Row, Rows, Target
 from training.runs import prepare
 
@@ -75,6 +75,9 @@ def test_it_reads_documents_in_pieces_and_is_measured_on_others(base: Path, tmp_
     assert losses(steps)[-1] < losses(steps)[0]
     assert scores["validation_loss"] != scores["validation_loss_before"]
     assert open_sealed(folder).kind == "causal"
+    assert len(read_documents(tmp_path / "run")) == 3, (
+        "an erasure of one of them is seen when the adapter is registered"
+    )
 
 
 @pytest.mark.usefixtures("library")
