@@ -214,6 +214,9 @@ class Datasets:
     def release(self, item_ids: Collection[str], *, actor: str, note: str) -> list[Hold]:
         """Let held items into the next dataset.
 
+        Args:
+            actor: a person's id: with another name, as a command's, nobody could tell whether it is a second person's word.
+
         Raises:
             BadInput: no note.
             NotFound: nothing of an item is held.
@@ -240,13 +243,13 @@ class Datasets:
         return [Hold(one.item_id, one.reason, one.detail, one.held_at, now, actor, note.strip()) for one in held]
 
     def _require_another(self, item_ids: Sequence[str], actor: str) -> None:
-        """A release is a second person's word."""
+        """A release is a second person's word; an id is the same person's in either case of letters."""
         asked = sa.select(turn.c.person_id).join(review_item, review_item.c.turn_id == turn.c.turn_id)
         judged = sa.select(review.c.reviewer).where(review.c.item_id.in_(item_ids))
         with self._store.read() as connection:
             askers = set(connection.scalars(asked.where(review_item.c.item_id.in_(item_ids))))
             reviewers = set(connection.scalars(judged))
-        if actor in askers | reviewers:
+        if actor.casefold() in {one.casefold() for one in askers | reviewers}:
             raise NotAllowed("You flagged or reviewed one of these items: another person has to release it.")
 
 

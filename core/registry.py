@@ -188,7 +188,8 @@ class Registry:
         """Take a sealed folder in, as `dev`. One that lies elsewhere is copied to the home's `adapters/` first.
 
         Args:
-            actor: who is to be the registrar: the person who asked for the training where one did. They may not approve.
+            actor: who is to be the registrar: the person who asked for the training where one did. They may not approve; behind the
+                name of an account of the machine nobody is known who may not.
 
         Raises:
             AdapterRefused: the folder does not verify, its name does not say its content, or another base serves here.
@@ -507,8 +508,11 @@ def _report(fields: Mapping[str, Any] | None) -> GateReport | None:
 
 
 def person_of(actor: str) -> str:
-    """The person behind an actor such as `retrain:ana`: what was done for them they have done."""
-    return actor.rpartition(":")[2]
+    """The person behind an actor such as `retrain:ana`, in small letters: what was done for them they have done.
+
+    Behind `cli:root`, whom a command without --as names, stands whoever has a person's id of that name: as a rule nobody.
+    """
+    return actor.rpartition(":")[2].casefold()
 
 
 def _needed(reason: str) -> str:

@@ -27,7 +27,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from assistant.console import Opened, actor, add_json, opened, say
+from assistant.console import Opened, acting, add_json, add_person, opened, say
 
 if TYPE_CHECKING:
     from training.recipe import Step
@@ -47,6 +47,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("config", type=Path, metavar="CONFIG", help="such as training/configs/reader.yaml")
     parser.add_argument("--dataset", default="", metavar="ID", help="in place of the one that the file names")
     parser.add_argument("--seed", type=int, metavar="N", help="in place of the one that the file names")
+    add_person(parser, "who trains it, and so may not approve it; without it nobody is known who may not")
     parser.add_argument("--dry-run", action="store_true", help="say what it would take, and keep nothing")
     parser.add_argument("--allow-dirty", action="store_true", help="train although the source tree has changes")
     add_json(parser)
@@ -59,8 +60,9 @@ def run(args: argparse.Namespace) -> int:
 
     config = read_config(args.config, dataset=args.dataset, seed=args.seed)
     with opened() as here:
+        maker = acting(here, args.person)
         prepared = prepare(config, here, allow_dirty=args.allow_dirty or args.dry_run)
-        return _estimate(args, prepared) if args.dry_run else _train(args, prepared, here)
+        return _estimate(args, prepared) if args.dry_run else _train(args, prepared, here, maker)
 
 
 def _estimate(args: argparse.Namespace, prepared: Run) -> int:
@@ -75,7 +77,7 @@ def _estimate(args: argparse.Namespace, prepared: Run) -> int:
     return 0
 
 
-def _train(args: argparse.Namespace, prepared: Run, here: Opened) -> int:
+def _train(args: argparse.Namespace, prepared: Run, here: Opened, maker: str) -> int:
     from assistant.bases import open_registry
     from training.recipe import rank
     from training.runs import register, train
@@ -84,7 +86,7 @@ def _train(args: argparse.Namespace, prepared: Run, here: Opened) -> int:
         _follow(prepared)
         return 0
     done = train(prepared, here.settings, reporter(args))
-    record = register(prepared, done, open_registry(here.settings, here.store, here.audit), actor=actor())
+    record = register(prepared, done, open_registry(here.settings, here.store, here.audit), actor=maker)
     last = {
         "adapter": record.adapter_id,
         "sha256": record.sha256,
