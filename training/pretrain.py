@@ -46,7 +46,8 @@ def train(config: PretrainConfig, _rows: Rows, folder: Path, progress: Progress)
             f"Only {len(pieces)} pieces of {len(learnt)} documents may be read by {', '.join(config.groups)} with clearance "
             f"{config.clearance}, and at least {config.least_rows} are needed: approve more documents, or lower least_rows."
         )
-    found = Examples(pieces, [1.0] * len(pieces), pieces_of(held, base.tokenizer, config.max_length), 0)
+    tokens = sum(len(piece["input_ids"]) for piece in pieces)
+    found = Examples(pieces, [1.0] * len(pieces), pieces_of(held, base.tokenizer, config.max_length), 0, tokens)
     folder.mkdir(parents=True, exist_ok=True)
     if rank() == 0:
         write_documents(folder, ((text.document_id, text.version) for text in library.texts))

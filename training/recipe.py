@@ -2,7 +2,8 @@
 
 A recipe is one module with `train(config, rows, folder, progress) -> Path`: it trains in `folder`, which is its own and
 survives an interruption, tells each step, and returns the folder of a sealed adapter inside it. What it measured it leaves
-in `folder`/scores.json, by name, and documents that it read whole in documents.json. Called again with the same arguments it goes on from its last checkpoint.
+in `folder`/scores.json, by name; before it begins, what it learns from in taken.json, and documents that it read whole in
+documents.json. Called again with the same arguments it goes on from its last checkpoint.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -19,6 +20,7 @@ from training.config import Method, RunConfig
 from training.rows import Rows
 
 SCORES: Final = "scores.json"
+TAKEN: Final = "taken.json"
 DOCUMENTS: Final = "documents.json"
 """Which document versions a recipe read whole: they stand in no dataset, and may be erased before the adapter is registered."""
 
@@ -32,6 +34,20 @@ class Step:
     loss: float | None = None
     seconds_left: float | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What a recipe learns from, as it counts it: rows, pairs, judged answers, or pieces of documents.
+
+    Attributes:
+        rows: that are learnt from; `validation_rows` are measured on.
+        tokens: of those that are learnt from, once: what the model is given and what it is to say.
+    """
+
+    rows: int
+    validation_rows: int
+    tokens: int
 
 
 Progress = Callable[[Step], None]
@@ -72,6 +88,14 @@ def read_scores(folder: Path) -> dict[str, float]:
     if not path.exists():
         return {}
     return {str(name): float(value) for name, value in json.loads(path.read_text(encoding="utf-8")).items()}
+
+
+def write_taken(folder: Path, taken: Taken) -> None:
+    (folder / TAKEN).write_text(json.dumps(asdict(taken)) + "\n", encoding="utf-8")
+
+
+def read_taken(folder: Path) -> Taken:
+    return Taken(**json.loads((folder / TAKEN).read_text(encoding="utf-8")))
 
 
 def write_documents(folder: Path, read: Iterable[tuple[str, int]]) -> None:

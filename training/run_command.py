@@ -8,6 +8,7 @@
 The file is checked whole; every problem is named with its line. The dataset must verify. The source tree must be committed, so
 that the run can be repeated, unless --allow-dirty says otherwise, which the lineage keeps. The same command after an
 interruption goes on from the last checkpoint; the same inputs are the same run. docs/training.md
+A dry run counts what the recipe learns from: rows, pairs (dpo), judged answers (kto), pieces of documents (pretrain), the teacher's answers (distil).
 
 JSON fields: step, steps, loss, seconds_left.
 JSON fields of the last line: adapter, sha256, stage, ceiling, parent, dataset, dataset_sha256, config_sha256, run_id, key, seconds, scores.
@@ -22,18 +23,28 @@ import argparse
 import importlib
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from assistant.console import Opened, acting, add_json, add_person, opened, say
 
 if TYPE_CHECKING:
+    from training.config import Method
     from training.recipe import Step
     from training.runs import Run
 
 EVERY_S = 2.0
+TAKES: Final[Mapping[Method, str]] = {
+    "reader": "rows",
+    "sft": "rows",
+    "dpo": "pairs of a reviewed and a flagged answer",
+    "kto": "answers judged good or bad",
+    "pretrain": "pieces of documents",
+    "distil": "answers of the teacher",
+}
+"""What each recipe learns from, as it counts it."""
 QUIET_EVERY_S = 30.0
 
 
@@ -70,7 +81,7 @@ def _estimate(args: argparse.Namespace, prepared: Run) -> int:
 
     found = estimate(prepared)
     told = (
-        f"{found.rows} rows to train on, {found.validation_rows} to validate with; {found.tokens} tokens; {found.steps} steps; "
+        f"{found.rows} {TAKES[prepared.config.method]} to learn from, {found.validation_rows} to measure on; {found.tokens} tokens; {found.steps} steps; "
         f"about {clock(found.seconds)} and {found.memory_gib:.1f} GiB, measured on {found.measured} steps. Nothing was kept."
     )
     say(args, told, asdict(found))

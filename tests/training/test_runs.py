@@ -12,8 +12,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from datetime import timedelta
 from pathlib import Path
+from typing import Literal
 
 import httpx
 import pytest
@@ -39,7 +41,9 @@ from training import run_command
 from training.__main__ import main
 from training.config import read_config
 from training.dataset_manifest import lineage_of
+from training.jobs import Jobs
 from training.recipe import Step
+from training.retraining import Steps
 from training.runs import Done, prepare, register
 from training.tracking import Tracking
 
@@ -173,6 +177,30 @@ def test_somebody_who_is_erased_while_it_trains_leaves_no_adapter(desk: Desk) ->
     assert not (desk.home / "adapters").exists()
 
 
+@pytest.mark.parametrize("step", ["train", "register"])
+def test_a_retraining_whose_person_was_erased_after_its_dataset_goes_no_further(
+    step: Literal["train", "register"], desk: Desk
+) -> None:
+    with opened() as here:
+        jobs = Jobs(here.store, here.audit)
+        config = read_config(desk.config).model_dump(mode="json")
+        jobs.request("hand", {"config": config, "allow_dirty": True}, actor="ana")
+        taken = jobs.claim("worker", timedelta(seconds=60))
+        assert taken
+        job, lease = taken
+        run = prepare(read_config(desk.config), here, allow_dirty=True)
+        run.folder.mkdir(parents=True)
+        trained = Done(run.folder.name, sealed_folder(run.folder, value=1.0).name, "", {}, "run-1", 1.0)
+        jobs.record(lease, "dataset", {"dataset_id": desk.record.dataset_id})
+        if step == "register":
+            jobs.record(lease, "train", asdict(trained) | {"key": run.key})
+        Turns(here.store).erase("ben.okafor")
+        with pytest.raises(Conflict, match=f"{desk.record.dataset_id} holds 12 rows .*erased"):
+            Steps(here, lease).do(step)
+        assert open_registry(here.settings, here.store, here.audit).all() == []
+        assert step not in jobs.get(job.job_id).results
+
+
 @pytest.mark.parametrize("count", [0, 1, 7])
 def test_too_few_rows_are_refused_with_the_number_needed(
     count: int, home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -303,7 +331,7 @@ def test_a_dry_run_says_what_it_would_take_and_keeps_nothing(desk: Desk, capsys:
     assert typed("run", desk.config, "--dry-run", "--json") == 0
     said = json.loads(capsys.readouterr().out)
     assert (said["rows"], said["validation_rows"], said["steps"]) == (10, 2, 5)
-    assert said["tokens"] > 10 * 40
+    assert said["tokens"] == 10 * 40, "question and passage of each row in one window"
     assert 0.1 < said["memory_gib"] < 8
     assert said["seconds"] > 1
     assert [p for p in sorted(desk.home.rglob("*")) if p not in before] == []
