@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from core.audit import Audit
 from core.errors import NotAllowed
 from core.people import People
+from core.records import Role
 from core.settings import Settings, load_settings
 from core.store import Store
 
@@ -43,9 +44,11 @@ def actor() -> str:
 
 
 def add_admin(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
-    parser.add_argument(
-        "--as", dest="person", required=required, default="", metavar="PERSON", help="the administrator who does it"
-    )
+    add_person(parser, "the administrator who does it", required=required)
+
+
+def add_person(parser: argparse.ArgumentParser, who: str, *, required: bool = False) -> None:
+    parser.add_argument("--as", dest="person", required=required, default="", metavar="PERSON", help=who)
 
 
 def administrator(here: Opened, person_id: str) -> str:
@@ -57,6 +60,25 @@ def administrator(here: Opened, person_id: str) -> str:
     if not here.people.get(person_id).has_role("admin"):
         raise NotAllowed(f"{person_id} is no administrator. See who is one with: python -m assistant users list")
     return person_id
+
+
+def acting(here: Opened, person_id: str, *roles: Role) -> str:
+    """The id of an active person who acts on the command line, in either case of letters; of whoever types where none is named.
+
+    Args:
+        roles: of which they need one, where some are named.
+
+    Raises:
+        NotFound: no such active person. NotAllowed: they have none of the roles.
+    """
+    if not person_id:
+        return actor()
+    who = here.people.get(person_id.strip().lower())
+    if roles and not any(map(who.has_role, roles)):
+        raise NotAllowed(
+            f"{who.person_id} has none of the roles {', '.join(roles)}. See who has one with: python -m assistant users list"
+        )
+    return who.person_id
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:

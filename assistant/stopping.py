@@ -21,7 +21,7 @@ import threading
 import time
 from collections.abc import Sequence
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
     import uvicorn
@@ -91,6 +91,11 @@ def leave(code: int) -> None:
     if not hanging:
         return
     log.warning("left behind: %s", ", ".join(sorted(thread.name for thread in hanging)))
+    leave_at_once(code)
+
+
+def leave_at_once(code: int) -> NoReturn:
+    """End the process with the code, whatever its threads do."""
     logging.shutdown()
     sys.stdout.flush()
     sys.stderr.flush()

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from core.audit import Audit
 from core.errors import BadInput, Conflict, NotAllowed, NotFound
+from core.lineage import Loss, lost_rows, require_kept
 from core.records import Classification
 from core.reviews import settle_anew
 from core.store import Store
@@ -160,6 +161,16 @@ class Datasets:
                     found.append(Affected(dataset_id, part, rows, _trained_on(connection, dataset_id)))
         return found
 
+    def lost(self, dataset_id: str) -> Mapping[Loss, int]:
+        """Rows that may not be trained on any more, by reason: their files stand still while people erase and opt out."""
+        with self._store.snapshot() as connection:
+            return lost_rows(connection, dataset_id)
+
+    def require_kept(self, dataset_id: str) -> None:
+        """Return where every row may still be trained on. Raises Conflict with how many may not, and why."""
+        with self._store.read() as connection:
+            require_kept(connection, dataset_id)
+
     # --- what is held --------------------------------------------------------------------------------------------
 
     def hold(self, found: Mapping[str, Mapping[HoldReason, str]], *, actor: str) -> int:
@@ -203,6 +214,9 @@ class Datasets:
 
     def release(self, item_ids: Collection[str], *, actor: str, note: str) -> list[Hold]:
         """Let held items into the next dataset.
+
+        Args:
+            actor: a person's id: with another name, as a command's, nobody could tell whether it is a second person's word.
 
         Raises:
             BadInput: no note.
@@ -265,8 +279,8 @@ class Datasets:
         return held
 
     def _require_another(self, item_ids: Sequence[str], actor: str) -> None:
-        """Letting in what is held, or throwing it out, is a second person's word."""
-        if actor in self.involved(item_ids):
+        """Letting in what is held, or throwing it out, is a second person's word; an id is the same person's in either case of letters."""
+        if actor.casefold() in {one.casefold() for one in self.involved(item_ids)}:
             raise NotAllowed("You flagged or reviewed one of these items: another person has to release or reject it.")
 
 

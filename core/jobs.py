@@ -1,7 +1,7 @@
 """The table `job`: retrainings that were asked for, who holds which under a lease, and what each step has brought.
 
     queued -> running -> waiting (for a person's approval) -> approved | declined
-                      -> failed
+            <-         -> failed
     queued -> cancelled
 
 A lease is a number that grows with every claim (the fence). What a step brings is written where the fence is still the claimant's,
@@ -223,10 +223,14 @@ class Jobs:
             _end(connection, lease.job_id, status, error)
 
     def give_back(self, lease: Lease) -> None:
-        """Stop holding the job without ending it: another worker may go on at once."""
+        """Stop holding the job without ending it: another worker may go on at once, and this one writes nothing any more.
+
+        Raises StaleLease where it is another's by now, or has ended.
+        """
+        free = {"status": "queued", "lease_owner": "", "lease_until": None}
         with self._store.begin() as connection:
             lease.check(connection)
-            connection.execute(job.update().where(job.c.job_id == lease.job_id).values(lease_until=now()))
+            connection.execute(job.update().where(job.c.job_id == lease.job_id).values(free))
 
     def close(self, job_id: str, status: Status, *, actor: str) -> None:
         """A person has decided on what waits for them."""

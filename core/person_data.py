@@ -6,8 +6,9 @@
 
 An erasure takes the person's questions, the answers, their conversations, feedback, and what hangs on them (review items and
 ratings of these answers). It stands in the audit log, and so do the adapters: each that was trained on the person's questions
-is blocked before anything is deleted, so that a crash in between leaves one blocked and never one that serves. The account, the
-person's choice about training, and decisions that they made about other people's answers stay.
+is blocked before anything is deleted, so that a crash in between leaves one blocked and never one that serves. One that is being
+trained meanwhile is not registered any more (core/lineage.py). The account, the person's choice about training, and decisions
+that they made about other people's answers stay.
 """
 
 from __future__ import annotations
@@ -123,13 +124,19 @@ class PersonData:
         Raises NotFound as `held` does.
         """
         self.held(person_id)
-        trained = self._trained(person_id)
-        names = tuple(dict.fromkeys(name for one in trained for name in one.adapters))
-        for name in names:
-            self._registry.block(name, actor=actor, reason=ERASED)
+        self._block(person_id, actor)
         gone = Turns(self._store).erase(person_id)
+        trained = self._block(person_id, actor)  # what was registered while the questions were still there
+        names = tuple(dict.fromkeys(name for one in trained for name in one.adapters))
         self._audit.append(actor, "person.erase_chats", person_id, turns=gone, adapters=list(names))
         return Erased(person_id, gone, names, tuple(one.dataset_id for one in trained))
+
+    def _block(self, person_id: str, actor: str) -> tuple[Affected, ...]:
+        """Block what was trained on the person's questions; all of it, that which was blocked before included."""
+        trained = self._trained(person_id)
+        for name in dict.fromkeys(name for one in trained for name in one.adapters):
+            self._registry.block(name, actor=actor, reason=ERASED)
+        return trained
 
     def _trained(self, person_id: str) -> tuple[Affected, ...]:
         """The datasets that hold the person's questions: those that they only reviewed hold other people's."""

@@ -32,6 +32,7 @@ from core.datasets import Datasets
 from core.errors import AdapterRefused, BadInput, Conflict, NotAllowed, NotFound
 from core.files import writing
 from core.gate import Demand, GateCheck, GateReport, verify_report
+from core.lineage import require_kept
 from core.records import CLASSIFICATIONS, AdapterRecord, Classification, Stage, clearance_rank
 from core.sealed import MANIFEST, Sealed, open_sealed, require_base
 from core.store import Store
@@ -72,12 +73,14 @@ class Training:
         parent: the registered adapter that the training went on from, "" for none.
         ceiling: the highest classification of the rows, where no dataset says it; unknown rows count as restricted. The
             dataset's and the parent's count too: the highest of them holds.
+        documents: document versions that were read whole, in no dataset.
     """
 
     dataset_id: str | None = None
     run_id: str = ""
     parent: str = ""
     ceiling: Classification | None = None
+    documents: tuple[tuple[str, int], ...] = ()
 
 
 class Registry:
@@ -185,11 +188,13 @@ class Registry:
         """Take a sealed folder in, as `dev`. One that lies elsewhere is copied to the home's `adapters/` first.
 
         Args:
-            actor: who is to be the registrar: the person who asked for the training where one did. They may not approve.
+            actor: who is to be the registrar: the person who asked for the training where one did. They may not approve; behind the
+                name of an account of the machine nobody is known who may not.
 
         Raises:
             AdapterRefused: the folder does not verify, its name does not say its content, or another base serves here.
-            Conflict: the name or the content is registered already, or the parent is blocked.
+            Conflict: the name or the content is registered already, the parent is blocked, or what went in may not be trained on
+                any more: of somebody who was erased or has opted out since, or of a document that was erased.
             StoreUnavailable: the disk is full; nothing of it is registered.
             NotFound: the dataset or the parent is not known.
         """
@@ -201,6 +206,8 @@ class Registry:
                 f"-vN-{sealed.content_sha256[:8]} (core.sealed.named makes it)."
             )
         training = training or Training()
+        with self._store.read() as connection:  # before anything of it is copied
+            _require_kept(connection, training)
         return self._add(sealed, self._ceiling(training), training, stage="dev", actor=actor, reason=reason)
 
     def register_shipped(self, folder: Path, *, reason: str = "shipped") -> AdapterRecord:
@@ -330,15 +337,12 @@ class Registry:
     # --- how it is done ------------------------------------------------------------------------------------------
 
     def _ceiling(self, training: Training) -> Classification:
-        """The highest classification of all that went in; raises NotFound and Conflict."""
+        """The highest classification of all that went in; raises NotFound."""
         levels: list[Classification] = [training.ceiling] if training.ceiling else []
         if training.dataset_id is not None:
             levels.append(Datasets(self._store, self._audit).get(training.dataset_id).ceiling)
         if training.parent:
-            parent = self.get(training.parent)
-            if parent.blocked:
-                raise Conflict(f"It was trained on from {parent.adapter_id}, which is blocked: {parent.blocked}")
-            levels.append(parent.ceiling)
+            levels.append(self.get(training.parent).ceiling)
         known = training.ceiling is not None or training.dataset_id is not None
         return max(levels, key=clearance_rank) if known else CLASSIFICATIONS[-1]
 
@@ -366,6 +370,7 @@ class Registry:
         try:
             with self._audit.recorded(actor, "adapter.register", record.adapter_id, **details) as connection:
                 self._check(connection)
+                _require_kept(connection, training)
                 connection.execute(adapter.insert().values(asdict(record)))
                 _add_event(connection, record, "register", stage, actor=actor, reason=reason)
         except sa.exc.IntegrityError:
@@ -450,6 +455,15 @@ class Registry:
         return self.get(record.adapter_id)
 
 
+def _require_kept(connection: sa.Connection, training: Training) -> None:
+    """Return where all that went in may still be trained on, and the parent may serve. Raises Conflict."""
+    require_kept(connection, training.dataset_id, documents=training.documents)
+    if training.parent:
+        mine = sa.select(adapter.c.blocked).where(adapter.c.adapter_id == training.parent).with_for_update(read=True)
+        if blocked := connection.scalar(mine):
+            raise Conflict(f"It was trained on from {training.parent}, which is blocked: {blocked}")
+
+
 def _events(connection: sa.Connection, adapter_id: str) -> list[AdapterEvent]:
     query = sa.select(adapter_event).where(adapter_event.c.adapter_id == adapter_id).order_by(adapter_event.c.event_id)
     return [
@@ -503,8 +517,11 @@ def _report(fields: Mapping[str, Any] | None) -> GateReport | None:
 
 
 def person_of(actor: str) -> str:
-    """The person behind an actor such as `retrain:ana`: what was done for them they have done."""
-    return actor.rpartition(":")[2]
+    """The person behind an actor such as `retrain:ana`, in small letters: what was done for them they have done.
+
+    Behind `cli:root`, whom a command without --as names, stands whoever has a person's id of that name: as a rule nobody.
+    """
+    return actor.rpartition(":")[2].casefold()
 
 
 def _needed(reason: str) -> str:

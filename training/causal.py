@@ -24,8 +24,8 @@ from core.errors import BadInput
 from core.offline import go_quiet
 from core.run_config import CausalConfig
 from core.sealed import CARD, CONFIG, MANIFEST, WEIGHTS, file_sha256, seal
-from training.causal_rows import Example, fitting, longest
-from training.recipe import Progress, Step, processes, rank, require_rows, write_scores
+from training.causal_rows import Example, lengths
+from training.recipe import Progress, Step, Taken, processes, rank, require_rows, write_scores, write_taken
 
 if TYPE_CHECKING:
     from peft import PeftConfig
@@ -53,12 +53,13 @@ class Base:
 
 @dataclass(frozen=True, slots=True)
 class Examples:
-    """What is trained and measured on, and how many examples were left out as too long."""
+    """What is trained and measured on, how many examples were left out as too long, and the tokens of those that are trained on."""
 
     training: Sequence[Example]
     weights: Sequence[float]
     held: Sequence[Example]
     too_long: int
+    tokens: int
 
 
 def open_base(config: CausalConfig, *, chat: bool = True) -> Base:
@@ -98,12 +99,16 @@ def examples(training: Sequence[tuple[Example, float]], held: Sequence[Example],
     Raises:
         BadInput: with both numbers, and how many were too long.
     """
-    kept, long = fitting(training, lambda one: longest(base.tokenizer, one[0]), config.max_length)
-    checked, _ = fitting(held, lambda one: longest(base.tokenizer, one), config.max_length)
+    sizes = [lengths(base.tokenizer, one) for one, _ in training]
+    fits = [max(size) <= config.max_length for size in sizes]
+    kept = [one for one, short in zip(training, fits, strict=True) if short]
+    tokens = sum(sum(size) for size, short in zip(sizes, fits, strict=True) if short)
+    checked = [one for one in held if max(lengths(base.tokenizer, one)) <= config.max_length]
+    long = len(training) - len(kept)
     if long:
         log.info("%d of %d examples have more than %d tokens and are left out", long, len(training), config.max_length)
     require_rows(len(kept), config.least_rows, what + (f" ({long} more are longer than max_length)" if long else ""))
-    return Examples([one for one, _ in kept], [weight for _, weight in kept], checked, long)
+    return Examples([one for one, _ in kept], [weight for _, weight in kept], checked, long, tokens)
 
 
 def load_model(config: CausalConfig) -> Any:
@@ -192,6 +197,8 @@ def run(
     progress: Progress, counts: Mapping[str, float] | None = None,
 ) -> Path:  # fmt: skip
     """Train, leave what was measured and counted in scores.json, and return the sealed adapter's folder."""
+    if rank() == 0:
+        write_taken(folder, Taken(len(found.training), len(found.held), found.tokens))
     scores = fit(trainer, folder, progress)
     if rank() == 0:
         seen = {"rows": len(found.training), "validation_rows": len(found.held), "too_long": found.too_long}

@@ -8,7 +8,7 @@ prompt counts them. An example that is longer than the configuration allows is l
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, TypeVar
 
 from assistant.citing import attach_marker, best_passage, resolve_markers
@@ -62,19 +62,13 @@ def marked(text: str, passages: Sequence[Passage], known: int | None = None, *, 
     return written
 
 
-def fitting(examples: Sequence[T], tokens: Callable[[T], int], most: int) -> tuple[list[T], int]:
-    """Those of at most so many tokens, and how many are longer."""
-    kept = [one for one in examples if tokens(one) <= most]
-    return kept, len(examples) - len(kept)
-
-
-def longest(tokenizer: Any, example: Example) -> int:
-    """Tokens of the example with the longer of its answers."""
-    return max(
+def lengths(tokenizer: Any, example: Example) -> list[int]:
+    """Tokens of the example's prompt with each of its answers."""
+    return [
         len(tokenizer.apply_chat_template(example["prompt"] + example[name], return_dict=True)["input_ids"])
         for name in ANSWERS
         if name in example
-    )
+    ]
 
 
 def drawn(items: Sequence[T], weights: Sequence[float], epochs: float, seed: int) -> list[T]:

@@ -43,7 +43,7 @@ class Bounds:
             may have half as much again as an even share, and never more than half; a group half as much again as its share
             of the people: everybody's group is no suspect.
         floor: rows that anybody and any group may have, however small the set.
-        burst_minutes: the window.
+        burst_minutes: the window; `day_minutes` that for whoever takes their time, with a higher `day_person` and `day_flags`.
         burst_person: flags of one account in a window that are a burst, unless the others there flag nearly as much.
         burst_times: as many times what the others of the window flag, by their median, stands out.
         burst_flags, burst_accounts: so many flags in a window of which nine in ten come from so few accounts are one.
@@ -58,6 +58,9 @@ class Bounds:
     burst_times: float = 2.5
     burst_flags: int = 8
     burst_accounts: int = 3
+    day_minutes: int = 24 * 60
+    day_person: int = 12
+    day_flags: int = 24
     outlier: float = 0.12
 
 
@@ -73,33 +76,43 @@ class Flag:
 def bursts(flags: Sequence[Flag], bounds: Bounds) -> dict[str, str]:
     """Turns flagged in a burst, each with what was seen.
 
-    A window begins at every flag. The three busiest accounts of it are never what anybody is compared with, so that a few
-    who work together do not hide each other; where a whole department flags after a bad release, nobody stands out.
+    A window of an hour and one of a day begin at every flag: with some minutes between two flags a few accounts would never have
+    enough of them in an hour. In a day it takes more of them, for there is more to flag honestly, and what an hour explains is
+    not counted again: it would drag along what else the account flagged that day. The three busiest accounts of a window are
+    never what anybody is compared with, so that a few who work together do not hide each other; where a whole department flags
+    after a bad release, nobody stands out.
     """
+    hour = _in_windows(flags, bounds, bounds.burst_minutes, person=bounds.burst_person, few=bounds.burst_flags)
+    rest = [flag for flag in flags if flag.turn_id not in hour]
+    day = _in_windows(rest, bounds, bounds.day_minutes, person=bounds.day_person, few=bounds.day_flags)
+    return day | hour
+
+
+def _in_windows(flags: Sequence[Flag], bounds: Bounds, minutes: int, *, person: int, few: int) -> dict[str, str]:
+    """Turns flagged in a burst of windows of that length: `person` flags of one account are one, or `few` of the busiest ones."""
     ordered = sorted(flags, key=lambda f: (f.at, f.turn_id))
     times = [f.at for f in ordered]
     found: dict[str, str] = {}
     for start, first in enumerate(ordered):
-        end = bisect_left(times, first.at + timedelta(minutes=bounds.burst_minutes))
-        window = ordered[start:end]
+        window = ordered[start : bisect_left(times, first.at + timedelta(minutes=minutes))]
         counts = Counter(f.person_id for f in window)
-        suspects = _suspects(counts, bounds)
+        suspects = _suspects(counts, bounds, person, few)
         for flag in window:
             if flag.person_id in suspects:
                 own = f"{counts[flag.person_id]} of this account"
-                said = f"{len(window)} flags of {len(counts)} accounts in {bounds.burst_minutes} min, {own}"
+                said = f"{len(window)} flags of {len(counts)} accounts in {minutes} min, {own}"
                 found.setdefault(flag.turn_id, said)
     return found
 
 
-def _suspects(counts: Counter[str], bounds: Bounds) -> set[str]:
+def _suspects(counts: Counter[str], bounds: Bounds, person: int, of_the_few: int) -> set[str]:
     """The accounts of a window that flag more than the others there, and the few whom nearly all of it comes from."""
     few = counts.most_common(bounds.burst_accounts)
     rest = sorted(n for _, n in counts.most_common()[bounds.burst_accounts :])
     usual = rest[len(rest) // 2] if rest else 0
-    suspects = {who for who, n in counts.items() if n >= bounds.burst_person and n >= bounds.burst_times * usual}
+    suspects = {who for who, n in counts.items() if n >= person and n >= bounds.burst_times * usual}
     of_few = sum(n for _, n in few)
-    if of_few >= bounds.burst_flags and of_few >= 0.9 * counts.total():
+    if of_few >= of_the_few and of_few >= 0.9 * counts.total():
         suspects |= {who for who, n in few if n > 1}
     return suspects
 

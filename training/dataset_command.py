@@ -2,13 +2,14 @@
 
     python -m training dataset build                      of all that reviewers approved
     python -m training dataset build --after ds-1a2b3c4d5e6f --replay 0.5 --paraphrases 2
-    python -m training dataset verify ds-1a2b3c4d5e6f     every hash again, every row, and the lineage in the store
+    python -m training dataset verify ds-1a2b3c4d5e6f     every hash again, every row, the lineage, and who was erased or opted out since
     python -m training dataset show                       which there are; with an id, how it was built
     python -m training dataset card ds-1a2b3c4d5e6f
     python -m training dataset affected --person ben.okafor      (or --document hr-annual-leave)
     python -m training dataset held                       approved items that a bound keeps out
-    python -m training dataset release ITEM --note "asked all three: a real error of the new handbook"
+    python -m training dataset release ITEM --as ada.admin --note "asked all three: a real error of the new handbook"
 
+What is held is released by a person of the role support or admin who neither flagged nor reviewed it.
 The same store and options make the same dataset with the same id. docs/training.md says what each step does.
 
 JSON fields of build: step, rows_in, rows_out, left_out.
@@ -20,7 +21,8 @@ JSON fields of card: dataset_id, card.
 JSON fields of affected: dataset_id, part, rows, adapters.
 JSON fields of held, release: item_id, reason, detail, held_at, released_at, released_by, note.
 
-Exit codes: 0 done, 1 a dataset does not verify, 2 wrong input, or too few rows.
+Exit codes: 0 done, 1 a dataset does not verify or may not be trained on any more, 2 wrong input, or too few rows,
+3 a release by somebody who may not.
 """
 
 from __future__ import annotations
@@ -30,7 +32,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from assistant.console import Opened, actor, add_json, opened, say, table
+from assistant.console import Opened, acting, actor, add_json, add_person, opened, say, table
 from core.records import CLASSIFICATIONS
 
 if TYPE_CHECKING:
@@ -71,6 +73,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     let = acts.add_parser("release", help="let held items in")
     let.add_argument("items", nargs="+", metavar="ITEM")
+    add_person(
+        let, "who releases them: of the role support or admin, and neither flagged nor reviewed them", required=True
+    )
     let.add_argument("--note", required=True, help="why they may be trained on")
     for one in acts.choices.values():
         add_json(one)
@@ -94,7 +99,10 @@ def run(args: argparse.Namespace) -> int:
             case "affected":
                 return _affected(args, datasets)
             case "release":
-                _say_holds(args, datasets.release(args.items, actor=actor(), note=args.note))
+                _say_holds(
+                    args,
+                    datasets.release(args.items, actor=acting(here, args.person, "support", "admin"), note=args.note),
+                )
             case _:
                 _say_holds(args, datasets.holds(released=None if args.all else False))
     return 0
@@ -132,15 +140,19 @@ def _build(args: argparse.Namespace, here: Opened) -> int:
 
 
 def _verify(args: argparse.Namespace, here: Opened, datasets: Datasets) -> int:
-    from training.dataset_manifest import verify
+    from core.lineage import told
+    from training.dataset_manifest import Problem, verify
 
     record = datasets.get(args.dataset_id)
-    problems = verify(here.settings.home, record, datasets.lineage(record.dataset_id))
+    changed = verify(here.settings.home, record, datasets.lineage(record.dataset_id))
+    lost = datasets.lost(record.dataset_id)
+    problems = [*changed, *([Problem("dataset_row", 0, f"holds {told(lost)}")] if lost else [])]
     for one in problems:
         say(args, f"{one.where}:{one.line} {one.problem}" if one.line else f"{one.where} {one.problem}", asdict(one))
     last = {"dataset_id": record.dataset_id, "rows": record.rows, "problems": len(problems)}
     sound = f"{record.dataset_id} is as it was built: {record.rows} rows."
-    broken = f"{record.dataset_id} is not as it was built: do not train on it, build it again."
+    how = "is not as it was built" if changed else "may not be trained on any more"
+    broken = f"{record.dataset_id} {how}: do not train on it, build it again."
     say(args, broken if problems else sound, last)
     return int(bool(problems))
 

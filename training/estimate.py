@@ -8,12 +8,11 @@ import sys
 import tempfile
 import time
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final, cast
 
-from training.recipe import RECIPES, Recipe, Step
-from training.rows import Row
+from training.recipe import RECIPES, Recipe, Step, read_taken
 from training.runs import Run
 
 STEPS: Final = 4
@@ -23,9 +22,10 @@ SECONDS: Final = 20.0
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """`tokens` of all rows once, as the base's tokenizer cuts them; `memory_gib` at its peak, of the GPU where there is one.
+    """What the recipe learns from, as it counts it (`training.recipe.Taken`), and what that takes.
 
     Attributes:
+        memory_gib: at its peak, of the GPU where there is one.
         steps: optimiser steps or batches, as the recipe counts them.
         measured: steps that were trained to say so.
     """
@@ -58,11 +58,10 @@ def estimate(run: Run) -> Estimate:
         with suppress(_Enough):
             recipe.train(run.given, run.rows, Path(folder), told)
         whole = time.monotonic() - began
+        taken = read_taken(Path(folder))
     total = ticks[-1][1].total if ticks else 0
     return Estimate(
-        rows=len(run.rows.training),
-        validation_rows=len(run.rows.validation),
-        tokens=sum(map(_counter(run), run.rows.training)),
+        **asdict(taken),
         steps=total,
         measured=len(ticks),
         memory_gib=round(_peak_gib(), 2),
@@ -76,29 +75,6 @@ def _scaled(ticks: list[tuple[float, Step]], began: float) -> float:
     steps = last[1].done - first[1].done
     each = (last[0] - first[0]) / steps if steps else first[0] - began
     return first[0] - began + each * (last[1].total - first[1].done)
-
-
-def _counter(run: Run) -> _Tokens:
-    return _Tokens(Path(str(getattr(run.given, "base", ""))))
-
-
-class _Tokens:
-    """Counts a row's tokens: question, passages and answer."""
-
-    def __init__(self, base: Path) -> None:
-        from tokenizers import Tokenizer
-
-        if (base / "tokenizer.json").is_file():
-            self._tokenizer = Tokenizer.from_file(str(base / "tokenizer.json"))
-        else:
-            from retrieval.windows import open_tokenizer
-
-            self._tokenizer = open_tokenizer()
-            self._tokenizer.no_truncation()
-
-    def __call__(self, row: Row) -> int:
-        texts = [row.question, row.target.answer, *(p.text for p in row.passages)]
-        return sum(len(one.ids) for one in self._tokenizer.encode_batch(texts, add_special_tokens=False))
 
 
 def _peak_gib() -> float:

@@ -22,7 +22,7 @@ from training import causal
 from training.causal import Examples
 from training.causal_documents import Library, Text, read_library
 from training.causal_rows import Example, drawn
-from training.recipe import Progress
+from training.recipe import Progress, rank, write_documents
 from training.rows import Rows
 
 log = logging.getLogger(__name__)
@@ -46,8 +46,11 @@ def train(config: PretrainConfig, _rows: Rows, folder: Path, progress: Progress)
             f"Only {len(pieces)} pieces of {len(learnt)} documents may be read by {', '.join(config.groups)} with clearance "
             f"{config.clearance}, and at least {config.least_rows} are needed: approve more documents, or lower least_rows."
         )
-    found = Examples(pieces, [1.0] * len(pieces), pieces_of(held, base.tokenizer, config.max_length), 0)
+    tokens = sum(len(piece["input_ids"]) for piece in pieces)
+    found = Examples(pieces, [1.0] * len(pieces), pieces_of(held, base.tokenizer, config.max_length), 0, tokens)
     folder.mkdir(parents=True, exist_ok=True)
+    if rank() == 0:
+        write_documents(folder, ((text.document_id, text.version) for text in library.texts))
     order = drawn(found.training, found.weights, config.epochs, config.seed)
     trainer = SFTTrainer(
         model=causal.load_model(config),

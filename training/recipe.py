@@ -2,15 +2,16 @@
 
 A recipe is one module with `train(config, rows, folder, progress) -> Path`: it trains in `folder`, which is its own and
 survives an interruption, tells each step, and returns the folder of a sealed adapter inside it. What it measured it leaves
-in `folder`/scores.json, by name. Called again with the same arguments it goes on from its last checkpoint.
+in `folder`/scores.json, by name; before it begins, what it learns from in taken.json, and documents that it read whole in
+documents.json. Called again with the same arguments it goes on from its last checkpoint.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -19,6 +20,9 @@ from core.run_config import Method, RunConfig
 from training.rows import Rows
 
 SCORES: Final = "scores.json"
+TAKEN: Final = "taken.json"
+DOCUMENTS: Final = "documents.json"
+"""Which document versions a recipe read whole: they stand in no dataset, and may be erased before the adapter is registered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +34,20 @@ class Step:
     loss: float | None = None
     seconds_left: float | None = None
     metrics: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What a recipe learns from, as it counts it: rows, pairs, judged answers, or pieces of documents.
+
+    Attributes:
+        rows: that are learnt from; `validation_rows` are measured on.
+        tokens: of those that are learnt from, once: what the model is given and what it is to say.
+    """
+
+    rows: int
+    validation_rows: int
+    tokens: int
 
 
 Progress = Callable[[Step], None]
@@ -70,6 +88,26 @@ def read_scores(folder: Path) -> dict[str, float]:
     if not path.exists():
         return {}
     return {str(name): float(value) for name, value in json.loads(path.read_text(encoding="utf-8")).items()}
+
+
+def write_taken(folder: Path, taken: Taken) -> None:
+    (folder / TAKEN).write_text(json.dumps(asdict(taken)) + "\n", encoding="utf-8")
+
+
+def read_taken(folder: Path) -> Taken:
+    return Taken(**json.loads((folder / TAKEN).read_text(encoding="utf-8")))
+
+
+def write_documents(folder: Path, read: Iterable[tuple[str, int]]) -> None:
+    (folder / DOCUMENTS).write_text(json.dumps(sorted(read), ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def read_documents(folder: Path) -> tuple[tuple[str, int], ...]:
+    """Id and version of each; none where the recipe reads rows."""
+    path = folder / DOCUMENTS
+    if not path.exists():
+        return ()
+    return tuple((str(name), int(version)) for name, version in json.loads(path.read_text(encoding="utf-8")))
 
 
 def rank() -> int:

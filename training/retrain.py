@@ -38,7 +38,7 @@ from retrieval.windows import Window, build_windows, collate, open_tokenizer
 from training.loop import trainable_linear_layers
 from training.publish import publish
 from training.reader import bare_net, low_rank
-from training.recipe import Progress, Step, require_rows, write_scores
+from training.recipe import Progress, Step, Taken, require_rows, write_scores, write_taken
 from training.rows import Row, Rows
 from training.workplace import workplace
 
@@ -92,6 +92,7 @@ def train(config: ReaderConfig, rows: Rows, folder: Path, progress: Progress) ->
     start = open_start(config.start)
     net = trainable(start, config.rank)
     held = [x for row in rows.validation if (x := lesson_of(row, config.passages)) is not None]
+    write_taken(folder, Taken(len(lessons), len(held), tokens_of(lessons, config)))
     before = measure(net, held, config)
     fit(net, lessons, config, folder, progress)
     after = measure(net, held, config)
@@ -115,6 +116,13 @@ def train(config: ReaderConfig, rows: Rows, folder: Path, progress: Progress) ->
     card = f"# {config.name}\n"
     publish(net, target, adapter_id=config.name, kind="reader", settings=settings, card=card, scope=scope)
     return target
+
+
+def tokens_of(lessons: Sequence[Lesson], config: ReaderConfig) -> int:
+    """Of every window in which the lessons are read."""
+    tokenizer = open_tokenizer()
+    inputs = (input_of(tokenizer, lesson, config.max_tokens) for lesson in lessons)
+    return sum(len(window.ids) for one in inputs for window in one.windows)
 
 
 def scope_of(lessons: Sequence[Lesson]) -> Scope:

@@ -1,7 +1,7 @@
 """Ask for a retraining by hand, and see those that were asked for. A worker does them: python -m training worker
 
     python -m training retrain                        with the run of ASSISTANT_RETRAIN_CONFIG, or training/configs/reader.yaml
-    python -m training retrain --config FILE
+    python -m training retrain --config FILE --as ana.silva      who may then not approve it
     python -m training retrain --list
     python -m training retrain --wait                 until it waits for approval, or has failed
 
@@ -22,7 +22,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from assistant.console import actor, add_json, opened, say, table
+from assistant.console import acting, add_json, add_person, opened, say, table
 
 if TYPE_CHECKING:
     from core.jobs import Job
@@ -40,6 +40,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--config", type=Path, metavar="FILE", help="of the run, in place of the settings'")
     parser.add_argument("--least", type=int, default=8, metavar="N", help="fewest rows to train on (%(default)s)")
     parser.add_argument("--allow-dirty", action="store_true", help="train although the source tree has changes")
+    add_person(parser, "who asks for it, and so may not approve it; without it nobody is known who may not")
     parser.add_argument("--list", action="store_true", help="those that were asked for, newest first")
     parser.add_argument("--wait", action="store_true", help="until it waits for approval, or has failed")
     add_json(parser)
@@ -54,7 +55,8 @@ def run(args: argparse.Namespace) -> int:
         jobs = Jobs(here.store, here.audit)
         if args.list:
             return _list(args, jobs.all())
-        job = ask(here, jobs, "hand", actor=actor(), config=args.config, allow_dirty=args.allow_dirty, least=args.least)
+        wanted = {"config": args.config, "allow_dirty": args.allow_dirty, "least": args.least}
+        job = ask(here, jobs, "hand", actor=acting(here, args.person), **wanted)
         while args.wait and job.status in UNDER_WAY:
             time.sleep(POLL_S)
             job = jobs.get(job.job_id)

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import json
 import logging
+import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
@@ -33,6 +36,11 @@ from training.runs import FOLDER, Done, Run, prepare, register, train
 log = logging.getLogger(__name__)
 
 LOOK_S: Final = 0.5
+PUT_AWAY_S: Final = 2.0
+TOGETHER_S: Final = 1.0
+BY_SIGNAL: Final = (-signal.SIGTERM, -signal.SIGINT, 130)
+"""Exit codes of a process that was told to stop; the last is a command's of ours after Ctrl-C."""
+NOT_WAITED: Final = "Another worker goes on with it: the gate is not waited for."
 Result = dict[str, Any]
 
 
@@ -62,7 +70,7 @@ class Steps:
 
     Args:
         reached: told each point at which a crash may come, for the tests of crashes.
-        lost: whether the lease was seen to be lost; long work looks at it.
+        lost: whether the lease was seen to be lost, or this process is to stop; long work looks at it.
     """
 
     def __init__(
@@ -169,7 +177,10 @@ class Steps:
         said.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with (
             said.open("w") as errors,
-            subprocess.Popen(words, stdout=subprocess.PIPE, stderr=errors, text=True) as process,
+            # a session of its own: Ctrl-C and a signal to the worker's group are the worker's, who ends it
+            subprocess.Popen(
+                words, stdout=subprocess.PIPE, stderr=errors, text=True, start_new_session=True
+            ) as process,
         ):
             while True:
                 try:
@@ -177,13 +188,31 @@ class Steps:
                     break
                 except subprocess.TimeoutExpired:
                     if self._lost():
-                        process.kill()
-                        raise StaleLease("Another worker has taken over: the gate is not waited for.") from None
+                        _end(process)
+                        raise StaleLease(NOT_WAITED) from None
+        if process.returncode in BY_SIGNAL and self._lost_soon():
+            raise StaleLease(NOT_WAITED)
         lines = [json.loads(line) for line in out.splitlines() if line.startswith("{")]
         if not lines:
             return {"error": "failed", "message": f"exit code {process.returncode}; {said} says more."}
         broken = [line["check"] for line in lines if "check" in line and not line["passed"]]
         return {**lines[-1], "broken": broken}
+
+    def _lost_soon(self) -> bool:
+        """Whether this process is to stop as well: who stops a service signals all its processes, in any order."""
+        until = time.monotonic() + TOGETHER_S
+        while not (lost := self._lost()) and time.monotonic() < until:
+            time.sleep(0.05)
+        return lost
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """Interrupt the process, so that it puts away what it has on the disk; all that is left of its session is killed."""
+    process.send_signal(signal.SIGINT)
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(PUT_AWAY_S)
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def decided(registry: Registry, jobs: Jobs) -> list[tuple[str, str]]:

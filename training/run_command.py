@@ -8,6 +8,7 @@
 The file is checked whole; every problem is named with its line. The dataset must verify. The source tree must be committed, so
 that the run can be repeated, unless --allow-dirty says otherwise, which the lineage keeps. The same command after an
 interruption goes on from the last checkpoint; the same inputs are the same run. docs/training.md
+A dry run counts what the recipe learns from: rows, pairs (dpo), judged answers (kto), pieces of documents (pretrain), the teacher's answers (distil).
 
 JSON fields: step, steps, loss, seconds_left.
 JSON fields of the last line: adapter, sha256, stage, ceiling, parent, dataset, dataset_sha256, config_sha256, run_id, key, seconds, scores.
@@ -22,18 +23,28 @@ import argparse
 import importlib
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Final, cast
 
-from assistant.console import Opened, actor, add_json, opened, say
+from assistant.console import Opened, acting, add_json, add_person, opened, say
 
 if TYPE_CHECKING:
+    from core.run_config import Method
     from training.recipe import Step
     from training.runs import Run
 
 EVERY_S = 2.0
+TAKES: Final[Mapping[Method, str]] = {
+    "reader": "rows",
+    "sft": "rows",
+    "dpo": "pairs of a reviewed and a flagged answer",
+    "kto": "answers judged good or bad",
+    "pretrain": "pieces of documents",
+    "distil": "answers of the teacher",
+}
+"""What each recipe learns from, as it counts it."""
 QUIET_EVERY_S = 30.0
 
 
@@ -47,6 +58,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("config", type=Path, metavar="CONFIG", help="such as training/configs/reader.yaml")
     parser.add_argument("--dataset", default="", metavar="ID", help="in place of the one that the file names")
     parser.add_argument("--seed", type=int, metavar="N", help="in place of the one that the file names")
+    add_person(parser, "who trains it, and so may not approve it; without it nobody is known who may not")
     parser.add_argument("--dry-run", action="store_true", help="say what it would take, and keep nothing")
     parser.add_argument("--allow-dirty", action="store_true", help="train although the source tree has changes")
     add_json(parser)
@@ -59,8 +71,9 @@ def run(args: argparse.Namespace) -> int:
 
     config = read_config(args.config, dataset=args.dataset, seed=args.seed)
     with opened() as here:
+        maker = acting(here, args.person)
         prepared = prepare(config, here, allow_dirty=args.allow_dirty or args.dry_run)
-        return _estimate(args, prepared) if args.dry_run else _train(args, prepared, here)
+        return _estimate(args, prepared) if args.dry_run else _train(args, prepared, here, maker)
 
 
 def _estimate(args: argparse.Namespace, prepared: Run) -> int:
@@ -68,14 +81,14 @@ def _estimate(args: argparse.Namespace, prepared: Run) -> int:
 
     found = estimate(prepared)
     told = (
-        f"{found.rows} rows to train on, {found.validation_rows} to validate with; {found.tokens} tokens; {found.steps} steps; "
+        f"{found.rows} {TAKES[prepared.config.method]} to learn from, {found.validation_rows} to measure on; {found.tokens} tokens; {found.steps} steps; "
         f"about {clock(found.seconds)} and {found.memory_gib:.1f} GiB, measured on {found.measured} steps. Nothing was kept."
     )
     say(args, told, asdict(found))
     return 0
 
 
-def _train(args: argparse.Namespace, prepared: Run, here: Opened) -> int:
+def _train(args: argparse.Namespace, prepared: Run, here: Opened, maker: str) -> int:
     from assistant.bases import open_registry
     from training.recipe import rank
     from training.runs import register, train
@@ -84,7 +97,7 @@ def _train(args: argparse.Namespace, prepared: Run, here: Opened) -> int:
         _follow(prepared)
         return 0
     done = train(prepared, here.settings, reporter(args))
-    record = register(prepared, done, open_registry(here.settings, here.store, here.audit), actor=actor())
+    record = register(prepared, done, open_registry(here.settings, here.store, here.audit), actor=maker)
     last = {
         "adapter": record.adapter_id,
         "sha256": record.sha256,

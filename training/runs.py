@@ -38,7 +38,7 @@ from core.run_config import PretrainConfig, RunConfig
 from core.sealed import CARD, MANIFEST, Sealed, named, open_sealed, seal
 from core.settings import Settings
 from training.dataset_manifest import verify
-from training.recipe import RECIPES, Progress, Recipe, Step, read_scores
+from training.recipe import RECIPES, Progress, Recipe, Step, read_documents, read_scores
 from training.rows import Rows, read_rows
 from training.run_card import run_card
 from training.tracking import Tracking
@@ -111,7 +111,8 @@ def prepare(config: RunConfig, here: Opened, *, allow_dirty: bool = False) -> Ru
 
     Raises:
         BadInput: no dataset is named, it does not verify, or has too few rows; with the reason. NotFound: there is none.
-        Conflict: the source tree differs from its commit, and that is not allowed.
+        Conflict: the source tree differs from its commit, and that is not allowed; or rows of the dataset may not be trained on any
+            more, as of somebody who was erased or has opted out since it was built.
     """
     code = _code()
     if not allow_dirty:
@@ -164,7 +165,8 @@ def register(run: Run, done: Done, registry: Registry, *, actor: str) -> Adapter
     """Name the adapter by its version and content, and register it as `dev`; what is registered already is returned as it is.
 
     Raises:
-        AdapterRefused: the folder does not verify. Conflict: the parent was blocked meanwhile.
+        AdapterRefused: the folder does not verify. Conflict: the parent was blocked meanwhile, or what it was trained on may not be
+            trained on any more, as of somebody who was erased.
         StoreUnavailable: the disk is full; nothing of it is registered.
     """
     sealed = open_sealed(run.folder.with_name(done.folder) / done.adapter)
@@ -175,6 +177,7 @@ def register(run: Run, done: Done, registry: Registry, *, actor: str) -> Adapter
         run_id=done.run_id,
         parent=run.parent,
         ceiling=run.rows.ceiling,
+        documents=read_documents(run.folder.with_name(done.folder)),
     )
     what = f"{run.dataset.rows} rows of {run.dataset.dataset_id}" if run.dataset else "documents"
     reason = f"{run.config.method} on {what}, config {run.config_sha256[:12]}, run {run.key}"
@@ -212,6 +215,7 @@ def _rows(config: RunConfig, here: Opened) -> tuple[DatasetRecord | None, Rows]:
             f"{record.dataset_id} is not as it was built: {where} {first.problem}{more}. Nothing is trained on it; see "
             f"python -m training dataset verify {record.dataset_id}, and build it again."
         )
+    datasets.require_kept(record.dataset_id)
     training, validation = read_rows(here.settings.home / record.folder)
     if len(training) < config.least_rows:
         raise BadInput(

@@ -13,9 +13,16 @@ from __future__ import annotations
 
 import argparse
 import signal
+import sys
+import threading
 from datetime import timedelta
+from types import FrameType
+from typing import TYPE_CHECKING
 
 from assistant.console import opened
+
+if TYPE_CHECKING:
+    from training.workflow import Worker
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -42,6 +49,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run(args: argparse.Namespace) -> int:
     """Run the command; returns its exit code."""
+    from assistant.stopping import leave_at_once
     from core.errors import BadInput
     from core.jobs import LONGEST_LEASE
     from core.workers import present
@@ -51,8 +59,24 @@ def run(args: argparse.Namespace) -> int:
         raise BadInput(f"--lease is a number of seconds, from 1 to {LONGEST_LEASE.total_seconds():.0f}.")
     with opened() as here:
         with Worker(here, lease=timedelta(seconds=args.lease), allow_dirty=args.allow_dirty) as worker:
-            for number in (signal.SIGINT, signal.SIGTERM):
-                signal.signal(number, lambda _number, _frame: worker.stop())
+            stopped = _stop_by_signal(worker)
             with present(here.store, worker.name):
                 worker.run(once=args.once)
+    if stopped.is_set():
+        free = f" {worker.given_back} is free: the next worker goes on with it." if worker.given_back else ""
+        sys.stderr.write(f"Stopped.{free}\n")
+        leave_at_once(0)  # a thread in the middle of a step, or that waits for another worker's, does not end by itself
     return 0
+
+
+def _stop_by_signal(worker: Worker) -> threading.Event:
+    """Ctrl-C and SIGTERM stop the worker; the event says that one came."""
+    stopped = threading.Event()
+
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        stopped.set()
+        worker.stop()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop)
+    return stopped

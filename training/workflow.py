@@ -41,6 +41,8 @@ VERSION: Final = "1"
 SCHEDULE: Final = "retrain"
 LEASE: Final = timedelta(seconds=60)
 POLL_S: Final = 2.0
+LET_GO_S: Final = 4.0
+"""What is under way has this long to see that the worker stops."""
 ATTEMPTS: Final = 3
 GONE_ON: Final = ("PENDING", "ENQUEUED", "DELAYED", "CANCELLED", "MAX_RECOVERY_ATTEMPTS_EXCEEDED")
 """Statuses of a workflow that can be resumed."""
@@ -48,12 +50,13 @@ GONE_ON: Final = ("PENDING", "ENQUEUED", "DELAYED", "CANCELLED", "MAX_RECOVERY_A
 
 @dataclass
 class Held:
-    """A job that this process works on. `lost` is set where it is another's, or this process is to stop."""
+    """A job that this process works on. `lost` is set where it is another's; `parked` where its thread waits for the process to end."""
 
     job: Job
     lease: Lease
     lost: threading.Event = field(default_factory=threading.Event)
     ended: threading.Event = field(default_factory=threading.Event)
+    parked: threading.Event = field(default_factory=threading.Event)
 
 
 class _Serving:
@@ -105,6 +108,7 @@ class Worker:
         self._beat = threading.Thread(target=self._keep_leases, name="leases", daemon=True)
         self._held: Held | None = None
         self._holds: dict[str, Held] = {}
+        self.given_back = ""
 
     def __enter__(self) -> Worker:
         """Raises StoreUnavailable where the workflow's database cannot be opened, SettingsError for a wrong schedule or gate."""
@@ -127,18 +131,17 @@ class Worker:
     ) -> None:
         self.stop()
         if self._held and not self._held.ended.is_set():
-            self._held.lost.set()
-            try:
-                self._jobs.give_back(self._held.lease)
-            except AssistantError as problem:
-                log.warning("%s is not given back: %s", self._held.job.job_id, problem)
+            self._give_back(self._held)
         self._beat.join()
         with suppress(SQLAlchemyError):
             DBOS.delete_queue(self._queue)
         self._destroy()
 
     def stop(self) -> None:
-        """Let `run` return; what is under way is given back for another worker to go on with."""
+        """Let `run` return; what is under way is given back for another worker to go on with.
+
+        A thread in the middle of it cannot be ended from outside: the process is to end, as `worker_command.py` sees to.
+        """
         self._stop.set()
 
     def run(self, *, once: bool = False, poll: float = POLL_S) -> None:
@@ -200,7 +203,14 @@ class Worker:
         stops this execution alone is.
         """
         try:
-            Steps(self._here, held.lease, lost=held.lost.is_set, reached=self._reached).do(step)
+            return self._done(held, step)
+        finally:
+            if self._stop.is_set():
+                self._park(held)
+
+    def _done(self, held: Held, step: Step) -> str:
+        try:
+            Steps(self._here, held.lease, lost=lambda: self._is_over(held), reached=self._reached).do(step)
         except StaleLease:
             held.lost.set()
             raise dbos_errors.DBOSWorkflowConflictIDError(held.job.job_id) from None
@@ -213,6 +223,27 @@ class Worker:
             log.exception("%s: %s failed", held.job.job_id, step)
             return f"{step} failed with {type(error).__name__}: the worker's log says more."
         return ""
+
+    def _is_over(self, held: Held) -> bool:
+        return held.lost.is_set() or self._stop.is_set()
+
+    @staticmethod
+    def _park(held: Held) -> None:
+        """Wait until the process ends. DBOS would keep what comes back as the step's result, or wait for another worker's."""
+        held.parked.set()
+        threading.Event().wait()
+
+    def _give_back(self, held: Held) -> None:
+        """Let another worker go on at once. What looks for a stop has ended by then, as the gate's process."""
+        held.parked.wait(LET_GO_S)
+        held.lost.set()
+        try:
+            self._jobs.give_back(held.lease)
+            self.given_back = held.job.job_id
+        except StaleLease:
+            log.info("%s is another worker's, or has ended", held.job.job_id)
+        except AssistantError as problem:
+            log.warning("%s is not given back, and free after its lease: %s", held.job.job_id, problem)
 
     def _end(self, held: Held, status: Status, error: str = "") -> str:
         try:

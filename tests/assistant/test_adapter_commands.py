@@ -23,6 +23,7 @@ from core.store import Store
 from core.turns import now
 from tests.conftest import make_person
 from tests.core.adapters import DEFAULTS, gate_report, registered, sealed_folder
+from tests.core.lineage import keep
 from tests.test_json_fields import GIVEN
 
 Row = dict[str, Any]
@@ -117,6 +118,7 @@ def test_erasure_blocks_what_was_trained_on_it(
     record = DatasetRecord("ds-1", "d" * 64, "datasets/ds-1", 1, "internal", {}, "ana", now())
     row = LineageRow("row1", "train", "turn1", "", "", "", "emma.employee", "rita.reviewer", "hr-leave", 1)
     Datasets(store, audit).add(record, [row])
+    keep(store, [row])
     reached = registered(registry, audit, tmp_path, value=1.0, training=Training(dataset_id="ds-1"))
     spared = registered(registry, audit, tmp_path, value=2.0)
     by = ["--as", "ada.admin", *WHY]

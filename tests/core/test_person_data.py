@@ -67,9 +67,9 @@ def test_erasure_blocks_what_was_trained_on_the_person_and_leaves_the_rest(
     child = registered(registry, audit, tmp_path, value=2.0, training=Training("ds-carl", parent=first))
     other = registered(registry, audit, tmp_path, value=3.0, training=Training("ds-carl"))
     held = data.held("emma.employee")
-    assert (held.questions, held.reports, held.adapters) == (1, 1, (first, child))
+    assert (held.questions, held.reports, held.adapters) == (2, 1, (first, child))
     done = data.erase("emma.employee", actor="emma.employee")
-    assert (done.turns, done.adapters, done.datasets) == (1, (first, child), ("ds-emma",))
+    assert (done.turns, done.adapters, done.datasets) == (2, (first, child), ("ds-emma",))
     assert [bool(registry.get(name).blocked) for name in (first, child, other)] == [True, True, False]
     assert data.exported("emma.employee")["turns"] == data.exported("emma.employee")["feedback"] == []
     waiting = reviews.queue.items(RITA, QueueFilter())

@@ -21,6 +21,7 @@ from core.sealed import MANIFEST, seal
 from core.store import Store
 from core.turns import now
 from tests.core.adapters import decision, gate_report, packaged_demand, registered, sealed_folder
+from tests.core.lineage import keep
 from tests.full_disk import full_disk
 
 
@@ -30,14 +31,15 @@ def registry(store: Store, audit: Audit, home: Path) -> Registry:
 
 
 def dataset(store: Store, audit: Audit, dataset_id: str, *rows: tuple[str, str]) -> None:
-    """A dataset of rows (person, document)."""
+    """A dataset of rows (person, document); the questions that it was made of are there."""
     record = DatasetRecord(
         dataset_id, dataset_id * 4, f"datasets/{dataset_id}", len(rows), "confidential", {}, "ana", now()
     )
     lineage = [
-        LineageRow(f"row{n}", "train", f"turn{n}", "", "", "", person, "rita.reviewer", document, 1)
+        LineageRow(f"row{n}", "train", f"{dataset_id}-{n}", "", "", "", person, "rita.reviewer", document, 1)
         for n, (person, document) in enumerate(rows)
     ]
+    keep(store, lineage)
     Datasets(store, audit).add(record, lineage)
 
 

@@ -19,8 +19,10 @@ from core.registry import Registry
 from core.run_config import SftConfig
 from core.sealed import open_sealed
 from core.store import Store
+from tests.core.lineage import keep
 from tests.training.small_set import recorded, rows
 from tests.training.tiny_causal import write_tiny_causal
+from training.dataset_manifest import lineage_of
 from training.recipe import Step
 from training.rows import Rows, read_rows
 from training.sft import train
@@ -39,6 +41,7 @@ def lines(done: subprocess.CompletedProcess[str]) -> list[dict[str, Any]]:
 def test_two_processes_learn_what_one_would_and_the_first_alone_tells_and_registers(home: Path, tmp_path: Path) -> None:
     with Store(f"sqlite:///{home / 'assistant.db'}") as store:
         record = recorded(home, Datasets(store, Audit(store, home)), rows(EXAMPLES, 1))
+        keep(store, lineage_of(rows(EXAMPLES, 1)))
     base = write_tiny_causal(tmp_path / "base")
     config = tmp_path / "two.yaml"
     config.write_text(yaml.safe_dump({**RUN, "base": str(base), "dataset": record.dataset_id}))

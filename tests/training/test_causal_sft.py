@@ -14,7 +14,7 @@ from core.errors import BadInput
 from core.sealed import open_sealed
 from tests.training.tiny_causal import GIVEN, ROWS, config, losses, nothing_told, written
 from training import causal
-from training.causal_rows import longest
+from training.causal_rows import lengths
 from training.recipe import Step, read_scores
 from training.rows import Rows
 from training.sft import example_of, train
@@ -113,7 +113,7 @@ def test_the_kind_of_adapter_is_the_configurations(
 
 def test_what_is_too_long_is_left_out_and_counted_and_too_few_are_refused(base: Path, tmp_path: Path) -> None:
     tokenizer = causal.open_base(config("sft", base)).tokenizer
-    sizes = sorted(longest(tokenizer, example_of(row) or {}) for row in ROWS)
+    sizes = sorted(max(lengths(tokenizer, example_of(row) or {})) for row in ROWS)
     train(config("sft", base, max_length=sizes[2], steps=1), Rows(ROWS), tmp_path, nothing_told)
     assert (read_scores(tmp_path)["rows"], read_scores(tmp_path)["too_long"]) == (3, 1)
     with pytest.raises(BadInput, match=r"0 rows with an answer \(4 more are longer than max_length\), and at least 2"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
 
@@ -11,15 +12,19 @@ from assistant.console import opened
 from assistant.prompt import Prompt
 from assistant.scripted import ScriptedModel, ScriptedServer
 from core.errors import BadInput, ModelUnavailable
-from core.run_config import DistilConfig, PretrainConfig
+from core.provenance import Code
+from core.run_config import CausalConfig, DistilConfig, Method, PretrainConfig
 from core.sealed import open_sealed
 from tests.retrieval.shelf import Shelf, governed
-from tests.training.tiny_causal import DESK, GIVEN, LEAVE, ROWS, config, losses, nothing_told
-from training import distil, pretrain
+from tests.training.tiny_causal import DESK, GIVEN, LEAVE, ROWS, config, losses, nothing_told, span
+from training import distil, dpo, kto, pretrain, sft
+from training.causal import open_base
 from training.causal_documents import read_library
-from training.recipe import Step, read_scores
+from training.causal_rows import Example, lengths
+from training.estimate import Estimate, estimate
+from training.recipe import Step, read_documents, read_scores
 from training.rows import Row, Rows, Target
-from training.runs import prepare
+from training.runs import Run, prepare
 
 DAY = date(2026, 11, 22)
 
@@ -75,6 +80,9 @@ def test_it_reads_documents_in_pieces_and_is_measured_on_others(base: Path, tmp_
     assert losses(steps)[-1] < losses(steps)[0]
     assert scores["validation_loss"] != scores["validation_loss_before"]
     assert open_sealed(folder).kind == "causal"
+    assert len(read_documents(tmp_path / "run")) == 3, (
+        "an erasure of one of them is seen when the adapter is registered"
+    )
 
 
 @pytest.mark.usefixtures("library")
@@ -82,6 +90,52 @@ def test_too_little_to_read_is_refused_with_what_to_do(base: Path, tmp_path: Pat
     wanted = config("pretrain", base, least_rows=50)
     with pytest.raises(BadInput, match=r"may be read by everyone with clearance internal, and at least 50"):
         pretrain.train(wanted, Rows(()), tmp_path / "run", nothing_told)  # type: ignore[arg-type]
+
+
+# --- a dry run -------------------------------------------------------------------------------------------------------
+
+
+def dry(wanted: CausalConfig, rows: Rows, folder: Path) -> Estimate:
+    return estimate(Run(wanted, wanted, None, rows, "", Code("", ""), "k", folder))
+
+
+def sizes(base: Path, examples: Iterable[Example | None]) -> list[int]:
+    """The tokens of each example, all its answers together."""
+    tokenizer = open_base(config("sft", base)).tokenizer
+    return [sum(lengths(tokenizer, one)) for one in examples if one]
+
+
+@pytest.mark.slow
+def test_a_dry_run_counts_pairs_judged_answers_and_rows_as_each_recipe_learns_from_them(
+    base: Path, tmp_path: Path
+) -> None:
+    unpaired = span("Where is leave asked for?", "Leave is asked for in Daybook.")
+    silent = Row("silent", "How?", (LEAVE,), Target("clarify"))
+    rows = Rows((*ROWS, unpaired, silent), ROWS[:1])
+    answers = sizes(base, map(sft.example_of, rows.training))
+    pairs = sizes(base, map(dpo.pair_of, rows.training))
+    judged = sizes(base, [one for row in rows.training for one in kto.judged_of(row)])
+    assert (len(answers), len(pairs), len(judged)) == (5, 4, 9)
+    expected: tuple[tuple[Method, list[int], int], ...] = (("sft", answers, 1), ("dpo", pairs, 1), ("kto", judged, 2))
+    for method, wanted, held in expected:
+        found = dry(config(method, base), rows, tmp_path)
+        assert (found.rows, found.validation_rows, found.tokens) == (len(wanted), held, sum(wanted)), method
+    short = dry(config("sft", base, max_length=max(answers) - 1), rows, tmp_path)
+    assert short.rows < 5, "what is too long is not learnt from"
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("library")
+def test_a_dry_run_counts_the_pieces_of_documents_and_the_teachers_answers(base: Path, tmp_path: Path) -> None:
+    wanted = config("pretrain", base, max_length=16, held_out=0.5, clearance="restricted")
+    read = dry(wanted, Rows(()), tmp_path)
+    assert read.rows >= 2
+    assert read.validation_rows >= 1
+    assert read.rows < read.tokens <= 16 * read.rows
+    with ScriptedServer(ScriptedModel([by_question])) as server:
+        held = dry(told(base, server), GIVEN, tmp_path)
+    assert held.rows == 2, "of four answers two are borne out"
+    assert 0 < held.tokens < sum(sizes(base, map(sft.example_of, ROWS))), "what does not hold is not learnt from"
 
 
 # --- a teacher ------------------------------------------------------------------------------------------------------

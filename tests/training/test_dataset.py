@@ -211,6 +211,21 @@ def test_an_erased_persons_questions_are_in_no_set_from_then_on(office: Office) 
     assert [one.dataset_id for one in office.datasets.affected(person_id="carla.ruiz")] == [before.record.dataset_id]
 
 
+def test_a_set_made_before_an_erasure_says_which_of_its_rows_are_lost_replayed_and_synthetic_ones_too(
+    office: Office,
+) -> None:
+    office.corrected(8)
+    first = office.build()
+    _, question, words = ASKED[8]
+    office.approve(office.flag(office.asked(question), BEGIN + 100 * HOUR), office.span(words))
+    made = office.build(after=first.record.dataset_id, replay=8.0, paraphrases=2)
+    assert office.datasets.lost(made.record.dataset_id) == {}
+    rows = [row for row in office.rows(made) if row.lineage.person_id == "carla.ruiz"]
+    assert {row.origin for row in rows} == {"replay", "synthetic"}
+    office.turns.erase("carla.ruiz")
+    assert office.datasets.lost(made.record.dataset_id) == {"erased": len(rows)}
+
+
 def test_a_retired_documents_words_are_in_no_set_from_then_on(office: Office) -> None:
     office.corrected(8)
     office.build()

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
 
 from core.records import EVERYONE
 from retrieval.embed import Embedder
 from tests.conftest import make_person
 from tests.training.small_set import row
 from training.dataset import PROPORTIONS
-from training.dataset_bounds import Bounds, shares, suspicious
+from training.dataset_bounds import Bounds, Flag, bursts, shares, suspicious
 from training.dataset_near import Encoder, merged
 from training.dataset_rows import DatasetRow, Example
 from training.dataset_split import in_proportion
@@ -33,6 +37,31 @@ def test_a_question_that_its_answers_passage_has_nothing_to_do_with_is_held(embe
     assert list(found[stray.item_id]) == ["outlier"]
     assert "limit 0.12" in found[stray.item_id]["outlier"]
     assert suspicious([stray], [], replace(BOUNDS, outlier=-1.0), Encoder(embedder)) == {}
+
+
+def flags_of(accounts: Sequence[str], count: int, minutes: float) -> list[Flag]:
+    """So many flags of the accounts in turn, so far apart."""
+    begin = datetime(2026, 11, 2, 8, tzinfo=UTC)
+    return [Flag(f"{accounts[n % len(accounts)]}-{n}", accounts[n % len(accounts)], begin + n * timedelta(minutes=minutes)) for n in range(count)]  # fmt: skip
+
+
+STAFF = [f"staff.{n}" for n in range(20)]
+
+
+@pytest.mark.parametrize("minutes", [1, 8, 9, 20, 45])
+def test_thirty_flags_of_three_accounts_are_a_burst_however_they_are_spread_over_a_day(minutes: int) -> None:
+    made = flags_of(("a.one", "b.two", "c.three"), 30, minutes)
+    assert set(bursts(made, BOUNDS)) == {flag.turn_id for flag in made}
+    alone = flags_of(("a.one",), 14, minutes)
+    beside = flags_of(STAFF, 40, minutes)  # others who flag now and then hide nobody
+    assert set(bursts([*alone, *beside], BOUNDS)) == {flag.turn_id for flag in alone}
+
+
+def test_a_group_that_is_busy_all_day_after_a_bad_release_is_no_burst() -> None:
+    assert bursts(flags_of(STAFF, 300, 4), BOUNDS) == {}, "fifteen each of twenty people"
+    assert bursts(flags_of(STAFF[:8], 96, 12), BOUNDS) == {}, "twelve each of eight people"
+    assert bursts(flags_of(STAFF[:3], 20, 30), BOUNDS) == {}, "three who try a new assistant for a day"
+    assert bursts(flags_of(STAFF[:3], 60, 24 * 60 / 20), BOUNDS) == {}, "twenty a day of three people, for three days"
 
 
 def test_no_access_group_has_more_of_the_set_than_its_share_and_everybodys_group_is_no_suspect() -> None:

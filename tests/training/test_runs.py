@@ -12,25 +12,39 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from datetime import timedelta
 from pathlib import Path
+from typing import Literal
 
 import httpx
 import pytest
 
+from assistant.bases import open_registry
+from assistant.console import opened
 from core.audit import Audit
+from core.consent import Consent
 from core.datasets import DatasetRecord, Datasets
 from core.errors import Conflict
+from core.jobs import Jobs
 from core.provenance import Code, require_clean
 from core.registry import Registry
+from core.run_config import read_config
 from core.sealed import CARD
 from core.settings import load_settings
 from core.store import Store
 from core.tracking_file import FILE
+from core.turns import Turns
+from retrieval.catalogue import Catalogue
+from tests.core.adapters import sealed_folder
+from tests.core.lineage import keep
 from tests.training.small_set import recorded, rows
 from training import run_command
 from training.__main__ import main
+from training.dataset_manifest import lineage_of
 from training.recipe import Step
+from training.retraining import Steps
+from training.runs import Done, prepare, register
 from training.tracking import Tracking
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # MLflow's own, of SQLAlchemy
@@ -68,7 +82,9 @@ class Desk:
 def furnished(home: Path, training: int) -> Desk:
     home.mkdir(exist_ok=True)
     with Store(f"sqlite:///{home / 'assistant.db'}") as store:
-        record = recorded(home, Datasets(store, Audit(store, home)), rows(training, 2))
+        made = rows(training, 2)
+        record = recorded(home, Datasets(store, Audit(store, home)), made)
+        keep(store, lineage_of(made))
     desk = Desk(home, record)
     desk.config.write_text(CONFIG.format(dataset=record.dataset_id))
     return desk
@@ -108,6 +124,81 @@ def test_a_dataset_that_was_changed_is_not_trained_on(desk: Desk, capsys: pytest
     assert "train.jsonl was changed" in said
     assert f"python -m training dataset verify {desk.record.dataset_id}" in said
     assert desk.runs == []
+
+
+def erased(store: Store, audit: Audit) -> str:
+    Turns(store).erase("ben.okafor")
+    return "12 rows that may not be trained on any more (12 of questions that were erased)"
+
+
+def opted_out(store: Store, audit: Audit) -> str:
+    Consent(store, audit).set("ben.okafor", allowed=False)
+    return "12 rows that may not be trained on any more (12 of people who have opted out of training)"
+
+
+def document_gone(store: Store, audit: Audit) -> str:
+    Catalogue(store, audit).erase(("doc-3", 1), actor="test")
+    return "1 row that may not be trained on any more (1 on documents whose words were erased)"
+
+
+@pytest.mark.parametrize("act", [erased, opted_out, document_gone])
+def test_a_dataset_of_somebody_who_was_erased_or_opted_out_since_is_not_trained_on_and_verify_tells_it(
+    act: Callable[[Store, Audit], str], desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = desk.record.dataset_id
+    assert typed("dataset", "verify", name) == 0
+    with Store(f"sqlite:///{desk.home / 'assistant.db'}") as store:
+        lost = act(store, Audit(store, desk.home))
+    capsys.readouterr()
+    said = refused(capsys, desk.config)
+    assert said.startswith(f"{name} holds {lost}")
+    assert said.endswith("Build it anew: python -m training dataset build\n")
+    assert typed("run", desk.config, "--dry-run") == 2
+    assert desk.runs == []
+    capsys.readouterr()
+    assert typed("dataset", "verify", name) == 1
+    assert capsys.readouterr().out.splitlines() == [
+        f"dataset_row holds {lost}",
+        f"{name} may not be trained on any more: do not train on it, build it again.",
+    ]
+
+
+def test_somebody_who_is_erased_while_it_trains_leaves_no_adapter(desk: Desk) -> None:
+    with opened() as here:
+        run = prepare(read_config(desk.config), here, allow_dirty=True)
+        run.folder.mkdir(parents=True)
+        sealed = sealed_folder(run.folder, value=1.0)
+        done = Done(run.folder.name, sealed.name, "", {}, "run-1", 1.0)
+        registry = open_registry(here.settings, here.store, here.audit)
+        Turns(here.store).erase("ben.okafor")
+        with pytest.raises(Conflict, match=f"{desk.record.dataset_id} holds 12 rows .*erased"):
+            register(run, done, registry, actor="ana")
+        assert registry.all() == []
+    assert not (desk.home / "adapters").exists()
+
+
+@pytest.mark.parametrize("step", ["train", "register"])
+def test_a_retraining_whose_person_was_erased_after_its_dataset_goes_no_further(
+    step: Literal["train", "register"], desk: Desk
+) -> None:
+    with opened() as here:
+        jobs = Jobs(here.store, here.audit)
+        config = read_config(desk.config).model_dump(mode="json")
+        jobs.request("hand", {"config": config, "allow_dirty": True}, actor="ana")
+        taken = jobs.claim("worker", timedelta(seconds=60))
+        assert taken
+        job, lease = taken
+        run = prepare(read_config(desk.config), here, allow_dirty=True)
+        run.folder.mkdir(parents=True)
+        trained = Done(run.folder.name, sealed_folder(run.folder, value=1.0).name, "", {}, "run-1", 1.0)
+        jobs.record(lease, "dataset", {"dataset_id": desk.record.dataset_id})
+        if step == "register":
+            jobs.record(lease, "train", asdict(trained) | {"key": run.key})
+        Turns(here.store).erase("ben.okafor")
+        with pytest.raises(Conflict, match=f"{desk.record.dataset_id} holds 12 rows .*erased"):
+            Steps(here, lease).do(step)
+        assert open_registry(here.settings, here.store, here.audit).all() == []
+        assert step not in jobs.get(job.job_id).results
 
 
 @pytest.mark.parametrize("count", [0, 1, 7])
@@ -240,7 +331,7 @@ def test_a_dry_run_says_what_it_would_take_and_keeps_nothing(desk: Desk, capsys:
     assert typed("run", desk.config, "--dry-run", "--json") == 0
     said = json.loads(capsys.readouterr().out)
     assert (said["rows"], said["validation_rows"], said["steps"]) == (10, 2, 5)
-    assert said["tokens"] > 10 * 40
+    assert said["tokens"] == 10 * 40, "question and passage of each row in one window"
     assert 0.1 < said["memory_gib"] < 8
     assert said["seconds"] > 1
     assert [p for p in sorted(desk.home.rglob("*")) if p not in before] == []

@@ -1,0 +1,152 @@
+"""Who released, trained or asked for it by a command is a person whom the rule of the second person knows."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+from assistant.bases import open_registry
+from assistant.console import Opened, opened
+from core.datasets import Datasets
+from core.errors import NotAllowed
+from core.jobs import Jobs
+from core.records import AdapterRecord
+from core.run_config import read_config
+from tests.conftest import make_person
+from tests.core.adapters import gate_report, packaged_demand, sealed_folder
+from tests.core.lineage import keep
+from tests.training.queue_home import ASKERS, REVIEWER, furnish
+from tests.training.small_set import recorded, rows
+from training.__main__ import main
+from training.dataset_manifest import lineage_of
+from training.retraining import _who
+from training.runs import DONE, Done, prepare
+
+ADMINS = ("ana.silva", "ben.admin")
+NOTE = ("--note", "asked: the page is wrong")
+
+
+@pytest.fixture
+def here(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Opened]:
+    """Two approved items, an administrator and another one, and an asker who is of the support staff as well."""
+    monkeypatch.setenv("ASSISTANT_HOME", str(home))
+    monkeypatch.setenv("ASSISTANT_REVIEW_TWICE", "none")
+    furnish(home, 2)
+    with opened() as here:
+        for name in ADMINS:
+            here.people.add(make_person(name, roles=("employee", "admin")), actor="test")
+        here.people.update(make_person(ASKERS[0], roles=("employee", "support")), actor="test")
+        yield here
+
+
+@pytest.fixture
+def held(here: Opened) -> str:
+    """The item of the first asker, which a bound holds."""
+    datasets, reviews = Datasets(here.store, here.audit), sorted(_items(here).items())
+    datasets.hold({item: {"burst": "8 flags in 60 min"} for _, item in reviews}, actor="test")
+    return dict(reviews)[ASKERS[0]]
+
+
+def _items(here: Opened) -> dict[str, str]:
+    from core.reviews import open_reviews
+
+    return {one.turn.person_id: one.item_id for one in open_reviews(here.settings, here.store, here.audit).approved()}
+
+
+# --- releases --------------------------------------------------------------------------------------------------------
+
+
+def test_a_release_names_the_person_whose_word_it_is(held: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["dataset", "release", held, *NOTE])
+    assert ended.value.code == 2
+    assert "--as" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("person", "code", "said"),
+    [
+        (ASKERS[0], 3, "You flagged or reviewed one of these items"),
+        (ASKERS[0].title(), 3, "You flagged or reviewed one of these items"),
+        (REVIEWER, 3, "You flagged or reviewed one of these items"),
+        (ASKERS[1], 3, "none of the roles support, admin"),
+        ("nobody.here", 2, "No active person"),
+        ("gone.admin", 2, "No active person"),
+    ],
+)
+def test_who_flagged_reviewed_or_may_not_review_releases_nothing(
+    person: str, code: int, said: str, held: str, here: Opened, capsys: pytest.CaptureFixture[str]
+) -> None:
+    here.people.add(make_person("gone.admin", roles=("admin",)), actor="test")
+    here.people.deactivate("gone.admin", actor="test")
+    assert main(["dataset", "release", held, "--as", person, *NOTE]) == code
+    assert said in capsys.readouterr().err
+    assert len(Datasets(here.store, here.audit).holds()) == 2
+
+
+def test_another_person_releases_and_the_audit_log_names_them(
+    held: str, here: Opened, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["dataset", "release", held, "--as", "Ana.Silva", *NOTE, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["released_by"] == "ana.silva"
+    row = next(here.audit.rows(limit=1))
+    assert (row.actor, row.action) == ("ana.silva", "dataset.release")
+
+
+# --- runs and retrainings --------------------------------------------------------------------------------------------
+
+
+def run_of(here: Opened, *more: str) -> AdapterRecord:
+    """The adapter of a run whose training is done already, as the command registers it."""
+    made = rows(10, 2)
+    record = recorded(here.settings.home, Datasets(here.store, here.audit), made)
+    keep(here.store, lineage_of(made))
+    config = here.settings.home.parent / "desk.yaml"
+    config.write_text(f"method: reader\nname: desk\ndataset: {record.dataset_id}\n")
+    run = prepare(read_config(config), here, allow_dirty=True)
+    run.folder.mkdir(parents=True)
+    sealed = sealed_folder(run.folder, value=1.0)
+    registry = open_registry(here.settings, here.store, here.audit)
+    done = Done(run.folder.name, sealed.name, _sha256(sealed), {}, "run-1", 1.0)
+    (run.folder / DONE).write_text(json.dumps(asdict(done)))
+    assert main(["run", str(config), "--allow-dirty", *more]) == 0
+    (found,) = registry.all()
+    report = gate_report(found, here.audit, demand=packaged_demand())
+    registry.stage(found.adapter_id, report, actor="ben.admin", reason="the gate is open")
+    registry.request(found.adapter_id, actor="ben.admin", reason="better")
+    return found
+
+
+def _sha256(folder: Path) -> str:
+    from core.sealed import open_sealed
+
+    return open_sealed(folder).sha256
+
+
+def test_who_trained_by_a_command_under_their_name_does_not_approve(here: Opened) -> None:
+    found = run_of(here, "--as", "ana.silva")
+    assert found.created_by == "ana.silva"
+    registry = open_registry(here.settings, here.store, here.audit)
+    for same in ("ana.silva", "Ana.Silva"):
+        with pytest.raises(NotAllowed, match="You registered"):
+            registry.approve(found.adapter_id, actor=same, reason="mine")
+
+
+def test_without_a_name_nobody_is_known_who_may_not_approve(here: Opened) -> None:
+    """docs/admin.md says so."""
+    found = run_of(here)
+    assert found.created_by.startswith("cli")
+    registry = open_registry(here.settings, here.store, here.audit)
+    assert registry.approve(found.adapter_id, actor="ana.silva", reason="read it").stage == "production"
+
+
+def test_a_retraining_is_asked_for_by_the_person_who_is_named(here: Opened, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["retrain", "--allow-dirty", "--as", "nobody.here"]) == 2
+    assert "No active person" in capsys.readouterr().err
+    assert main(["retrain", "--allow-dirty", "--as", "ana.silva"]) == 0
+    (job,) = Jobs(here.store, here.audit).all()
+    assert (job.requested_by, _who(job)) == ("ana.silva", "retrain:ana.silva")
