@@ -2,7 +2,8 @@
 
 `TEMPLATE_SHA256` is the template's version; every Turn carries it. Passages are spotlighted (Hines et al. 2024,
 "Defending against indirect prompt injection"): they stand between delimiters, and each of their lines starts with
-a mark that a document's author cannot know, so that the model can tell their text from ours.
+a mark that a document's author cannot know, so that the model can tell their text from ours. The tokens of chat templates stay
+text in all that is not ours: a title, a section, a passage, an earlier message or a question that holds `<|im_end|>` ends nothing.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from core.records import Message, Passage
+from guardrails.normalise import neutralise
 
 NO_ANSWER = "NOT_IN_PASSAGES"
 """What a model says, alone, where the passages do not answer."""
@@ -121,9 +123,9 @@ def build_prompt(
     """
     mark = _mark(question, passages)
     shown = "\n\n".join(_passage(n, passage, mark, template.passage) for n, passage in enumerate(passages, 1))
-    user = template.user.format(mark=mark, passages=shown, question=" ".join(question.split()))
+    user = template.user.format(mark=mark, passages=shown, question=" ".join(neutralise(question).split()))
     recent = tuple(
-        Message(m.role, _MARKERS.sub("", m.content)[:HISTORY_CHARS])
+        Message(m.role, neutralise(_MARKERS.sub("", m.content)[:HISTORY_CHARS]))
         for m in history[-HISTORY_MESSAGES:]
         if m.role != "system" and m.content.strip()
     )
@@ -138,7 +140,7 @@ def _mark(question: str, passages: Sequence[Passage]) -> str:
 
 
 def _passage(n: int, passage: Passage, mark: str, template: str) -> str:
-    where = " — ".join(filter(None, (passage.title, passage.section)))
+    where = neutralise(" — ".join(filter(None, (passage.title, passage.section))))
     heading = f"{' '.join(where.split())} (version {passage.version}, effective {passage.effective.isoformat()})"
-    lines = "\n".join(f"{mark} {line}" for line in passage.text.splitlines() if line.strip())
+    lines = "\n".join(f"{mark} {line}" for line in neutralise(passage.text).splitlines() if line.strip())
     return template.format(n=n, mark=mark, heading=heading, lines=lines)

@@ -26,10 +26,13 @@ _BASE32 = re.compile(r"\b[A-Z2-7]{24,}={0,6}")
 _HEX = re.compile(r"(?:\b|\\x|0x)(?:[0-9a-fA-F]{2}(?:\s|\\x|,\s?0x|:)?){10,}")
 _SPACED = re.compile(r"\b(?:\w[ ._*\-|]{1,2}){7,}\w\b")
 _INTERLEAVED = re.compile(r".(?P<sign>[ ._*|+~-])(?:.(?P=sign)){9,}.", re.DOTALL)
-_SIGNS = r"[^\w\s.,;:!?'\"()\[\]{}<>|/@#&%+*=~^$\\-]+"
-_SEPARATED = re.compile(rf"\w+(?:(?:_+|\n|[ ]?{_SIGNS}[ ]?)[^\W_]+){{3,}}")
-"""Words held apart by line ends, underscores or signs such as emoji."""
-_MAY_BE_SEPARATED = re.compile(rf"(?:_|\n|{_SIGNS}[ ]?)[^\W_]+(?:(?:_+|\n|[ ]?{_SIGNS}[ ]?)[^\W_]+){{2}}")
+_SIGN = r"[^\w\s.,;:!?'\"()\[\]{}<>|/@#&%+*=~^$\\-]"
+_SIGNS = f"{_SIGN}+"
+_APART = rf"(?:_*+[ ]?+{_SIGNS}+[ ]?+|_++|\n)[^\W_]++"
+_SEPARATED = re.compile(rf"(?:(?<![^\W_])[^\W_]++|(?<!\w)_)(?:{_APART}){{3,}}+")
+"""Words held apart by line ends, underscores or signs such as emoji. Nothing in it gives back what it took, so that a page of
+letters or emoji is read once."""
+_MAY_BE_SEPARATED = re.compile(rf"(?:(?<!_)_++|\n|(?<!{_SIGN}){_SIGNS}+[ ]?+)[^\W_]++(?:{_APART}){{2}}")
 """Every match of `_SEPARATED` holds one of these, which begins with a rare character and is looked for much faster."""
 _HELD_APART = re.compile(r"[_\s]+|[^\w\s.,;:!?'\"()/-]+")
 _LEET = str.maketrans("013457@$!|", "oieastasil")

@@ -34,8 +34,11 @@ _TEMPLATE_TOKEN = re.compile(
     r"<\|[^|<>\s]{1,40}\|>"  # ChatML, Llama 3, Phi, Qwen: <|im_start|>, <|eot_id|>
     r"|<｜[^<>\s]{1,40}｜>"  # DeepSeek
     r"|</?s>|<</?SYS>>|\[/?(?:INST|SYSTEM_PROMPT|AVAILABLE_TOOLS|TOOL_CALLS|TOOL_RESULTS)\]"  # Llama 2, Mistral
-    r"|</?(?:start_of_turn|end_of_turn|bos|eos|pad|unk|think|tool_call|tool_response)>"  # Gemma, tool templates
-    r"|\[(?:CLS|SEP|MASK|PAD|UNK)\]",
+    r"|</?(?:start_of_turn|end_of_turn|bos|eos|pad|unk|mask|cls|sep|think|tool_call|tool_response)>"  # Gemma, tool templates
+    r"|<(?:unused|extra_id_|reserved_special_token_|special_token_?)\d{1,4}>"  # Gemma, T5
+    r"|<(?:fim_(?:prefix|middle|suffix|pad)|file_sep|repo_name|filename|endoftext|sop|eop)>"  # StarCoder, ChatGLM
+    r"|<(?:(?:start|end|begin)_of_(?:image|text|utterance|role|sentence|document|message)|fake_token_around_image)>"  # Gemma 3, Granite, Idefics
+    r"|\[(?:[gs]?MASK|CLS|SEP|PAD|UNK|BOS|EOS|TOOL_CONTENT|CALL_ID)\]",  # BERT, ChatGLM, EXAONE, Mistral
     re.IGNORECASE,
 )
 

@@ -142,6 +142,8 @@ def own(entity: str, score: float, *patterns: str, context: Sequence[str] = (), 
 
 
 _SEVEN_DIGITS = re.compile(r"\d(?:[^\w\n]{0,4}\d){6}")
+_FIGURES = re.compile(r"\d(?:[^\w\n]{0,4}\d){99,}")
+"""A hundred digits in a line without a word between them are figures, of which libphonenumber would try every few in four countries."""
 
 
 class _Phone(PhoneRecognizer):
@@ -150,7 +152,8 @@ class _Phone(PhoneRecognizer):
     def analyze(self, text: str, entities: list[str], nlp_artifacts: Any = None) -> list[Any]:
         if not _SEVEN_DIGITS.search(text):
             return []
-        results = super().analyze(text, entities, nlp_artifacts)
+        words = _FIGURES.sub(lambda match: " " * len(match[0]), text)
+        results = super().analyze(words, entities, nlp_artifacts)
         for result in results:
             number = text[result.start : result.end]
             result.score = 0.75 if number.lstrip("(").startswith(("+", "00")) else 0.55 if _dialled(number) else 0.3

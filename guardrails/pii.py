@@ -55,6 +55,8 @@ _BIRTH_WORDS = re.compile(
 """Without one of them near it a date is a policy's, and masking it would spoil the answer."""
 _NEAR = 120
 """Characters on either side of a datum in which a word makes it private."""
+_LONGEST_WORD = 60
+"""Characters of such a word."""
 WINDOW, OVERLAP = 4_000, 300
 """Longer texts are analysed in windows of this many characters, so that no pattern sees more."""
 KEPT = 50_000
@@ -442,12 +444,11 @@ class PersonalData:
         """What is masked in one place of an answer, in its others: the short answer before its sentence has no word that says what it is."""
         if self._stage == "question":
             return []
-        found: list[tuple[Entity, Handling]] = []
-        for entity, handling in handled:
-            if handling != "allow":
-                again = repeats(text, [Datum(entity.type, text[entity.start : entity.end], entity.score)])
-                found += [(r.entity, handling if r.whole or handling == "block" else "mask") for r in again]
-        return found
+        masked = {
+            Datum(e.type, text[e.start : e.end], e.score): handling for e, handling in handled if handling != "allow"
+        }
+        again = [(r, masked[r.datum]) for r in repeats(text, list(masked))]
+        return [(r.entity, handling if r.whole or handling == "block" else "mask") for r, handling in again]
 
     def _data_of(self, passage: Passage) -> tuple[Datum, ...]:
         return self._reader(passage.text).data_of(passage.text, passage.section)
@@ -520,7 +521,7 @@ def _said(words: re.Pattern[str], body: str, at: int, length: int) -> bool:
     first = max(at - _NEAR, body.rfind("\n", 0, at) + 1)
     line_end = body.find("\n", end, end + _NEAR)
     last = end + _NEAR if line_end < 0 else line_end
-    starts = (match.start() for match in words.finditer(body))
+    starts = (match.start() for match in words.finditer(body, first, last + _LONGEST_WORD))
     return any(first <= start < at or end <= start < last for start in starts)
 
 

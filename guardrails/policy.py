@@ -11,19 +11,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from yaml.nodes import MappingNode, Node, SequenceNode
 
 from core.errors import SettingsError
 from core.records import Classification, Role
 from guardrails.entities import ENTITIES
+from guardrails.phrases import check_phrase
 
 Handling = Literal["allow", "mask", "mask_private", "pseudonymise", "block"]
 Language = Literal["en", "es", "de"]
@@ -56,19 +56,9 @@ class TopicPolicy(_Strict):
     action: Literal["refuse", "escalate", "ignore"]
     contact: str = ""
     review: bool = False
-    phrases: tuple[str, ...] = ()
-    unless: tuple[str, ...] = ()
+    phrases: tuple[Annotated[str, AfterValidator(check_phrase)], ...] = ()
+    unless: tuple[Annotated[str, AfterValidator(check_phrase)], ...] = ()
     texts: Mapping[Language, str] = Field(default_factory=dict)
-
-    @field_validator("phrases", "unless")
-    @classmethod
-    def _compiles(cls, patterns: tuple[str, ...]) -> tuple[str, ...]:
-        for pattern in patterns:
-            try:
-                re.compile(pattern)
-            except re.error as error:
-                raise ValueError(f"{pattern!r} is no regular expression: {error}") from None
-        return patterns
 
     @field_validator("texts")
     @classmethod

@@ -10,14 +10,21 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
+
+
+class Searches(Protocol):
+    """A pattern: one of ours, or a company's own phrase."""
+
+    def search(self, string: str, /) -> object: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
     """A text has the shape where a pattern of `any_of` matches and none of `unless` does."""
 
-    any_of: tuple[re.Pattern[str], ...]
-    unless: tuple[re.Pattern[str], ...] = ()
+    any_of: tuple[Searches, ...]
+    unless: tuple[Searches, ...] = ()
 
     def matches(self, folded: str) -> bool:
         return any(p.search(folded) for p in self.any_of) and not any(p.search(folded) for p in self.unless)

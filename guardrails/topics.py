@@ -9,12 +9,12 @@ are, so that no refusal tells that a restricted document exists.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 
 from core.records import Passage, Verdict
 from guardrails.decode import views
 from guardrails.normalise import fold
+from guardrails.phrases import Phrase
 from guardrails.policy import Language, TopicPolicy
 from guardrails.topic_rules import SHAPES, Shape, named_salary
 
@@ -52,7 +52,7 @@ class Topics:
 
 
 def _own_shape(topic: TopicPolicy) -> Shape:
-    return Shape(tuple(map(re.compile, topic.phrases)), tuple(map(re.compile, topic.unless)))
+    return Shape(tuple(map(Phrase, topic.phrases)), tuple(map(Phrase, topic.unless)))
 
 
 def topic_refusal(

@@ -101,8 +101,9 @@ def test_error_crosses_the_budgets_thread_and_is_not_logged_with_its_text(caplog
 
 @pytest.fixture(scope="module")
 def guards() -> Guards:
-    """With the shipped judge, and a minute for each rail: a busy machine must not decide a test about text."""
-    patient = "\n".join(f"  {name}: {{budget_ms: 60000}}" for name in load_policy().rails)
+    """With the shipped judge, under a policy whose budgets are far longer than the packaged ones: a busy machine must not decide
+    which rule a text meets; what a text costs is measured in processor time below."""
+    patient = "\n".join(f"  {name}: {{budget_ms: 30000}}" for name in load_policy().rails)
     judge = open_judge(load_settings(guard_model="injection-2"))
     made = build_guards(Settings(), TEMPLATE, policy=read_policy(f"rails:\n{patient}\n"), judge=judge)
     assert {"injection_classifier", "injection_passage_classifier"} <= {g.name for g in everyone(made)}
@@ -117,21 +118,33 @@ ODD = {
     "100 kB": "The policy on leave says that 27 days are given. " * 2100,
     "one word of 10,000 letters": "a" * 10_000,
     "one word of 10,000 digits": "1" * 10_000,
-    "only emoji": "😀👩‍👩‍👧🏳️‍🌈" * 500,
+    "only emoji": "😀" * 25_000,
+    "joined emoji": "😀👩‍👩‍👧🏳️‍🌈" * 2500,
+    "words between emoji": "😀 one " * 4000,
+    "words between underscores": "_a" * 10_000,
+    "99 kB of figures": "12 " * 33_000,
+    "figures and words": ("12 " * 30 + "or ") * 200,
+    "105 kB of addresses": "12 High Street Leeds " * 5000,
+    "private addresses": "home address 12 High Street, Leeds, born 12 May 1985. " * 400,
     "only marks": "\u0301" * 3000,
     "brackets": "([{<" * 2500,
     "new lines": "\n" * 10_000,
     "surrogates": "a\ud800b" * 100,
 }
+SECONDS = 2.0
+"""Of processor time, which other work on the machine hardly changes: the packaged budget of a rail on a question or a sentence."""
+PASSAGE_SECONDS = 4.0
 
 
 @pytest.mark.parametrize("name", ODD)
-def test_odd_text_gets_a_verdict_from_every_rail(guards: Guards, name: str) -> None:
+def test_odd_text_gets_a_verdict_from_every_rail_in_its_packaged_budget(guards: Guards, name: str) -> None:
     text = ODD[name]
     for guard in everyone(guards):
+        began = time.process_time()
         run = run_guard(guard, text, [passage("Employees have 27 days of leave.")])
-        assert run.ms < 30_000, guard.name
         assert run.verdict.rule != "guard_error", guard.name
+        allowed = PASSAGE_SECONDS if guard in guards.passage else SECONDS
+        assert time.process_time() - began < allowed, guard.name
 
 
 LANGUAGES = """

@@ -113,7 +113,24 @@ def test_hidden_html_is_what_a_reader_does_not_see() -> None:
 
 
 @pytest.mark.parametrize(
-    "token", ["<|im_start|>", "<|eot_id|>", "[INST]", "<<SYS>>", "</s>", "<start_of_turn>", "<｜User｜>", "[/INST]"]
+    "token",
+    [
+        "<|im_start|>",
+        "<|eot_id|>",
+        "[INST]",
+        "<<SYS>>",
+        "</s>",
+        "<start_of_turn>",
+        "<｜User｜>",
+        "[/INST]",
+        "<unused7>",
+        "<fim_prefix>",
+        "[gMASK]",
+        "<sop>",
+        "[BOS]",
+        "<extra_id_0>",
+        "<end_of_utterance>",
+    ],
 )
 def test_template_tokens_become_literal_text(token: str) -> None:
     written = neutralise(f"what is {token}?")
