@@ -21,6 +21,7 @@ import logging
 import re
 import sys
 import threading
+import unicodedata
 from collections import Counter, OrderedDict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -145,6 +146,7 @@ class Recognisers:
 
     def raw(self, text: str) -> list[Entity]:
         """All that is found, also what is always allowed, what overlaps, and what is part of something else."""
+        text = _plainly_spelt(text)
         found = [Entity("PRIVATE_KEY", m.start(), m.end(), 1.0) for m in _PRIVATE_KEY.finditer(text)]
         found = found if "PRIVATE_KEY" in self._thresholds else []
         return [*found, *self._analysed(self._engine, text, self._patterned), *self._across_lines(text)]
@@ -171,6 +173,19 @@ class Recognisers:
             start, end = places[entity.start], places[entity.end - 1] + 1
             if "\n" in text[start:end]:
                 yield replace(entity, start=start, end=end)
+
+
+def _plainly_spelt(text: str) -> str:
+    """The text, sign for sign, with digits of any script as 0 to 9, spaces that do not break as spaces, and dashes between digits as hyphens."""
+    if text.isascii():
+        return text
+    digits = _FOREIGN_DIGIT.sub(lambda match: str(unicodedata.decimal(match[0])), _WIDE_SPACE.sub(" ", text))
+    return _DASH.sub("-", digits)
+
+
+_FOREIGN_DIGIT = re.compile(r"(?![0-9])\d")
+_WIDE_SPACE = re.compile("[\u00a0\u2007\u2009\u202f\u3000]")
+_DASH = re.compile("(?<=[0-9])[\u2010-\u2015\u2212\uff0d](?=[0-9])")
 
 
 def _resolved(text: str, found: Sequence[Entity]) -> tuple[Entity, ...]:
@@ -213,8 +228,13 @@ def _merged(run: Sequence[Entity]) -> list[Entity]:
     return merged
 
 
+_ACCOUNTS = frozenset({"CREDIT_CARD", "IBAN_CODE", "UK_BANK_ACCOUNT"})
+
+
 def _rank(kind: str) -> int:
     if kind in SECRETS:
+        return 4
+    if kind in _ACCOUNTS:  # a sort code looks like a date, a card like an address of a network
         return 3
     if kind in ("PERSON", "ORGANIZATION", "STREET_ADDRESS", "POSTCODE"):
         return 1
