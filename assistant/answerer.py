@@ -242,7 +242,7 @@ class Answerer:
             return "", "too_long"
         if not _has_words(text):
             return "", "empty_question"
-        masked, refused = run_guards(trace.guards.input, text, (), trace)
+        masked, refused = run_guards(trace.guards.input, text.strip(), (), trace)
         if refused:  # the guards after the one that refused have not masked it: what is kept, they must see too
             return _masked(text, trace.guards), refused
         return masked, "" if _has_words(masked) else "empty_question"

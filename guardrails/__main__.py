@@ -26,6 +26,8 @@ from guardrails.classifier import Judge
 
 JUDGE: Final = "retrieval.judge"
 """Named, as commands are, and opened only by the commands that judge: the package itself knows nothing of retrieval."""
+PROMPT: Final = "assistant.prompt"
+"""Holds the prompt template, which answers must not repeat; `check --stage output` judges by it as the assistant does."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -42,13 +44,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         command.add_parser(subparsers)
     args = parser.parse_args(argv)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
-    args.open_judge = _open_judge
+    args.open_judge, args.template_text = _open_judge, _template_text
     return exit_code(lambda: commands[args.command].run(args), interrupted="")
 
 
 def _open_judge() -> Judge | None:
     opened: Judge | None = import_module(JUDGE).open_judge(load_settings())
     return opened
+
+
+def _template_text() -> str:
+    text: str = import_module(PROMPT).TEMPLATE_TEXT
+    return text
 
 
 if __name__ == "__main__":

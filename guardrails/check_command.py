@@ -5,7 +5,8 @@
 
 Each line read is {id, text}; a line of the output stage may carry `passages`, a list of the texts that it cites, without
 which grounding has nothing to judge it by and is left out. `entities` are all that is found in the text as given,
-whatever the policy does with them; `text` is what would go on: masked, or as it was where it is not allowed.
+whatever the policy does with them; `text` is what would go on: masked, or as it was where it is not allowed. The policy is the one in
+force: that of --policy, or the version that an administrator put in force, or ASSISTANT_POLICY, or the packaged one.
 
 JSON fields: id, allowed, rule, score, entities, text, ms.
 JSON fields of entities: type, start, end, score.
@@ -17,6 +18,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -32,12 +34,14 @@ from guardrails.guard import Guard, run_guard
 from guardrails.names_model import names_of
 from guardrails.pii import Recognisers
 from guardrails.policy import load_policy
+from guardrails.policy_book import policy_in_force
 from guardrails.pseudonyms import Naming
 from guardrails.rails import build_guards
 
 StageName = Literal["input", "passage", "output"]
 STAGES: tuple[StageName, ...] = ("input", "passage", "output")
 NO_TEMPLATE = "The prompt template is checked by the assistant, which knows it."
+IN_FORCE = "instead of the policy in force: the version that an administrator applied, or ASSISTANT_POLICY"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,16 +62,17 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     parser.add_argument("file", nargs="?", default="-", metavar="FILE", help="lines of JSON; - or nothing reads stdin")
     parser.add_argument("--stage", choices=STAGES, required=True)
-    parser.add_argument("--policy", type=Path, metavar="FILE", help="instead of the packaged policy")
+    parser.add_argument("--policy", type=Path, metavar="FILE", help=IN_FORCE)
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
 
 
 def run(args: argparse.Namespace) -> int:
     """Run the command; returns its exit code."""
-    policy = load_policy(args.policy)
-    judge = args.open_judge() if args.stage != "output" else None
     settings = load_settings()
-    guards = build_guards(settings, NO_TEMPLATE, policy=policy, judge=judge, namer=Naming(token_bytes(32)))
+    policy = load_policy(args.policy) if args.policy else policy_in_force(settings)
+    judge = args.open_judge() if args.stage != "output" else None
+    template = args.template_text() if args.stage == "output" else NO_TEMPLATE
+    guards = build_guards(settings, template, policy=policy, judge=judge, namer=Naming(token_bytes(32)))
     stages = {"input": guards.input, "passage": guards.passage, "output": guards.output}
     finder = Recognisers(policy.thresholds(), policy.personal_data.allow, names=names_of(settings))
     for row in read_rows(args.file, {"text": str}):
@@ -109,11 +114,11 @@ def read_rows(source: str, needed: Mapping[str, type]) -> Iterator[dict[str, Any
     Raises:
         BadInput: no such file, no JSON, or a line without a needed field: the message names the line.
     """
-    if source == "-":
-        yield from _checked_rows(sys.stdin, needed, "standard input")
-        return
     try:
-        with Path(source).open(encoding="utf-8") as file:
+        if source == "-":
+            yield from _checked_rows(sys.stdin, needed, "standard input")
+            return
+        with Path(source).open(encoding="utf-8-sig") as file:
             if file.read(1) == "[":
                 file.seek(0)
                 rows = enumerate(json.load(file), 1)
@@ -121,17 +126,22 @@ def read_rows(source: str, needed: Mapping[str, type]) -> Iterator[dict[str, Any
                 return
             file.seek(0)
             yield from _checked_rows(file, needed, source)
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (
+        OSError,
+        ValueError,
+        RecursionError,
+    ) as error:  # ValueError: no JSON, no UTF-8, a number of thousands of digits
         reason = getattr(error, "strerror", None) or "it is no JSON text in UTF-8"
-        raise BadInput(f"{source}: cannot be read ({reason})") from None
+        raise BadInput(f"{'standard input' if source == '-' else source}: cannot be read ({reason})") from None
 
 
 def _checked_rows(lines: TextIO, needed: Mapping[str, type], source: str) -> Iterator[dict[str, Any]]:
     for number, line in enumerate(lines, 1):
-        if line.strip():
+        said = line.removeprefix("\ufeff") if number == 1 else line
+        if said.strip():
             try:
-                row = json.loads(line)
-            except json.JSONDecodeError:
+                row = json.loads(said)
+            except (ValueError, RecursionError):
                 raise BadInput(f"{source}, line {number}: this is no JSON object") from None
             yield _row(row, needed, f"{source}, line {number}")
 
@@ -142,7 +152,18 @@ def _row(row: object, needed: Mapping[str, type], where: str) -> dict[str, Any]:
     for field, kind in needed.items():
         if not isinstance(row.get(field), kind):
             raise BadInput(f"{where}: the field `{field}` is missing, or is no {kind.__name__}")
+    passages = row.get("passages") or []
+    if not isinstance(passages, list) or not all(isinstance(text, str) for text in passages):
+        raise BadInput(f"{where}: the field `passages` is no list of texts")
+    for field, value in row.items():
+        if _HALF_CHARACTER.search(json.dumps([field, value], ensure_ascii=False)):
+            raise BadInput(
+                f"{where}: a text holds half a character (a lone surrogate); write the whole character or leave it out"
+            )
     return row
+
+
+_HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 
 
 def _passages(row: Mapping[str, Any], stage: StageName) -> tuple[Passage, ...]:

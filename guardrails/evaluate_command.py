@@ -32,13 +32,14 @@ from numpy.typing import NDArray
 from core.errors import BadInput
 from core.records import Entity
 from core.settings import load_settings
-from guardrails.check_command import NO_TEMPLATE, check, read_rows
+from guardrails.check_command import IN_FORCE, NO_TEMPLATE, check, read_rows
 from guardrails.classifier import Judge
 from guardrails.injection import Injection
 from guardrails.measures import keywords_found, percentile, rate
 from guardrails.names_model import names_of
 from guardrails.pii import Recognisers
 from guardrails.policy import Policy, load_policy
+from guardrails.policy_book import policy_in_force
 from guardrails.pseudonyms import Naming
 from guardrails.rails import build_guards
 
@@ -78,23 +79,41 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "--stage", choices=("input", "passage", "any"), default="any", help="whose rails judge attempts; any: either"
     )
-    parser.add_argument("--policy", type=Path, metavar="FILE", help="instead of the packaged policy")
+    parser.add_argument("--policy", type=Path, metavar="FILE", help=IN_FORCE)
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
 
 
 def run(args: argparse.Namespace) -> int:
     """Run the command; returns its exit code."""
-    policy = load_policy(args.policy)
+    settings = load_settings()
+    policy = load_policy(args.policy) if args.policy else policy_in_force(settings)
+    rows = list(read_rows(args.file, {"full_text": str, "spans": list} if args.what == "pii" else {"text": str}))
+    if not rows:
+        raise BadInput(f"{args.file}: there is no text in it; each line is one labelled text")
     if args.what == "pii":
-        rows = list(read_rows(args.file, {"full_text": str, "spans": list}))
-        names = names_of(load_settings())
+        _check_spans(rows)
+        names = names_of(settings)
         lines = personal_data_lines(rows, Recognisers(policy.thresholds(), policy.personal_data.allow, names=names))
     else:
-        rows = list(read_rows(args.file, {"text": str}))
         lines = injection_lines(rows, policy, args.stage, args.open_judge())
     for line in lines:
         sys.stdout.write(json.dumps(line) + "\n" if args.json else _readable(line))
     return 0
+
+
+def _check_spans(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Raises BadInput, with the place of the text and of the span."""
+    for place, row in enumerate(rows, 1):
+        for nth, span in enumerate(row["spans"], 1):
+            where = f"item {place}, span {nth}"
+            if not isinstance(span, dict) or not isinstance(span.get("entity_type"), str):
+                raise BadInput(f"{where}: `entity_type` is missing, or is no text")
+            places = [span.get("start_position"), span.get("end_position")]
+            order = [0, *(n for n in places if type(n) is int), len(row["full_text"])]
+            if len(order) < 4 or order != sorted(order):
+                raise BadInput(
+                    f"{where}: `start_position` and `end_position` must be whole numbers that lie in `full_text`"
+                )
 
 
 def personal_data_lines(rows: Sequence[Mapping[str, Any]], recognisers: Recognisers) -> Iterator[dict[str, Any]]:

@@ -16,10 +16,12 @@ from core.errors import BadInput
 from core.records import Passage, Verdict
 from guardrails.decode import hidden_html, views
 from guardrails.injection_rules import ENCODED_RULES, first_match, glued
-from guardrails.normalise import clean_question, fold, neutralise, tagged_text
+from guardrails.normalise import clean_question, fold, neutralise, remove_invisible, tagged_text
 
 NOT_TEXT = "not_text"
 """The rule of a question that is no text."""
+REWRITTEN = "rewritten"
+"""The rule, without a score, where only line ends, blank lines or composed letters were put in one form."""
 
 
 class Injection:
@@ -45,8 +47,10 @@ class Injection:
         except BadInput:
             return Verdict(self.name, "refuse", "", rule=NOT_TEXT, score=1.0)
         literal = neutralise(shown)
-        if literal == text:
+        if literal in (text, text.strip()):  # spaces around a question are no finding
             return Verdict(self.name, "allow", text)
+        if literal == shown and remove_invisible(text) == text:
+            return Verdict(self.name, "mask", literal, rule=REWRITTEN)
         rule = "template_tokens" if literal != shown else "invisible_characters"
         return Verdict(self.name, "mask", literal, rule=rule, score=0.5)
 

@@ -30,8 +30,10 @@ from typing import Any, Literal
 
 from core.errors import SettingsError
 from core.records import CLASSIFICATIONS, Action, Entity, Passage, Role, Verdict, clearance_rank
-from guardrails.entities import ENTITIES, NAMES, SECRETS
+from guardrails.entities import ENTITIES, NAMES
 from guardrails.ner import KINDS, Names, open_names
+from guardrails.overlaps import joined_addresses as joined_addresses  # the training of names asks for it here
+from guardrails.overlaps import plainly_spelt, resolved
 from guardrails.policy import Handling, PersonalDataSection, load_policy
 from guardrails.pseudonyms import Namer
 from guardrails.repeated import Datum, may_repeat, readings, repeats
@@ -137,7 +139,7 @@ class Recognisers:
     def find(self, text: str) -> tuple[Entity, ...]:
         """The entities of a text in order, none overlapping."""
         found = [e for e in self.raw(text) if text[e.start : e.end].casefold() not in self._allow]
-        return joined_addresses(text, _resolved(text, found))
+        return joined_addresses(text, resolved(text, found))
 
     def count(self, text: str) -> dict[str, int]:
         """How many entities of each type a text holds, as a document's record keeps it."""
@@ -145,6 +147,7 @@ class Recognisers:
 
     def raw(self, text: str) -> list[Entity]:
         """All that is found, also what is always allowed, what overlaps, and what is part of something else."""
+        text = plainly_spelt(text)
         found = [Entity("PRIVATE_KEY", m.start(), m.end(), 1.0) for m in _PRIVATE_KEY.finditer(text)]
         found = found if "PRIVATE_KEY" in self._thresholds else []
         return [*found, *self._analysed(self._engine, text, self._patterned), *self._across_lines(text)]
@@ -171,107 +174,6 @@ class Recognisers:
             start, end = places[entity.start], places[entity.end - 1] + 1
             if "\n" in text[start:end]:
                 yield replace(entity, start=start, end=end)
-
-
-def _resolved(text: str, found: Sequence[Entity]) -> tuple[Entity, ...]:
-    """The entities without overlaps, in order; every character that one of them covered stays covered.
-
-    A run of overlapping ones with a secret in it is one secret. Elsewhere numbers with a form of their own keep their place,
-    then names and addresses, the surest first, then places; of what overlaps them, what sticks out stays an entity of its own.
-    """
-    runs: list[list[Entity]] = []
-    end = -1
-    for entity in sorted(found, key=lambda e: (e.start, -e.end)):
-        if entity.start < end:
-            runs[-1].append(entity)
-        else:
-            runs.append([entity])
-        end = max(end, entity.end)
-    return tuple(entity for run in runs for entity in _apart(text, run))
-
-
-def _apart(text: str, run: Sequence[Entity]) -> list[Entity]:
-    order = sorted(_merged(run), key=lambda e: (_rank(e.type), e.score, e.end - e.start), reverse=True)
-    if order[0].type in SECRETS:
-        return [replace(order[0], start=min(e.start for e in run), end=max(e.end for e in run))]
-    kept: list[Entity] = []
-    for entity in order:
-        kept += _outside(text, entity, kept)
-    return sorted(kept, key=lambda e: e.start)
-
-
-def _merged(run: Sequence[Entity]) -> list[Entity]:
-    """The run, ordered by start, with overlapping entities of one type as one: a pattern and the network mean the same datum."""
-    merged: list[Entity] = []
-    for entity in run:
-        same = next((n for n, e in enumerate(merged) if e.type == entity.type and entity.start < e.end), None)
-        if same is None:
-            merged.append(entity)
-        else:
-            of = merged[same]
-            merged[same] = replace(of, end=max(of.end, entity.end), score=max(of.score, entity.score))
-    return merged
-
-
-def _rank(kind: str) -> int:
-    if kind in SECRETS:
-        return 3
-    if kind in ("PERSON", "ORGANIZATION", "STREET_ADDRESS", "POSTCODE"):
-        return 1
-    return 0 if kind in NAMES else 2
-
-
-def _outside(text: str, entity: Entity, kept: Sequence[Entity]) -> list[Entity]:
-    """The parts of an entity that none of the kept ones covers, as far as they hold a letter or a digit."""
-    edges = [entity.start]
-    for other in sorted(kept, key=lambda e: e.start):
-        if other.start < entity.end and entity.start < other.end:
-            edges += [max(entity.start, other.start), min(entity.end, other.end)]
-    edges.append(entity.end)
-    parts = []
-    for start, end in zip(edges[::2], edges[1::2], strict=True):
-        words = list(_ALNUM.finditer(text, start, end))
-        if words:
-            first = start if start == entity.start else words[0].start()
-            parts.append(replace(entity, start=first, end=end if end == entity.end else words[-1].end()))
-    return parts
-
-
-_ALNUM = re.compile(r"\w+")
-_ADDRESS = frozenset({"STREET_ADDRESS", "POSTCODE", "LOCATION"})
-_BETWEEN = re.compile(r"[ ,.]{0,3}\n?[ ,]{0,3}")
-
-
-def joined_addresses(text: str, found: Sequence[Entity]) -> tuple[Entity, ...]:
-    """The entities, with an address in running text as one: "12 High Street, Leeds LS1 4AP" says one thing.
-
-    In a block of lines, as on an envelope or in a form, street, town and postcode stay apart.
-    """
-    kept: list[Entity] = []
-    for entity in found:
-        last = kept[-1] if kept else None
-        one = (
-            last is not None
-            and last.type == "STREET_ADDRESS"
-            and entity.type in _ADDRESS
-            and _BETWEEN.fullmatch(text, last.end, entity.start)
-            and _in_sentence(text, kept)
-        )
-        if one and last is not None:
-            kept[-1] = replace(last, end=entity.end, score=max(last.score, entity.score))
-        else:
-            kept.append(entity)
-    return tuple(kept)
-
-
-def _in_sentence(text: str, kept: Sequence[Entity]) -> bool:
-    """Whether words other than a name and a title stand before the last entity on its line."""
-    line = text.rfind("\n", 0, kept[-1].start) + 1
-    before = text[line : kept[-1].start]
-    for entity in reversed(kept[:-1]):
-        if entity.start >= line and entity.type in ("PERSON", "TITLE", "ORGANIZATION"):
-            before = before[: entity.start - line] + before[entity.end - line :]
-    return any(c.isalpha() for c in before) and not before.rstrip().endswith(":")
 
 
 _building = threading.Lock()

@@ -21,6 +21,7 @@ from pathlib import Path
 
 from core.audit import Audit
 from core.errors import BadInput, NotFound, SettingsError
+from core.settings import Settings
 from core.store import UNSTORABLE
 from guardrails.policy import PACKAGED, Policy, read_policy
 
@@ -60,13 +61,20 @@ class PolicyBook:
     Args:
         folder: where the versions lie; made on the first save.
         installed: the operator's own file (ASSISTANT_POLICY); None for the packaged policy.
+        audit: keeps who saved and applied what; a book that is only read needs none.
     """
 
-    def __init__(self, folder: Path, installed: Path | None, audit: Audit) -> None:
+    def __init__(self, folder: Path, installed: Path | None, audit: Audit | None = None) -> None:
         self._folder = folder
         self._installed = installed or PACKAGED
         self._audit = audit
         self._lock = threading.Lock()
+
+    @property
+    def _log(self) -> Audit:
+        if self._audit is None:
+            raise TypeError("this book is only read: nothing would be audited")
+        return self._audit
 
     def versions(self) -> list[SavedPolicy]:
         """What was saved, newest first."""
@@ -128,7 +136,7 @@ class PolicyBook:
             raise BadInput("Say why, in a few words: the versions are listed by their reasons.")
         if len(text) > LONGEST or UNSTORABLE.search(text):
             raise BadInput(f"A policy is text of at most {LONGEST:,} characters.")
-        policy = read_policy(text, "This policy")
+        log, policy = self._log, read_policy(text, "This policy")
         with self._lock:
             self._folder.mkdir(mode=0o700, exist_ok=True)
             number = max((saved.number for saved in self.versions()), default=0) + 1
@@ -136,13 +144,13 @@ class PolicyBook:
             # The folder first, the log second: a version that nobody logged is not applied, a logged one is there.
             _write(self._file(number, "yaml"), text)
             _write(self._file(number, "json"), json.dumps(asdict(saved), default=str, indent=1))
-        self._audit.append(actor, "policy.save", str(number), why=why, sha256=saved.sha256)
+        log.append(actor, "policy.save", str(number), why=why, sha256=saved.sha256)
         return saved
 
     def put_in_force(self, number: int, *, actor: str, why: str) -> InForce:
         """Let a version hold from now on, for this process's next start too; audited. Build its rails before, as the caller must."""
         policy = self.policy(number)
-        with self._lock, self._audit.recorded(actor, "policy.apply", str(number), why=why, policy=policy.sha256):
+        with self._lock, self._log.recorded(actor, "policy.apply", str(number), why=why, policy=policy.sha256):
             now = datetime.now(UTC)
             self._folder.mkdir(mode=0o700, exist_ok=True)
             row = {"number": number, "at": now.isoformat(), "by": actor, "why": why}
@@ -158,6 +166,11 @@ class PolicyBook:
             return SavedPolicy(**(row | {"saved_at": datetime.fromisoformat(row["saved_at"])}))
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise SettingsError(f"{path} is no record of a saved policy ({type(error).__name__}).") from None
+
+
+def policy_in_force(settings: Settings) -> Policy:
+    """The policy that the assistant of these settings holds: the version that an administrator put in force, or the installed one."""
+    return PolicyBook(settings.home / "policies", settings.policy).in_force().policy
 
 
 def _sha256(text: str) -> str:

@@ -181,6 +181,22 @@ def test_an_order_is_seen_through_a_terminal_s_colours(before: str) -> None:
     assert question.check(hidden).rule == "override_instructions"
 
 
+@pytest.mark.parametrize("text", ["How many days? ", "\n How many days?\n", "How many days?"])
+def test_spaces_around_a_question_are_no_finding(text: str) -> None:
+    verdict = Injection("question").check(text)
+    assert (verdict.action, verdict.text, verdict.rule, verdict.score) == ("allow", text, "", 0.0)
+
+
+def test_line_ends_and_letters_put_in_one_form_are_no_finding_either() -> None:
+    verdict = Injection("question").check("How many\r\ndays of cafe\u0301 leave?")
+    assert (verdict.text, verdict.rule, verdict.score) == ("How many\ndays of café leave?", "rewritten", 0.0)
+    assert Injection("question").check("How\u200b many days? ").rule == "invisible_characters"
+
+
+def test_spaces_around_a_passage_stay() -> None:
+    assert Injection("passage").check(" Leave is 25 days.\n").action == "allow"
+
+
 def test_binary_question_is_refused() -> None:
     assert question.check("\x7fELF\x02\x01\x01\x00 how many days").rule == "not_text"
 
