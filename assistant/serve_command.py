@@ -198,6 +198,8 @@ def _documents(args: argparse.Namespace, assistant: Assistant) -> None:
                 f"  {number:>4}/{len(sources)}  {result.status:<11}  {name}  "
                 f"{what if result.status == 'indexed' else result.reason}"
             )
+    for named, path in assistant.ingest.missing([folder], actor=actor()).missing:
+        _say(f"  missing: {path}: {named}: its file is gone")
     told = ", ".join(f"{count} {status}" for status, count in counts.items()) or "none"
     _say(f"Documents in {folder}: {told}" + (f"; {skipped} files of other formats" if skipped else ""))
     if counts["quarantined"] and not args.govern and not args.demo:

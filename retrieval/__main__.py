@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; returns its exit code. Errors of ours are one line on stderr, without a traceback."""
+    """Run one command; returns its exit code. Errors of ours are one line on stderr, or a JSON object with --json."""
     go_quiet()
     from retrieval import calibrate, evaluate, ingest_command, search_command
 
@@ -48,7 +48,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         "calibrate": calibrate.run,
     }
     interrupted = "Interrupted. What was reported is stored; run the command again for the rest.\n"
-    return exit_code(lambda: runs[args.command](args), interrupted=interrupted)
+    as_json = getattr(args, "json", False)
+    return exit_code(lambda: runs[args.command](args), as_json=as_json, interrupted=interrupted)
 
 
 def open_scan(settings: Settings, audit: Audit) -> Scan:

@@ -12,6 +12,7 @@ import json
 import os
 import shutil
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -56,13 +57,13 @@ class EdgeIndex:
         IndexUnavailable: the folder is open in another process, cannot be written, or holds vectors of another model.
     """
 
-    def __init__(self, folder: Path, dimension: int, *, model: str = "") -> None:
+    def __init__(self, folder: Path, dimension: int, *, model: str = "", wait_s: float = 0.0) -> None:
         self._folder = folder
         self._bm25 = Bm25()
         self._writing = threading.Lock()
         self._upkeep = threading.Lock()
         self._statistics = TermStatistics()
-        self._lock: IO[str] | None = _locked(folder)
+        self._lock: IO[str] | None = _locked(folder, wait_s)
         try:
             _check_kind(folder, dimension, model)
             with _engine(folder):
@@ -205,8 +206,8 @@ class EdgeIndex:
                 return
 
 
-def _locked(folder: Path) -> IO[str]:
-    """Take the folder's lock, or say which process has it."""
+def _locked(folder: Path, wait_s: float) -> IO[str]:
+    """Take the folder's lock, waiting so long for it; or say which process has it."""
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         lock = (folder / "lock").open("a+", encoding="ascii")
@@ -215,21 +216,31 @@ def _locked(folder: Path) -> IO[str]:
             f"The index folder {folder} cannot be written ({error.strerror}): give this user write access to it, "
             "or name another folder with ASSISTANT_HOME."
         ) from None
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    until = time.monotonic() + wait_s
+    while not (taken := _taken(lock)) and time.monotonic() < until:
+        time.sleep(0.1)
+    if not taken:
         lock.seek(0)
         holder = lock.read().strip() or "unknown"
         lock.close()
         raise IndexUnavailable(
-            f"The index in {folder} is open in process {holder}: only one process can open it. Use that process "
-            "(pages or API) to add documents, or stop it and try again."
-        ) from None
+            f"The index in {folder} is open in process {holder}: only one process can open it. If it is a command "
+            "that ends by itself, try again when it has; if it is an assistant that serves, ask and add documents on its "
+            "pages or API, or stop it."
+        )
     lock.seek(0)
     lock.truncate()
     lock.write(f"{os.getpid()}\n")
     lock.flush()
     return lock
+
+
+def _taken(lock: IO[str]) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 def _check_kind(folder: Path, dimension: int, model: str) -> None:

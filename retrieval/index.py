@@ -143,10 +143,11 @@ class Index(Protocol):
         """Flush and release the engine; a second call does nothing."""
 
 
-def open_index(settings: Settings, dimension: int, *, model: str = "") -> Index:
+def open_index(settings: Settings, dimension: int, *, model: str = "", wait_s: float = 0.0) -> Index:
     """The index that the settings name: the server of QDRANT_URL, else the embedded one in the home folder.
 
-    `model` names what made the vectors; an index remembers it and refuses vectors of another.
+    `model` names what made the vectors; an index remembers it and refuses vectors of another. `wait_s`: how long
+    to wait for another process that has the embedded one open.
 
     Raises:
         IndexUnavailable: the server does not answer, the embedded index is open in another process, or the
@@ -158,7 +159,7 @@ def open_index(settings: Settings, dimension: int, *, model: str = "") -> Index:
         return open_server(settings, dimension, model=model)
     from retrieval.edge import EdgeIndex
 
-    return EdgeIndex(settings.index_folder, dimension, model=model)
+    return EdgeIndex(settings.index_folder, dimension, model=model, wait_s=wait_s)
 
 
 def stored(points: Sequence[Point], encoder: Bm25) -> list[StoredPoint]:

@@ -86,6 +86,17 @@ class Indexing:
 
     def recover(self) -> int:
         """Finish what a crash cut off; returns how many versions were finished. Call before anything is answered."""
+        pending = self.fill()
+        removed = [d for d in self._catalogue.documents(state="removed") if self._index.passage_ids(*key_of(d))]
+        for document in removed:
+            self._index.delete_document(*key_of(document))
+        self.follow_up({d.document_id for d in [*pending, *removed]})
+        if pending or removed:
+            log.warning("recovered %d unfinished and %d half-removed documents", len(pending), len(removed))
+        return len(pending) + len(removed)
+
+    def fill(self) -> list[Document]:
+        """Index what the catalogue holds and the index lacks; returns the versions that were unfinished."""
         indexed = self._catalogue.documents(state="indexed")
         if self._index.count() < sum(d.chunks for d in indexed):
             # Another index than last time, a folder lost, or a power cut: the catalogue holds all that it needs.
@@ -94,13 +105,7 @@ class Indexing:
             self._publish_in_batches(lost)
         pending = self._catalogue.documents(state="pending")
         self._publish_in_batches(pending)
-        removed = [d for d in self._catalogue.documents(state="removed") if self._index.passage_ids(*key_of(d))]
-        for document in removed:
-            self._index.delete_document(*key_of(document))
-        self.follow_up({d.document_id for d in [*pending, *removed]})
-        if pending or removed:
-            log.warning("recovered %d unfinished and %d half-removed documents", len(pending), len(removed))
-        return len(pending) + len(removed)
+        return pending
 
     def covers(self, original: Document, copy: Document) -> bool:
         """Whether the original answers everybody whom the copy would answer, on every day, and nobody else."""

@@ -31,7 +31,7 @@ from retrieval.governance import entries_of
 from retrieval.index import Index
 from retrieval.indexing import Indexing
 from retrieval.originals import Originals
-from retrieval.planning import DRAFT, MISREAD, REPLACED, STANDING, Copy, Planner, Snapshot, today
+from retrieval.planning import DRAFT, GONE, MISREAD, REPLACED, STANDING, Copy, Planner, Snapshot, today
 from retrieval.sources import (
     Prepared,
     Reader,
@@ -64,6 +64,14 @@ class IngestResult:
     chunks: int
     reason: str
     seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """Documents whose files are gone from the folders that were ingested: `(name, path)` of each, and whether they were retired."""
+
+    missing: Sequence[tuple[str, str]] = ()
+    retired: bool = False
 
 
 @dataclass(slots=True)
@@ -141,6 +149,18 @@ class Ingest:
         """`run` on files already found."""
         for result in self._take(sources, self._reader(defaults), actor, cancel):
             yield self._told(result)
+
+    def missing(self, paths: Sequence[Path], *, actor: str, retire: bool = False) -> Missing:
+        """What still stands in the catalogue though its file is gone from these folders; with `retire` it is retired.
+
+        Nothing is retired unasked: a folder may be away for a moment. A file that comes back is indexed again.
+        """
+        roots = [path.resolve() for path in paths if path.is_dir()]
+        with self._lock:
+            gone = [k for k in self._catalogue.known() if k.state in STANDING and _is_gone(Path(k.path), roots)]
+            for version in gone if retire else ():
+                self._withdraw(version.key, actor, GONE)
+        return Missing([(name(version.key), version.path) for version in gone], retire)
 
     def _take(
         self, sources: Sequence[Source], reader: Reader, actor: str, cancel: threading.Event | None
@@ -394,6 +414,10 @@ class Ingest:
 
 
 DELETED: Final = "deleted; it stays deleted when its file is ingested again unchanged"
+
+
+def _is_gone(file: Path, roots: Sequence[Path]) -> bool:
+    return any(file.is_relative_to(root) for root in roots) and not file.exists()
 
 
 def _result(job: _Job) -> IngestResult:

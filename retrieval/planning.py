@@ -20,7 +20,9 @@ from retrieval.sources import Identity, Prepared, Source, derived_id, path_hash
 
 MISREAD: Final = "withheld: nobody can tell any more who may read its file"
 REPLACED: Final = "its file now holds another document or version"
-"""Why a version was withdrawn without anybody asking for it: it answers again when its file is as it was."""
+GONE: Final = "its file is gone"
+COMES_BACK: Final = (MISREAD, REPLACED, GONE)
+"""Why a version was withdrawn for its file's sake: it answers again when its file is as it was."""
 DRAFT: Final = "is a draft: it answers once it is approved"
 
 
@@ -52,7 +54,7 @@ class Snapshot:
             # The same document elsewhere is a move only where the old file is gone.
             candidates = [same] if same and (same.path == source.path or not Path(same.path).exists()) else []
         for known in candidates:
-            if known.state == "removed" and known.reason in (MISREAD, REPLACED):
+            if known.state == "removed" and known.reason in COMES_BACK:
                 continue
             if known.sha256 != identity.sha256 or known.state == "pending":
                 continue

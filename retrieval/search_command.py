@@ -4,6 +4,7 @@
     python -m retrieval search leave --as ben.okafor --filter department=HR --json
 
 JSON fields: rank, document_id, version, title, section, page, score, classification, owner, text.
+An error is one JSON object with --json: error, message.
 
 While an assistant serves the same home folder the search goes through it, since it owns the embedded index.
 Exit codes: 0 done (also when nothing was found), 2 wrong input, settings or an unknown person, 4 the database, the Qdrant server
@@ -40,6 +41,8 @@ FIELDS = (
     "text",
 )
 """The fields of a line of --json."""
+WAIT_S = 5.0
+"""How long a search waits for another short command that has the embedded index open."""
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -101,6 +104,7 @@ def _here(settings: Settings, args: argparse.Namespace, filters: Mapping[str, st
     from retrieval.catalogue import Catalogue
     from retrieval.embed import open_embedder
     from retrieval.index import open_index
+    from retrieval.indexing import Indexing
     from retrieval.rerank import open_reranker
     from retrieval.retriever import Retriever
 
@@ -109,10 +113,13 @@ def _here(settings: Settings, args: argparse.Namespace, filters: Mapping[str, st
         audit = Audit(store, settings.home)
         person = People(store, audit).get(args.person)
         embedder = open_embedder(settings)
-        index = open_index(settings, embedder.dimension, model=embedder.name)
+        index = open_index(settings, embedder.dimension, model=embedder.name, wait_s=WAIT_S)
         stack.callback(index.close)
+        catalogue = Catalogue(store, audit)
+        # After a restore or a crash the index lacks what the catalogue holds: nothing found must mean nothing there.
+        Indexing(catalogue, index, embedder).fill()
         reranker = open_reranker(settings) if args.mode == "rerank" else None
-        retriever = Retriever(index, embedder, Catalogue(store, audit), reranker)
+        retriever = Retriever(index, embedder, catalogue, reranker)
         found = retriever.retrieve(args.query, person, limit=args.limit, mode=args.mode, filters=filters)
     yield from (result_row(rank, passage) for rank, passage in enumerate(found.passages, 1))
 

@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import asdict
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import anyio.to_thread
 import yaml
@@ -45,6 +45,8 @@ class IngestRequest(BaseModel):
     paths: list[Path] = Field(min_length=1)
     actor: str = Field("cli", max_length=80)
     defaults: dict[str, object] | None = None
+    missing: Literal["count", "retire"] | None = None
+    """What to do with documents whose files are gone from the folders; told in a last line where it is given."""
 
 
 class SearchRequest(BaseModel):
@@ -135,9 +137,16 @@ def _taking_in(router: APIRouter, assistant: Assistant) -> None:
                 "Only this machine's command line may ingest paths: use POST /documents to upload a file."
             )
         cancel = threading.Event()
-        results = ingest.run(asked.paths, actor=asked.actor, cancel=cancel, defaults=asked.defaults)
-        lines = (asdict(result) for result in results)
-        return StreamingResponse(json_lines(lines, request, assistant.settings, cancel), media_type="application/jsonl")
+
+        def lines() -> Iterator[Mapping[str, object]]:
+            for result in ingest.run(asked.paths, actor=asked.actor, cancel=cancel, defaults=asked.defaults):
+                yield asdict(result)
+            if asked.missing and not cancel.is_set():
+                yield asdict(ingest.missing(asked.paths, actor=asked.actor, retire=asked.missing == "retire"))
+
+        return StreamingResponse(
+            json_lines(lines(), request, assistant.settings, cancel), media_type="application/jsonl"
+        )
 
 
 def _managing(router: APIRouter, assistant: Assistant) -> None:

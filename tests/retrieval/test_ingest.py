@@ -353,6 +353,33 @@ def test_quarantined_file_is_governed_by_hand(shelf: Shelf, docs: Path) -> None:
     assert [d.document_id for d in shelf.catalogue.documents()] == ["docs-a"]
 
 
+def test_only_files_gone_from_the_folders_ingested_are_missing(shelf: Shelf, docs: Path, tmp_path: Path) -> None:
+    for place in (docs / "sub" / "a.md", docs / "b.md", docs / "c.md", tmp_path / "other" / "d.md"):
+        place.parent.mkdir(exist_ok=True)
+        place.write_text(governed(place.stem, f"Rule {place.stem} is {place.stem * 3}."))
+    shelf.run(docs, tmp_path / "other")
+    shelf.ingest.add_upload("e.md", b"Words.", OPEN, "sam.support")
+    shelf.ingest.retire("c", 1, "ada.admin")
+    for gone in (docs / "sub" / "a.md", docs / "c.md", tmp_path / "other" / "d.md"):
+        gone.unlink()
+    (docs / "b.md").rename(docs / "b2.md")
+    shelf.run(docs)
+    found = shelf.ingest.missing([docs], actor="test")
+    assert (found.missing, found.retired) == ([("a v1", str(docs / "sub" / "a.md"))], False)
+    assert "a v1" in shelf.answers(EMPLOYEE, "rule")
+
+
+def test_file_that_was_missing_and_retired_answers_again_when_it_is_back(shelf: Shelf, docs: Path) -> None:
+    (docs / "a.md").write_text(governed("a"))
+    shelf.run(docs)
+    (docs / "a.md").unlink()
+    assert shelf.ingest.missing([docs], actor="test", retire=True).retired
+    assert shelf.index.count() == 0
+    assert shelf.ingest.missing([docs], actor="test").missing == []
+    (docs / "a.md").write_text(governed("a"))
+    assert statuses(shelf, docs) == {"a.md": "indexed"}
+
+
 # --- faults ----------------------------------------------------------------------------------------------------------
 
 

@@ -58,8 +58,8 @@ def test_json_lines_have_the_promised_fields_and_a_summary_last(home: Path, docs
     first, second, summary = lines(done)
     assert set(first) == {"path", "document_id", "version", "status", "chunks", "reason", "seconds"}
     assert (first["status"], second["status"]) == ("quarantined", "quarantined")
-    assert set(summary) == {"summary", "files", "indexed", "failed", "seconds"}
-    assert (summary["summary"], summary["files"], summary["indexed"], summary["failed"]) == (True, 2, 0, 0)
+    counted = {"summary": True, "files": 2, "indexed": 0, "quarantined": 2, "failed": 0, "missing": 0, "retired": 0}
+    assert summary == counted | {"seconds": summary["seconds"]}
     assert done.returncode == 0
     assert done.stderr == ""
 
@@ -80,6 +80,32 @@ def test_failed_file_gives_exit_code_one_and_its_reason(home: Path, docs: Path) 
     assert done.returncode == 1
     assert f"failed: {docs / 'a.md'}: {docs / 'a.md'}:8: allowed_groups: unknown group 'finanse'" in done.stdout
     assert done.stdout.splitlines()[-1].startswith("1 files: 1 failed, in")
+
+
+def test_error_that_ends_the_run_is_a_json_object_where_lines_are(home: Path, docs: Path) -> None:
+    done = ingest(home, docs / "nowhere", "--json")
+    (error,) = lines(done)
+    assert (done.returncode, done.stderr) == (2, "")
+    assert error["error"] == "bad_input"
+    assert error["message"].endswith("nowhere does not exist. Name files or folders to ingest.")
+
+
+def test_document_whose_file_is_gone_is_told_and_retired_only_when_asked(home: Path, docs: Path) -> None:
+    for name in ("a", "b"):
+        (docs / f"{name}.md").write_text(governed(name, f"The limit of {name} is 5."))
+    assert ingest(home, docs).returncode == 0
+    (docs / "a.md").unlink()
+    for _ in range(2):
+        told = ingest(home, docs)
+        assert told.returncode == 0
+        assert told.stdout.splitlines()[:2] == [
+            f"missing: {docs / 'a.md'}: a v1: its file is gone",
+            f"To retire what is missing: python -m retrieval ingest {docs} --retire-missing",
+        ]
+    assert lines(ingest(home, docs, "--json"))[-1]["missing"] == 1
+    (_, summary) = lines(ingest(home, docs, "--json", "--retire-missing"))
+    assert (summary["missing"], summary["retired"]) == (0, 1)
+    assert lines(ingest(home, docs, "--json"))[-1]["missing"] == 0
 
 
 @pytest.mark.parametrize(
@@ -117,7 +143,7 @@ def test_second_process_on_the_index_is_told_so(home: Path, docs: Path) -> None:
         index.close()
     assert done.returncode == 4
     assert "Traceback" not in done.stderr
-    assert "only one process can open it" in done.stderr
+    assert "only one process can open it. If it is a command that ends by itself, try again when it has" in done.stderr
 
 
 class Server(BaseHTTPRequestHandler):
@@ -133,6 +159,7 @@ class Server(BaseHTTPRequestHandler):
         self.end_headers()
         for path in type(self).asked["paths"]:
             self.wfile.write(json.dumps({"path": path, **result}).encode() + b"\n")
+        self.wfile.write(b'{"missing": [["b v1", "/docs/b.md"]], "retired": false}\n')
 
     def log_message(self, *_: object) -> None:
         pass
@@ -146,6 +173,7 @@ def test_while_an_assistant_serves_the_files_go_through_it(home: Path, docs: Pat
             done = ingest(home, docs / "a.md", "--json", "--govern", GOVERN)
         server.shutdown()
     assert [line.get("status") for line in lines(done)] == ["indexed", None]
+    assert lines(done)[-1]["missing"] == 1
     assert Server.asked["path"] == "/documents/ingest"
     assert Server.asked["paths"] == [str(docs / "a.md")]
     assert Server.asked["defaults"]["allowed_groups"] == ["everyone"]

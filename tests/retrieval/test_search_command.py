@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -55,6 +57,50 @@ def test_search_prints_what_that_person_would_be_answered_from(
     assert "Annual leave" in capsys.readouterr().out
     assert main(["search", "leave", "--as", "emma.employee", "--filter", "department=Space"]) == 0
     assert "Nothing found" in capsys.readouterr().out
+
+
+def test_search_takes_what_the_index_lacks_from_the_catalogue(
+    demo_home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As after `assistant restore`, whose backup holds no vectors."""
+    document = tmp_path / "leave.md"
+    document.write_text("# Annual leave\n\nEmployees get 28 days of annual leave a year.\n", encoding="utf-8")
+    assert main(["ingest", str(document), "--govern", GOVERN]) == 0
+    shutil.rmtree(demo_home / "index")
+    capsys.readouterr()
+    assert main(["search", "annual leave", "--as", "emma.employee"]) == 0
+    assert "28 days" in capsys.readouterr().out
+
+
+def test_search_waits_for_another_short_command(
+    demo_home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index = EdgeIndex(demo_home / "index", 384, model="all-MiniLM-L6-v2")
+    threading.Timer(0.3, index.close).start()
+    assert main(["search", "leave", "--as", "emma.employee"]) == 0
+    index = EdgeIndex(demo_home / "index", 384, model="all-MiniLM-L6-v2")
+    monkeypatch.setattr(search_command, "WAIT_S", 0.2)
+    assert main(["search", "leave", "--as", "emma.employee"]) == 4
+    index.close()
+    assert "only one process can open it" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["leave", "--as", "nobody"], {"error": "not_found"}),
+        (["leave", "--as", "emma.employee", "--limit", "0"], {"error": "bad_input"}),
+        (["leave", "--as", "emma.employee", "--filter", "colour=red"], {"error": "bad_input"}),
+    ],
+)
+def test_error_is_a_json_object_where_passages_are(
+    demo_home: Path, capsys: pytest.CaptureFixture[str], words: list[str], said: dict[str, str]
+) -> None:
+    assert main(["search", *words, "--json"]) == 2
+    printed = capsys.readouterr()
+    (line,) = map(json.loads, printed.out.splitlines())
+    assert (line["error"], printed.err) == (said["error"], "")
+    assert line["message"]
 
 
 @pytest.mark.parametrize(

@@ -121,6 +121,12 @@ def test_this_machines_commands_ingest_paths_line_by_line(own_site: SiteMaker, t
         governed = {"owner": "a@x.example", "classification": "internal", "allowed_groups": ["employees"]}
         again = list(here.post("/documents/ingest", {"paths": [str(folder / "none.md")], "defaults": governed}))
         assert [line["status"] for line in again] == ["indexed"], again
+        (folder / "leave.md").unlink()
+        asked = {"paths": [str(folder)], "missing": "retire"}
+        assert list(here.post("/documents/ingest", asked))[-1] == {
+            "missing": [["hr-leave-abroad v1", str(folder / "leave.md")]],
+            "retired": True,
+        }
         with pytest.raises(BadInput):
             list(here.post("/documents/ingest", {"paths": [str(tmp_path / "nosuch")]}))
         found = list(here.post("/documents/search", {"query": "annual leave"}, person="emma.employee"))
