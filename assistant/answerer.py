@@ -136,9 +136,9 @@ class Answerer:
 
     def _stream(self, question: Question) -> Generator[Event]:
         trace = Trace(question, self._route(question), self.model.name, self._rails)
-        with trace.step("history"):
-            history = self._history(question, trace)
         try:
+            with trace.step("history"):
+                history = self._history(question, trace)
             yield (told := Started(trace.turn_id, trace.conversation_id, trace.adapter))
             with closing(self._steps(question, history, trace)) as texts:
                 for text in texts:
@@ -180,7 +180,7 @@ class Answerer:
         elif not trace.released:
             yield self._refuse(trace, "no_answer", release.withheld or "not_in_passages")
         elif release.left_out:
-            yield f"\n\n{LEFT_OUT[language_of(question.text[:2000])]}"
+            yield f"\n\n{LEFT_OUT[language_of(question.text)]}"
         trace.prompt = prompt
         # 9. `stream` stores the Turn
 
@@ -266,6 +266,13 @@ class Answerer:
 
     def _history(self, question: Question, trace: Trace) -> list[Message]:
         """Earlier exchanges, those stored or the caller's own; raises NotFound where they are not this person's."""
+        try:
+            return self._exchanges(question, trace)
+        except NotFound:
+            trace.outside()  # what is stored of it must touch nobody else's conversation
+            raise
+
+    def _exchanges(self, question: Question, trace: Trace) -> list[Message]:
         person_id, kept_in = question.person.person_id, None if question.temporary else question.conversation_id
         if question.replaces and self._turns.get(question.replaces, person_id).conversation_id != kept_in:
             raise NotFound("There is no such answer in this conversation.")
@@ -287,7 +294,7 @@ class Answerer:
     def _refuse(self, trace: Trace, status: TurnStatus, reason: str) -> str:
         """End the question with a reason; returns what the person reads."""
         trace.end(status, reason)
-        language = language_of(trace.question.text[:2000])
+        language = language_of(trace.question.text)
         if reason.startswith(TOPIC):
             topic = trace.guards.topics[reason.removeprefix(TOPIC)]
             return topic_refusal(

@@ -117,9 +117,14 @@ def refusal(
     if reason == "low_evidence" and not titles:
         reason = "no_passage"
     text = _TEXTS[reason][language].format(
-        contact=contact, organisation=organisation, limit=f"{limit:,}", nearest=named
+        contact=contact, organisation=organisation, limit=_number(limit, language), nearest=named
     )
     return f"{_CUT_SHORT[language]}{text}" if cut_short else text
+
+
+def _number(value: int, language: Language) -> str:
+    """4,000 in English, 4.000 in German and Spanish."""
+    return f"{value:,}" if language == "en" else f"{value:,}".replace(",", ".")
 
 
 def _plain(title: str) -> str:

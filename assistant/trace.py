@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -127,6 +127,11 @@ class Trace:
             self.timings_ms["first_sentence"] = self._elapsed()
         self.released.append(text)
         return text
+
+    def outside(self) -> None:
+        """Take the question out of the conversation, and from the answer, that it named."""
+        self.question = replace(self.question, conversation_id=None, replaces=None)
+        self.conversation_id = None
 
     def end(self, status: TurnStatus, reason: str) -> None:
         self.status, self.reason = status, reason

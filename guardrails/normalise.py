@@ -49,8 +49,14 @@ _LOOKALIKES = str.maketrans(
 )
 
 
+# Letters, digits and signs as wide as a Chinese one. The bar stays: it is part of some models' template tokens.
+_WIDE = {0x3000: " "} | {code: chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F) if code != 0xFF5C}
+
+
 def clean_question(text: str, limit: int) -> str:
     """The question as it is stored, searched and shown: NFC, without control, invisible and direction characters.
+
+    Full-width letters become the plain ones. The rest of NFKC is left to `fold`: it would make m2 of m² and 1/2 of ½.
 
     Args:
         text: as it came from the page or the API.
@@ -66,7 +72,9 @@ def clean_question(text: str, limit: int) -> str:
         )
     if _is_binary(_TERMINAL.sub("", text)):
         raise BadInput("The question holds binary data, not text. Type it, or paste it as plain text.")
-    visible = remove_invisible(unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n")))
+    visible = remove_invisible(
+        unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n").translate(_WIDE))
+    )
     visible = _BLANK_LINES.sub("\n\n", visible).strip()
     if not any(unicodedata.category(c)[0] in "LNS" for c in visible):
         raise BadInput("The question is empty. Type what you want to know.")

@@ -83,9 +83,10 @@ def test_a_qdrant_server_that_goes_away_during_an_ingest_loses_nothing_that_was_
         server.upserts_left = 40
         first = command(home, "retrieval", "ingest", str(docs), "--json", cwd=docs, QDRANT_URL=server.url)
         assert first.returncode == 4, first.stderr
-        assert "start it, or correct QDRANT_URL" in first.stderr
         assert "Traceback" not in first.stderr
-        reported = [json.loads(line) for line in first.stdout.splitlines()]
+        *reported, error = [json.loads(line) for line in first.stdout.splitlines()]
+        assert error["error"] == "index_unavailable"
+        assert "start it, or correct QDRANT_URL" in error["message"]
         assert 0 < len(reported) < 70
         server.upserts_left = None
         server.start()

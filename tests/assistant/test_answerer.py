@@ -348,6 +348,26 @@ def test_a_refusal_is_in_the_language_of_the_question(make_desk: MakeDesk, quest
     assert words in answer.text
 
 
+@pytest.mark.parametrize(
+    ("question", "said"),
+    [
+        ("leave ", "at most 4,000 characters"),  # cut after 2,000 characters, its last word would be Spanish
+        ("¿Cuántos días de vacaciones tengo? ", "como máximo 4.000 caracteres"),
+        ("Wie viele Urlaubstage habe ich? ", "höchstens 4.000 Zeichen"),
+    ],
+)
+def test_a_long_question_is_refused_in_its_language_and_with_its_numbers(
+    make_desk: MakeDesk, question: str, said: str
+) -> None:
+    assert said in make_desk().ask(question * 17_000).text
+
+
+def test_full_width_letters_are_answered_as_plain_ones(make_desk: MakeDesk) -> None:
+    desk = make_desk([cite(f"{LEAVE} [n]", "25 days")])
+    answer = desk.ask("Ｈｏｗ ｍａｎｙ ｄａｙｓ ｏｆ ｌｅａｖｅ？")
+    assert (answer.status, desk.turn(answer).question) == ("answered", "How many days of leave?")
+
+
 def test_an_unknown_filter_is_the_callers_mistake_and_still_stored(make_desk: MakeDesk) -> None:
     desk = make_desk()
     with pytest.raises(BadInput, match="filter"):
@@ -412,6 +432,11 @@ def test_conversations_and_answers_of_others_are_not_there(make_desk: MakeDesk, 
             desk.ask("And in Hamburg?", conversation_id="11111111-1111-4111-8111-111111111111")
     with pytest.raises(NotFound):
         desk.ask("And in Hamburg?", "hana.hr", replaces=mine.turn_id, temporary=temporary)
+    with desk.assistant.store.read() as connection:
+        rows = connection.execute(turn_table.select().where(turn_table.c.status == "failed")).all()
+    assert len(rows) == (1 if temporary else 3), "every path stores a turn"
+    for row in rows:
+        assert (row.reason, row.question, row.conversation_id, row.replaces) == ("not_found", "", None, None)
 
 
 def test_a_temporary_chat_leaves_no_words_in_the_store(make_desk: MakeDesk) -> None:

@@ -63,6 +63,9 @@ def test_binary_question_is_refused_with_what_to_do(text: str) -> None:
         ("family 👨\u200d👩\u200d👧", "family 👨\u200d👩\u200d👧"),
         ("🏴\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f leave?", "🏴 leave?"),
         ("💡", "💡"),
+        ("Ｈｏｗ　ｍａｎｙ　ｄａｙｓ？", "How many days?"),
+        ("２５ m² of the ﬁrst ½ floor, ｶﾅ", "25 m² of the ﬁrst ½ floor, ｶﾅ"),
+        ("ｃａｆｅ\u0301", "café"),
     ],
 )
 def test_control_invisible_and_direction_characters_are_removed_and_scripts_kept(text: str, clean: str) -> None:
