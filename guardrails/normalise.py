@@ -50,6 +50,8 @@ _LOOKALIKES = str.maketrans(
 
 
 # Letters, digits and signs as wide as a Chinese one. The bar stays: it is part of some models' template tokens.
+_WIDE_WORD = re.compile("[０-９Ａ-Ｚａ-ｚ]")
+"""What is no Chinese or Japanese punctuation: a question mark as wide as its text is as it should be."""
 _WIDE = {0x3000: " "} | {code: chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F) if code != 0xFF5C}
 
 
@@ -72,9 +74,8 @@ def clean_question(text: str, limit: int) -> str:
         )
     if _is_binary(_TERMINAL.sub("", text)):
         raise BadInput("The question holds binary data, not text. Type it, or paste it as plain text.")
-    visible = remove_invisible(
-        unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n").translate(_WIDE))
-    )
+    plain = text.translate(_WIDE) if _WIDE_WORD.search(text) else text
+    visible = remove_invisible(unicodedata.normalize("NFC", plain.replace("\r\n", "\n").replace("\r", "\n")))
     visible = _BLANK_LINES.sub("\n\n", visible).strip()
     if not any(unicodedata.category(c)[0] in "LNS" for c in visible):
         raise BadInput("The question is empty. Type what you want to know.")

@@ -64,6 +64,7 @@ def test_binary_question_is_refused_with_what_to_do(text: str) -> None:
         ("🏴\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f leave?", "🏴 leave?"),
         ("💡", "💡"),
         ("Ｈｏｗ　ｍａｎｙ　ｄａｙｓ？", "How many days?"),
+        ("出差的规定在哪里？", "出差的规定在哪里？"),
         ("２５ m² of the ﬁrst ½ floor, ｶﾅ", "25 m² of the ﬁrst ½ floor, ｶﾅ"),
         ("ｃａｆｅ\u0301", "café"),
     ],
