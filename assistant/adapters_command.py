@@ -31,7 +31,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from assistant.bases import open_registry
+from assistant.bases import open_registry, standing_now
 from assistant.console import Opened, add_admin, add_json, administrator, opened, say, table
 from core.adapter_card import card, diff
 from core.datasets import Datasets
@@ -39,7 +39,6 @@ from core.errors import AdapterRefused, BadInput, Conflict
 from core.gate import GateReport, newest_report, read_report
 from core.records import CLASSIFICATIONS, AdapterRecord
 from core.registry import Registry, Training
-from core.rollouts import Rollouts
 from core.standing import Standing
 
 STEPS = ("stage", "request", "decline", "approve", "archive", "block", "unblock")
@@ -123,14 +122,6 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def serving_now(here: Opened, registry: Registry) -> Standing | None:
-    """What is rolled out; None before the assistant's first start."""
-    try:
-        return Rollouts(here.store, here.audit, registry).standing()
-    except Conflict:
-        return None
-
-
 def role_of(adapter_id: str, standing: Standing | None) -> str:
     """Whom it serves now, in a few words; "" for nobody."""
     if standing is None:
@@ -161,7 +152,7 @@ def plain_adapter(record: AdapterRecord, report: GateReport | None, serves: str)
 
 
 def _list(args: argparse.Namespace, here: Opened, registry: Registry) -> None:
-    standing = serving_now(here, registry)
+    standing = standing_now(here.store, here.audit, registry)
     found = [
         plain_adapter(one, registry.report(one.adapter_id), role_of(one.adapter_id, standing)) for one in registry.all()
     ]
@@ -187,7 +178,7 @@ def _show(args: argparse.Namespace, here: Opened, registry: Registry) -> None:
         registry.verified(args.adapter)
     except AdapterRefused as error:
         problem = str(error)
-    serves = role_of(args.adapter, serving_now(here, registry))
+    serves = role_of(args.adapter, standing_now(here.store, here.audit, registry))
     fields = plain_adapter(record, registry.report(args.adapter), serves) | {
         "sha256": record.sha256,
         "base_sha256": record.base_sha256,

@@ -19,6 +19,7 @@ from core.registry import Registry
 from core.rollouts import Rollouts
 from core.sealed import file_sha256
 from core.settings import Settings
+from core.standing import Standing
 from core.store import Store
 from core.suites import DEMO, SUITE_FILE, suite_files_sha256, suite_places
 from guardrails.policy_book import PolicyBook
@@ -51,7 +52,7 @@ def demanded(settings: Settings, store: Store, audit: Audit, adapter_id: str) ->
         raise SettingsError("ASSISTANT_RETRAIN_SUITE or ASSISTANT_RETRAIN_GATE names what is not there any more.")
     guards = PolicyBook(settings.home / "policies", settings.policy, audit).in_force().policy.sha256
     registry = Registry(store, audit, home=settings.home)
-    against = serving_now(settings, store, audit)
+    against = serving_now(settings, store, audit, registry)
     serves = registry.find(against)
     return Demand(
         policy_sha256=file_sha256(thresholds),
@@ -63,14 +64,20 @@ def demanded(settings: Settings, store: Store, audit: Audit, adapter_id: str) ->
     )
 
 
-def serving_now(settings: Settings, store: Store, audit: Audit) -> str:
+def standing_now(store: Store, audit: Audit, registry: Registry) -> Standing | None:
+    """What is rolled out; None before the assistant's first start."""
+    try:
+        return Rollouts(store, audit, registry).standing()
+    except Conflict:
+        return None
+
+
+def serving_now(settings: Settings, store: Store, audit: Audit, registry: Registry) -> str:
     """The adapter that serves whoever is on no trial, as the rollout in force says; whom the settings name before the first start."""
     from assistant.models import base_name
 
-    try:
-        return Rollouts(store, audit, Registry(store, audit, home=settings.home)).standing().serving
-    except Conflict:  # nothing has served here yet
-        return base_name(settings)
+    standing = standing_now(store, audit, registry)
+    return standing.serving if standing else base_name(settings)
 
 
 def trained_from(settings: Settings, registry: Registry, adapter_id: str) -> str:

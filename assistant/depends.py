@@ -11,8 +11,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from assistant.quote_signals import quantities, range_fit
-from assistant.units import Unit, cells, units
+from assistant.units import Unit, units
 from assistant.words import Language, content_words, language_of, numbers, stem
+from core.markdown import cells
 from core.records import Passage
 from retrieval.glossary import Glossary
 

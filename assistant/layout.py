@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 
-from assistant.units import Unit, cells
+from assistant.units import Unit
 from assistant.words import Language
+from core.markdown import cells
 from core.records import Passage
 
 _SOURCE: Mapping[Language, str] = {

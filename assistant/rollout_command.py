@@ -255,11 +255,11 @@ def _history(args: argparse.Namespace, rollouts: Rollouts) -> None:
 
 
 def _drill(args: argparse.Namespace, here: Opened) -> int:
-    from assistant.adapters_command import serving_now
+    from assistant.bases import standing_now
     from assistant.drill import chosen, drill
 
     registry = open_registry(here.settings, here.store, here.audit)
-    old, new = chosen(serving_now(here, registry), args.old, args.new)
+    old, new = chosen(standing_now(here.store, here.audit, registry), args.old, args.new)
     done = drill(here.settings, old, new, askers=args.askers)
     passed = done.seconds <= args.most and not done.failed and not done.wrong
     fields = asdict(done) | {"most_seconds": args.most, "passed": passed}

@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import Literal
 
 from assistant.sentences import pieces
+from core.markdown import cells
 
 UnitKind = Literal["sentence", "item", "row"]
 
@@ -48,11 +49,6 @@ class Unit:
         names, values = cells(self.head), cells(self.text)
         names += [""] * (len(values) - len(names))
         return [(name, value) for name, value in zip(names, values, strict=False) if value]
-
-
-def cells(row: str) -> list[str]:
-    """The cells of a table row in markdown."""
-    return [cell.strip().replace("\\|", "|") for cell in re.split(r"(?<!\\)\|", row.strip().strip("|"))]
 
 
 @lru_cache(maxsize=4096)

@@ -127,9 +127,9 @@ def _decided(
     from assistant.bases import serving_now, trained_from
     from core.registry import Registry
 
-    serving = serving_now(here.settings, here.store, here.audit)
-    ours = asking.run("assistant", args.adapter)
     registry = Registry(here.store, here.audit, home=here.settings.home)
+    serving = serving_now(here.settings, here.store, here.audit, registry)
+    ours = asking.run("assistant", args.adapter)
     production = _other(asking, ours, serving)
     base = _other(asking, ours, trained_from(here.settings, registry, ours.lineage.adapter))
     decided = _report(asking, policy, ours, production, base)

@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from core.markdown import cells
 from core.records import Entity
 
 _SEPARATOR = re.compile(r"\s*\|?(?:\s*:?-{1,}:?\s*\|)+(?:\s*:?-{1,}:?)?\s*")
@@ -88,9 +89,9 @@ def _labelled(text: str, section: str) -> Iterator[str]:
             if not _ITEM.match(line) and intro != line.strip():
                 intro = ""
         elif n + 1 < len(lines) and _SEPARATOR.fullmatch(lines[n + 1]):
-            head = _cells(line)
+            head = cells(line)
         elif not _SEPARATOR.fullmatch(line):
-            yield from _row(head, _cells(line))
+            yield from _row(head, cells(line))
 
 
 def _under(intro: str, line: str) -> Iterator[str]:
@@ -113,10 +114,6 @@ def _row(head: Sequence[str], values: Sequence[str]) -> Iterator[str]:
 
 def _label(text: str) -> str:
     return _IN_BRACKETS.sub("", text).strip(" \t#:.-–*")[-_LABEL:]
-
-
-def _cells(row: str) -> list[str]:
-    return [cell.strip().replace("\\|", "|") for cell in re.split(r"(?<!\\)\|", row.strip().strip("|"))]
 
 
 @dataclass(frozen=True, slots=True)

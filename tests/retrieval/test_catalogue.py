@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
@@ -15,13 +14,6 @@ from tests.retrieval.shelf import TODAY, Shelf, governed
 EMPLOYEE = make_person("emma.employee")
 CONTRACTOR = make_person("carl.contractor", groups=("contractors",))
 HR = make_person("hana.hr", groups=("employees", "hr"), clearance="restricted")
-
-
-@pytest.fixture
-def shelf(home: Path) -> Iterator[Shelf]:
-    opened = Shelf(home)
-    yield opened
-    opened.close()
 
 
 def write(folder: Path, **files: str) -> Path:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
@@ -23,20 +22,6 @@ LISTING = """documents:
   a.md: {document_id: a, version: 1, owner: x, department: HR, classification: internal, allowed_groups: [everyone],
     effective: 2019-01-01, status: approved}
 """
-
-
-@pytest.fixture
-def shelf(home: Path) -> Iterator[Shelf]:
-    opened = Shelf(home)
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def docs(tmp_path: Path) -> Path:
-    folder = tmp_path / "docs"
-    folder.mkdir()
-    return folder
 
 
 def taken_in(shelf: Shelf, docs: Path, text: str, name: str = "a.md") -> IngestResult:

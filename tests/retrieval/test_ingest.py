@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,20 +20,6 @@ OPEN = {"owner": "me@x.example", "classification": "internal", "allowed_groups":
 LONG = "\n\n".join(
     f"Rule {n}: travellers at site {n} book the train when it takes under {n} hours." for n in range(2, 30)
 )
-
-
-@pytest.fixture
-def shelf(home: Path) -> Iterator[Shelf]:
-    opened = Shelf(home)
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def docs(tmp_path: Path) -> Path:
-    folder = tmp_path / "docs"
-    folder.mkdir()
-    return folder
 
 
 def statuses(shelf: Shelf, docs: Path, **more: object) -> dict[str, str]:

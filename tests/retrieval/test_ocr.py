@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -51,13 +51,6 @@ def scan(pages: Sequence[str | Image.Image | None]) -> bytes:
 @pytest.fixture
 def without_the_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-
-
-@pytest.fixture
-def shelf(home: Path) -> Iterator[Shelf]:
-    opened = Shelf(home)
-    yield opened
-    opened.close()
 
 
 @needs_tesseract
