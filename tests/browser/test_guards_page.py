@@ -45,9 +45,8 @@ def test_a_false_alarm_is_reported_decided_and_becomes_a_case(people: People) ->
     tab(grace, "Stopped")
     stop = grace.locator(".gd-stop", has_text=BOMB).first
     assert "ben" not in stop.inner_text().lower()
-    expect(stop.locator("time")).to_have_attribute(
-        "title", re.compile("UTC$")
-    )  # the time itself is in the reader's form
+    # the time is in the reader's form, and UTC is its title
+    expect(stop.locator("time")).to_have_attribute("title", re.compile("UTC$"))
     expect(stop.locator("time")).not_to_contain_text("UTC")
     stop.locator("summary").click()
     stop.locator("input").fill("A bath bomb was meant.")
