@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 SHOWN_CHANGES = 100
 SHOWN_JUDGEMENTS = 8
-CLOSED = '<p class="ea-none">This page is for administrators. Ask yours if you need it.</p>'
 
 
 class AdaptersEvents:
@@ -42,7 +41,7 @@ class AdaptersEvents:
     def load(self, request: gr.Request) -> tuple[Any, ...]:
         who = signed_in(self._assistant, request)
         if not who.has_role("admin"):
-            return (shell.account(who), CLOSED, "", "", "", "")
+            return (shell.account(who), "", "", "", "", "")
         return (shell.account(who), *self._views())
 
     @told

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from assistant.adapters_command import role_of
 from assistant.pages.icons import icon
-from assistant.pages.render import esc, rich
-from assistant.pages.rollout_views import button, moment
+from assistant.pages.render import day, esc, moment, rich
+from assistant.pages.rollout_views import button
 from assistant.pages.source import label
 from core.adapter_card import Difference
 from core.gate import Demand, GateReport
@@ -44,9 +44,7 @@ def _row(one: AdapterRecord, report: GateReport | None, standing: Standing) -> s
     serves = role_of(one.adapter_id, standing)
     told = f"serves {serves}" if serves and not serves.startswith("nobody") else serves.removeprefix("nobody, it ")
     gate = f"gate {report.pass_rate:.1%} of {report.n}" if report else "not gated"
-    facts = " · ".join(
-        part for part in (one.kind, gate, f"by {esc(one.created_by)}", f"{one.created_at:%Y-%m-%d}") if part
-    )
+    facts = " · ".join(part for part in (one.kind, gate, f"by {esc(one.created_by)}", day(one.created_at)) if part)
     blocked = '<span class="ea-badge ad-blocked">blocked</span>' if one.blocked else ""
     now = f'<span class="ea-badge">{esc(told)}</span>' if told else ""
     return (
@@ -156,7 +154,7 @@ def _gate(report: GateReport | None) -> str:
     return (
         f"<h3>Gate</h3><p class='ad-note'>{report.pass_rate:.1%} of {report.n} cases of {esc(report.suite)} ({report.low:.1%} to {report.high:.1%}), "
         f"against {esc(report.against or 'nothing')}, run <code>{esc(report.run_id)}</code>, {esc(report.created_at[:10])}.</p>"
-        f"<div class='ea-table'><table><tbody>{rows}</tbody></table></div>"
+        f"<div class='ea-table' tabindex='0'><table><tbody>{rows}</tbody></table></div>"
     )
 
 
@@ -188,7 +186,7 @@ def diff_html(before: str, after: str, found: Sequence[Difference]) -> str:
         f"<tr><td>{esc(one.field)}</td><td>{esc(one.before)}</td><td>{esc(one.after)}</td></tr>" for one in found
     )
     return (
-        f"<div class='ea-table ad-diff'><table><thead><tr><th></th><th>{esc(before)}</th><th>{esc(after)}</th></tr></thead>"
+        f"<div class='ea-table ad-diff' tabindex='0'><table><thead><tr><th></th><th>{esc(before)}</th><th>{esc(after)}</th></tr></thead>"
         f"<tbody>{rows}</tbody></table></div>"
     )
 

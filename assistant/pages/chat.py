@@ -9,6 +9,7 @@ import gradio as gr
 from assistant.pages import shell
 from assistant.pages.chat_events import ChatEvents
 from assistant.pages.parts import PLAIN, QUIET, bridge_js
+from assistant.pages.person import account_of
 
 if TYPE_CHECKING:
     from assistant.bootstrap import Assistant
@@ -109,4 +110,4 @@ def build_chat(assistant: Assistant, page: gr.Blocks) -> None:
     centre.halt.click(None, js="() => window.eaStop && window.eaStop()")
     chat_id.change(None, [chat_id], None, js="(id) => window.eaAddress && window.eaAddress(id)")
     page.load(events.load, None, view, **QUIET)
-    page.load(events.account, None, [side.account], **QUIET)
+    page.load(account_of(assistant), None, [side.account], **QUIET)

@@ -49,10 +49,6 @@ class ChatEvents:
         return view.values()
 
     @told
-    def account(self, request: gr.Request) -> str:
-        return shell.account(signed_in(self._assistant, request))
-
-    @told
     def open(self, words: str, event: gr.EventData, request: gr.Request) -> tuple[Any, ...]:
         """A conversation; the list stays filtered as it was."""
         person = signed_in(self._assistant, request)

@@ -10,6 +10,7 @@ import gradio as gr
 from assistant.pages import fields, library, shell
 from assistant.pages.parts import sent
 from assistant.pages.person import signed_in, told
+from assistant.pages.render import language_choices
 from assistant.web.sessions import require
 from core.errors import BadInput, NotFound
 from core.records import Document, Principal
@@ -30,12 +31,11 @@ class DocumentsEvents:
         person = signed_in(self._assistant, request)
         rows = library.listed(self._assistant, person)
         departments = sorted({one.document.department for one in rows} - {""})
-        languages = sorted({one.document.language for one in rows} - {""})
         staff = gr.update(visible=library.reviews(person))
         return (
             shell.account(person),
             gr.update(choices=[("All departments", ""), *departments]),
-            gr.update(choices=[("Any language", ""), *languages]),
+            gr.update(choices=language_choices(one.document.language for one in rows)),
             *self._lists(person, ("", "", "", "")),
             staff,
             staff,
@@ -104,7 +104,7 @@ class DocumentsEvents:
         title = f"Needs attention ({len(waiting)})" if waiting else "Needs attention"
         return (
             library.listing_html(library.chosen(rows, *filters), total=len(rows), person=person),
-            library.listing_html(waiting, total=len(waiting), person=person),
+            library.attention_html(waiting, person),
             gr.update(visible=library.reviews(person), label=title),
         )
 

@@ -9,6 +9,7 @@ import gradio as gr
 from assistant.pages import guards_views, shell
 from assistant.pages.guards_events import GuardsEvents
 from assistant.pages.parts import PLAIN, QUIET, bridge_js
+from assistant.pages.person import account_of
 
 if TYPE_CHECKING:
     from assistant.bootstrap import Assistant
@@ -25,7 +26,7 @@ def build_guards(assistant: Assistant, page: gr.Blocks) -> None:
             gr.HTML(shell.brand(assistant.settings) + shell.pages_nav("guards"), **PLAIN)
             account = gr.HTML(elem_id="ea-account", **PLAIN)
         with gr.Column(elem_id="ea-main", scale=1, min_width=0):
-            gr.HTML(shell.top("Guards"), elem_id="ea-top", **PLAIN)
+            gr.HTML(shell.top("Guards", only="admin"), elem_id="ea-top", **PLAIN)
             with gr.Column(elem_id="ea-scroll"), gr.Column(elem_id="ea-page"):
                 bridge = gr.HTML("", elem_id="ea-bridge", js_on_load=bridge_js(*EVENTS), apply_default_css=False)
                 with gr.Tabs(elem_id="ea-tabs"):
@@ -45,7 +46,8 @@ def build_guards(assistant: Assistant, page: gr.Blocks) -> None:
     gr.HTML(shell.dialogs(), elem_id="ea-dialogs", **PLAIN)
 
     policy = [editor.head, editor.versions]
-    page.load(events.load, days, [account, rails, rail, *policy, editor.text], **QUIET)
+    page.load(account_of(assistant), None, [account], **QUIET)
+    page.load(events.load, days, [rails, rail, *policy, editor.text], **QUIET)
     days.change(events.rails, days, rails, **QUIET)
     rail.change(events.stopped, rail, stopped, **QUIET)
     stopped_tab.select(events.stopped, rail, stopped, **QUIET)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from assistant.pages import guards_views, shell
+from assistant.pages import guards_views
 from assistant.pages.parts import word_of
 from assistant.pages.person import signed_in, told
 from assistant.web.sessions import require
@@ -37,15 +37,14 @@ class GuardsEvents:
 
     @told
     def load(self, request: gr.Request, days: int) -> tuple[Any, ...]:
-        """The account, the rails' figures, the filter's rails, and the policy in force as a draft."""
-        who = self._admin(request)
+        """The rails' figures, the filter's rails, and the policy in force as a draft."""
+        self._admin(request)
         figures = self._reports.rails(since=now() - timedelta(days=int(days)))
         names = [
             guard.name for stage in ("input", "passage", "output") for guard in getattr(self._assistant.guards, stage)
         ]
         known = dict.fromkeys([*names, *(rail.guard for rail in figures)])
         return (
-            shell.account(who),
             guards_views.rails_html(figures),
             gr.update(choices=[("Every rail", ""), *known]),
             *self._policy(),

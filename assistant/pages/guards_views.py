@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from assistant.pages.icons import icon
 from assistant.pages.parts import table_html
-from assistant.pages.render import esc
+from assistant.pages.render import day, esc, moment
 from core.guard_reports import GuardReport, RailFigures, StoppedTurn
 from guardrails.policy_book import INSTALLED, InForce, SavedPolicy
 from guardrails.policy_dry_run import Change, DryRun
@@ -15,6 +15,22 @@ from guardrails.policy_dry_run import Change, DryRun
 PERIODS = (("Last 24 hours", 1), ("Last 7 days", 7), ("Last 30 days", 30), ("Last year", 365))
 SHOWN = 50
 RULES_SHOWN = 3
+MEANS: Mapping[str, str] = {
+    "injection_question": "orders to the assistant in a question, by rules",
+    "injection_classifier": "orders to the assistant in a question, by a trained judge",
+    "topics": "what the policy refuses, or hands on to people",
+    "personal_data_question": "personal data in a question",
+    "injection_passage": "orders to the assistant in a document, by rules",
+    "injection_passage_classifier": "orders to the assistant in a document, by a trained judge",
+    "prompt_leak": "the assistant's own instructions in an answer",
+    "grounding": "sentences that their source does not bear out",
+    "markup": "links, images and scripts in an answer",
+    "personal_data_answer": "personal data in an answer",
+    "self_check_input": "a served model's judgement of a question",
+    "self_check_topic": "a served model's judgement of what a question is about",
+    "self_check_output": "a served model's judgement of an answer",
+}
+"""What each rail looks for; its name is the policy's."""
 
 
 def rails_html(rails: Sequence[RailFigures]) -> str:
@@ -22,7 +38,7 @@ def rails_html(rails: Sequence[RailFigures]) -> str:
     if not rails:
         return '<div class="rv-empty"><strong>Nothing was checked in this time.</strong></div>'
     rows = "".join(
-        f"<tr><td><strong>{esc(one.guard)}</strong>{_rules(one)}</td><td class='ea-num'>{one.checks:,}</td>"
+        f"<tr><td><strong>{esc(one.guard)}</strong>{_means(one)}{_rules(one)}</td><td class='ea-num'>{one.checks:,}</td>"
         f"<td class='ea-num'>{one.stopped:,}</td><td class='ea-num'>{one.masked:,}</td>"
         f"<td class='ea-num{' gd-bad' if one.failed else ''}'>{one.failed:,}</td>"
         f"<td class='ea-num'>{one.ms_p50:.1f}</td><td class='ea-num'>{one.ms_p95:.1f}</td></tr>"
@@ -36,11 +52,16 @@ def rails_html(rails: Sequence[RailFigures]) -> str:
     )
 
 
+def _means(one: RailFigures) -> str:
+    means = MEANS.get(one.guard)
+    return f'<span class="gd-means">{means}</span>' if means else ""
+
+
 def _rules(one: RailFigures) -> str:
     if not one.rules:
         return ""
     said = ", ".join(f"{esc(rule or 'no rule')} {n}" for rule, n in list(one.rules.items())[:RULES_SHOWN])
-    return f'<br><span class="ea-muted rv-small">{said}</span>'
+    return f'<span class="gd-means">Rules: {said}</span>'
 
 
 def stopped_html(found: Sequence[StoppedTurn]) -> str:
@@ -63,7 +84,7 @@ def _stopped(one: StoppedTurn) -> str:
     return (
         f'<article class="rv-task gd-stop" data-turn="{esc(one.turn_id)}" data-guard="{esc(one.guard)}"><header>'
         f"<strong>{esc(one.guard)}</strong><span class='ea-badge'>{what}</span><span class='ea-muted'>{esc(one.rule)} · score {one.score:.2f} · "
-        f'{one.created_at:%Y-%m-%d %H:%M} UTC</span></header>{words}<details class="gd-alarm"><summary>Report a false alarm</summary>'
+        f'{moment(one.created_at)}</span></header>{words}<details class="gd-alarm"><summary>Report a false alarm</summary>'
         '<form class="gd-report"><input type="text" maxlength="2000" required aria-label="Why the rail was wrong" '
         'placeholder="Why was it wrong to stop this?"><button type="submit" class="ea-small">Report</button></form></details></article>'
     )
@@ -101,13 +122,13 @@ def _report(one: GuardReport, questions: Mapping[str, str], *, open_: bool) -> s
     )
     return (
         f'<article class="rv-task"><header><strong>{esc(one.guard)}</strong><span class="ea-muted">{esc(one.rule)} · reported on '
-        f'{one.created_at:%Y-%m-%d}</span></header>{words}<p dir="auto"><span class="ea-muted">Why:</span> {esc(one.note)}</p>{buttons}</article>'
+        f'{day(one.created_at)}</span></header>{words}<p dir="auto"><span class="ea-muted">Why:</span> {esc(one.note)}</p>{buttons}</article>'
     )
 
 
 def in_force_html(one: InForce) -> str:
     """What holds now, and since when."""
-    since = f" since {one.at:%Y-%m-%d %H:%M} UTC, by {esc(one.by)}: {esc(one.why)}" if one.at else ""
+    since = f" since {moment(one.at)}, by {esc(one.by)}: {esc(one.why)}" if one.at else ""
     return (
         f'<p class="rt-told rt-same">{icon("shield")}<span><strong>In force: {esc(one.name)}</strong>{since}. '
         f"<code>{one.policy.sha256[:12]}</code></span></p>"
@@ -122,7 +143,7 @@ def versions_html(versions: Sequence[SavedPolicy], in_force: int) -> str:
         _version(
             one.number,
             f"version {one.number}",
-            f"{one.saved_at:%Y-%m-%d %H:%M} UTC, {esc(one.saved_by)}",
+            f"{moment(one.saved_at)}, {esc(one.saved_by)}",
             one.why,
             in_force,
         )
@@ -166,11 +187,11 @@ def dry_run_html(found: DryRun, questions: Mapping[str, str]) -> str:
         f"<tr><td>{stage}</td><td>{before}</td><td>{after}</td><td class='ea-num'>{n}</td></tr>"
         for (stage, before, after), n in kinds.most_common()
     )
-    unread = f" {found.unread} turns keep no words and could not be judged." if found.unread else ""
+    unread = f" Turns that keep no words, and are not judged: {found.unread}." if found.unread else ""
     head = (
         f'<p role="status">Of {found.turns} turns, {found.stopped_before} questions are stopped by the policy in force and '
-        f"{found.stopped_after} by this one. {found.newly_stopped} texts are newly stopped, {found.newly_allowed} newly let "
-        f"through.{unread}</p>"
+        f"{found.stopped_after} by this one. Newly stopped texts: {found.newly_stopped}; newly let "
+        f"through: {found.newly_allowed}.{unread}</p>"
     )
     if not found.changes:
         return f'<section class="gd-part"><h3>Dry run</h3>{head}<p>Nothing would change.</p></section>'

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Literal, get_args
 from urllib.parse import quote
 
 from assistant.pages.icons import icon
-from assistant.pages.render import esc, rich
-from assistant.pages.source import day, label
+from assistant.pages.render import day, esc, language_name, rich
+from assistant.pages.source import label
 from assistant.web.documents_api import may_manage
 from core.errors import NotFound
 from core.records import Document, Passage, Principal
@@ -122,6 +122,14 @@ def listing_html(rows: Sequence[Listed], *, total: int, person: Principal) -> st
     return f'<p class="ea-count" role="status">{count}</p><ul class="ea-docs">{items}</ul>'
 
 
+def attention_html(rows: Sequence[Listed], person: Principal) -> str:
+    """What waits for somebody, and what to do about it."""
+    if not rows:
+        return '<p class="ea-none">Nothing waits: every document has its metadata, and no draft is open.</p>'
+    lead = "<strong>Manage</strong> opens a document: complete its metadata to take it out of quarantine, or approve a draft so that it answers."
+    return f'<p class="ea-lead">{lead}</p>{listing_html(rows, total=len(rows), person=person)}'
+
+
 def _row(one: Listed, *, manage: bool, reads: bool) -> str:
     d = one.document
     href = f"/source/{quote(d.document_id, safe='')}/{d.version}"
@@ -136,7 +144,12 @@ def _row(one: Listed, *, manage: bool, reads: bool) -> str:
         dates = esc(f"{d.reason[:1].upper()}{d.reason[1:]}.")
     facts = " · ".join(
         part
-        for part in (esc(d.department), f"version {d.version}" if d.version else "", esc(d.language), dates)
+        for part in (
+            esc(d.department),
+            f"version {d.version}" if d.version else "",
+            esc(language_name(d.language)),
+            dates,
+        )
         if part
     )
     button = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
@@ -11,8 +11,8 @@ from assistant.pages import shell
 from assistant.pages.icons import icon
 from assistant.pages.parts import PLAIN, QUIET, bridge_js, sent
 from assistant.pages.person import signed_in, told
-from assistant.pages.render import esc
-from core.errors import BadInput
+from assistant.pages.render import day, esc
+from core.errors import BadInput, NotFound
 from core.person_data import Held
 from core.records import Principal
 from core.review_records import DocumentTask
@@ -87,16 +87,26 @@ class MineEvents:
 
     def _tasks(self, who: Principal) -> str:
         tasks = self._assistant.tasks
-        return tasks_html(who, tasks.listed(who), tasks.listed(who, closed=True)[:SHOWN_CLOSED])
+        waiting, closed = tasks.listed(who), tasks.listed(who, closed=True)[:SHOWN_CLOSED]
+        titles = {one.document_id: self._title(one) for one in (*closed, *waiting)}
+        return tasks_html(who, waiting, closed, titles)
+
+    def _title(self, task: DocumentTask) -> str:
+        try:
+            return self._assistant.catalogue.get(task.document_id, task.version).title or task.document_id
+        except NotFound:
+            return task.document_id
 
 
-def tasks_html(who: Principal, waiting: Sequence[DocumentTask], closed: Sequence[DocumentTask]) -> str:
+def tasks_html(
+    who: Principal, waiting: Sequence[DocumentTask], closed: Sequence[DocumentTask], titles: Mapping[str, str]
+) -> str:
     """The tasks of a person's documents; an administrator's list is everybody's, and names the owners."""
-    listed = "".join(_task(one, who) for one in waiting)
+    listed = "".join(_task(one, who, titles[one.document_id]) for one in waiting)
     none = '<p class="ea-none">Nobody has asked for a change of your documents.</p>'
     done = "".join(
-        f'<article class="rv-task"><header><strong>{esc(one.document_id)}</strong><span class="ea-muted">version {one.version}, '
-        f"closed by {esc(one.closed_by)} on {one.closed_at:%Y-%m-%d}</span></header><p>{esc(one.closing_note)}</p></article>"
+        f'<article class="rv-task"><header><strong>{esc(titles[one.document_id])}</strong><span class="ea-muted">{esc(one.document_id)} · version {one.version}, '
+        f"closed by {esc(one.closed_by)} on {day(one.closed_at) if one.closed_at else ''}</span></header><p>{esc(one.closing_note)}</p></article>"
         for one in closed
     )
     after = f'<details class="rv-guide"><summary>Closed ({len(closed)})</summary>{done}</details>' if closed else ""
@@ -104,11 +114,11 @@ def tasks_html(who: Principal, waiting: Sequence[DocumentTask], closed: Sequence
     return f'<h2 class="rv-head">{title}</h2>{listed or none}{after}'
 
 
-def _task(one: DocumentTask, who: Principal) -> str:
+def _task(one: DocumentTask, who: Principal, title: str) -> str:
     owner = "" if one.owned_by(who) else f' · owner <a href="mailto:{esc(one.owner)}">{esc(one.owner)}</a>'
     return (
-        f'<article class="rv-task" data-task="{esc(one.task_id)}"><header><strong>{esc(one.document_id)}</strong>'
-        f'<span class="ea-muted">version {one.version} · asked for by {esc(one.opened_by)} on {one.created_at:%Y-%m-%d}{owner}</span>'
+        f'<article class="rv-task" data-task="{esc(one.task_id)}"><header><strong>{esc(title)}</strong>'
+        f'<span class="ea-muted">{esc(one.document_id)} · version {one.version} · asked for by {esc(one.opened_by)} on {day(one.created_at)}{owner}</span>'
         f'</header><p dir="auto">{esc(one.note)}</p><form class="rv-close"><input type="text" maxlength="4000" '
         f'aria-label="What was done" placeholder="What was done, such as: version {one.version + 1} is approved" required>'
         '<button type="submit" class="ea-small">Close</button></form></article>'

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 import gradio as gr
 
+from assistant.pages import shell
 from core.errors import AssistantError, NotFound, NotSignedIn
 from core.records import Principal
 
@@ -53,6 +54,16 @@ def told(handler: Callable[P, R]) -> Callable[P, R]:
             raise _message(UNFORESEEN) from None
 
     return wrapped
+
+
+def account_of(assistant: Assistant) -> Callable[[gr.Request], str]:
+    """A page's handler that draws the signed-in person, whatever else the page refuses them."""
+
+    @told
+    def drawn(request: gr.Request) -> str:
+        return shell.account(signed_in(assistant, request))
+
+    return drawn
 
 
 def noted(error: Exception, where: str) -> None:

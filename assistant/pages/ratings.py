@@ -8,7 +8,7 @@ import gradio as gr
 
 from assistant.pages import ratings_views, shell
 from assistant.pages.parts import PLAIN, QUIET, bridge_js, sent, word_of
-from assistant.pages.person import signed_in, told
+from assistant.pages.person import account_of, signed_in, told
 from assistant.web.sessions import require
 from core.rating_figures import figures
 from core.rating_records import Given, Kept
@@ -29,13 +29,14 @@ def build_ratings(assistant: Assistant, page: gr.Blocks) -> None:
             gr.HTML(shell.brand(assistant.settings) + shell.pages_nav("ratings"), **PLAIN)
             account = gr.HTML(elem_id="ea-account", **PLAIN)
         with gr.Column(elem_id="ea-main", scale=1, min_width=0):
-            gr.HTML(shell.top("Ratings"), elem_id="ea-top", **PLAIN)
+            gr.HTML(shell.top("Ratings", only="support"), elem_id="ea-top", **PLAIN)
             with gr.Column(elem_id="ea-scroll"), gr.Column(elem_id="ea-page"):
                 bridge = gr.HTML("", elem_id="ea-bridge", js_on_load=bridge_js(*EVENTS), apply_default_css=False)
                 view = gr.HTML(elem_id="ea-rating", **PLAIN)
         gr.HTML(shell.drawer(), elem_id="ea-drawer", **PLAIN)
     gr.HTML(shell.dialogs(), elem_id="ea-dialogs", **PLAIN)
-    page.load(events.load, None, [account, view], **QUIET)
+    page.load(account_of(assistant), None, [account], **QUIET)
+    page.load(events.load, None, [view], **QUIET)
     for name in EVENTS:
         getattr(bridge, name)(getattr(events, name), None, [view], **QUIET)
 
@@ -48,9 +49,8 @@ class RatingsEvents:
         self._ratings = Ratings(assistant.store, assistant.audit)
 
     @told
-    def load(self, request: gr.Request) -> tuple[str, str]:
-        who = self._rater(request)
-        return shell.account(who), self._list(who)
+    def load(self, request: gr.Request) -> str:
+        return self._list(self._rater(request))
 
     @told
     def rating_start(self, event: gr.EventData, request: gr.Request) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from assistant.pages.icons import icon
 from assistant.pages.parts import table_html
-from assistant.pages.render import esc, rich
+from assistant.pages.render import day, esc, rich
 from core.agreement import Coefficient
 from core.rates import Rate
 from core.rating_figures import AgreementOf, Figures
@@ -54,7 +54,7 @@ def _batch(one: Batch, *, admin: bool) -> str:
     )
     return (
         f'<li class="ea-doc rt-batch">{icon("check")}<div class="ea-doc-main"><span class="ea-doc-title">{esc(one.name)}</span>'
-        f'<span class="ea-doc-facts">{one.items} {kind} · you have rated {one.rated} · made on {one.created_at:%Y-%m-%d}</span>'
+        f'<span class="ea-doc-facts">{one.items} {kind} · you have rated {one.rated} · made on {day(one.created_at)}</span>'
         f"</div>{_bar(one.rated, one.items)}{results}{start}</li>"
     )
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date, datetime
 from functools import cache
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
@@ -121,9 +122,52 @@ def rich(text: str, citations: Sequence[Citation] | None = ()) -> str:
     rendered: str = _markdown().render(text, {"markers": None if citations is None else {c.n: c for c in citations}})
     return (
         rendered.translate(_BRACES)
+        .replace("<pre>", '<pre tabindex="0">')
         .replace("<table>", '<div class="ea-table" tabindex="0"><table>')
         .replace("</table>", "</table></div>")
     )
+
+
+def moment(at: datetime) -> str:
+    """A time; the browser shows it in the reader's form and zone (static/shell.js)."""
+    return f'<time class="ea-when" datetime="{at.isoformat(timespec="seconds")}">{at:%Y-%m-%d %H:%M} UTC</time>'
+
+
+def dated(value: date) -> str:
+    """A date in words, where no markup may stand."""
+    return f"{value.day} {value:%b %Y}"
+
+
+def day(value: date) -> str:
+    return f'<time datetime="{value:%Y-%m-%d}">{dated(value)}</time>'
+
+
+_LANGUAGES = {
+    "cs": "Czech",
+    "da": "Danish",
+    "de": "German",
+    "en": "English",
+    "es": "Spanish",
+    "fi": "Finnish",
+    "fr": "French",
+    "it": "Italian",
+    "nl": "Dutch",
+    "pl": "Polish",
+    "pt": "Portuguese",
+    "sv": "Swedish",
+    "und": "Language unknown",
+}
+"""Those that ingestion tells apart."""
+
+
+def language_name(code: str) -> str:
+    """A language as people call it; its code where a file names another one."""
+    return _LANGUAGES.get(code, code)
+
+
+def language_choices(codes: Iterable[str]) -> list[tuple[str, str]]:
+    """The choices of a filter by language."""
+    return [("Any language", ""), *sorted((language_name(code), code) for code in set(codes) - {""})]
 
 
 def place(citation: Citation) -> str:

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from assistant.pages.icons import icon
-from assistant.pages.render import esc
-from assistant.pages.rollout_views import moment
+from assistant.pages.render import esc, moment
 from core.gate import GateCheck
 from core.jobs import STEPS, Job
 from core.retraining import LEAST, Outlook

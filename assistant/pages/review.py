@@ -11,6 +11,7 @@ import gradio as gr
 
 from assistant.pages import review_list, shell
 from assistant.pages.parts import PLAIN, QUIET, bridge_js
+from assistant.pages.person import account_of
 from assistant.pages.review_events import ReviewEvents
 from assistant.pages.review_held_events import HeldEvents
 
@@ -32,7 +33,7 @@ def build_review(assistant: Assistant, page: gr.Blocks) -> None:
             gr.HTML(shell.brand(assistant.settings) + shell.pages_nav("review"), **PLAIN)
             account = gr.HTML(elem_id="ea-account", **PLAIN)
         with gr.Column(elem_id="ea-main", scale=1, min_width=0):
-            gr.HTML(shell.top("Review"), elem_id="ea-top", **PLAIN)
+            gr.HTML(shell.top("Review", only="support"), elem_id="ea-top", **PLAIN)
             with gr.Column(elem_id="ea-scroll"), gr.Column(elem_id="ea-page"):
                 bridge = gr.HTML(
                     "", elem_id="ea-bridge", js_on_load=bridge_js(*EVENTS, *HELD_EVENTS), apply_default_css=False
@@ -55,8 +56,9 @@ def build_review(assistant: Assistant, page: gr.Blocks) -> None:
     view = [listing, export, case]
     for one in filters:
         one.change(events.filter, filters, view, **QUIET)
-    opened = [account, filters[2], filters[3], filters[4], *view, figures_tab, held_tab]
+    opened = [filters[2], filters[3], filters[4], *view, figures_tab, held_tab]
     gr.Timer(REFRESH_S).tick(events.refresh, filters, [listing, export], **QUIET)
+    page.load(account_of(assistant), None, [account], **QUIET)
     page.load(events.load, filters, opened, **QUIET)
     for name in EVENTS[:5]:
         getattr(bridge, name)(getattr(events, name), filters, view, **QUIET)

@@ -169,8 +169,9 @@ def _trace(asked: Turn, low_evidence: float) -> str:
     listed = "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in facts)
     meter = evidence_meter(asked.evidence, low=asked.evidence < low_evidence)
     rows = "".join(_verdict(one) for one in acted)
-    return f'<h3>How it was answered</h3><dl class="rv-trace">{listed}<div>{meter}</div></dl>' + (
-        f'<ul class="rv-verdicts">{rows}</ul>' if rows else ""
+    return (
+        f'<h3>How it was answered</h3><dl class="rv-trace">{listed}<div><dt class="ea-sr">Evidence</dt><dd>{meter}</dd></div></dl>'
+        + (f'<ul class="rv-verdicts">{rows}</ul>' if rows else "")
     )
 
 
@@ -197,9 +198,10 @@ def passages_html(case: Case) -> str:
 
 def _passage(number: int, one: Evidence, cited: int | None) -> str:
     mark = f'<span class="ea-badge">cited as {cited}</span>' if cited else ""
+    place = " · ".join(filter(None, (one.section, f"version {one.version}", one.owner, f"score {one.score:.2f}")))
     head = (
         f"<header><strong>{number}. {esc(one.title)}</strong>{label(one.classification)}{mark}"
-        f'<span class="ea-muted">{esc(one.section)} · version {one.version} · {esc(one.owner)} · score {one.score:.2f}</span></header>'
+        f'<span class="ea-muted">{esc(place)}</span></header>'
     )
     text = (
         f'<div class="rv-text" data-passage="{esc(one.passage_id)}" dir="auto">{esc(one.text)}</div>'

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from assistant.pages import review_case, review_figures, review_list, shell
+from assistant.pages import review_case, review_figures, review_list
 from assistant.pages.parts import sent, word_of
 from assistant.pages.person import signed_in, told
+from assistant.pages.render import language_choices
 from assistant.pages.review_held import held_line
 from assistant.pages.review_held_events import HeldEvents
 from assistant.web.sessions import require
@@ -38,7 +39,7 @@ class ReviewEvents:
 
     @told
     def load(self, request: gr.Request, *values: Any) -> tuple[Any, ...]:
-        """The account, the filters' choices, the queue, the item that the address names; whether figures are shown, what is held."""
+        """The filters' choices, the queue, the item that the address names; whether figures are shown, what is held."""
         who = self._reviewer(request)
         every = self._reviews.queue.items(who, QueueFilter(status=""))
         wanted = str(request.query_params.get("item", ""))
@@ -49,9 +50,8 @@ class ReviewEvents:
             except NotFound:
                 gr.Info("That item does not exist any more.")
         return (
-            shell.account(who),
             _choices("All departments", [item.department for item in every]),
-            _choices("Any language", [item.language for item in every]),
+            gr.update(choices=language_choices(item.language for item in every)),
             _choices("Any adapter", [item.adapter for item in every]),
             *self._lists(who, values),
             case,

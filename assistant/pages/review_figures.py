@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from assistant.pages.render import esc
+from assistant.pages.render import day, esc
 from assistant.pages.review_list import DECISION_NAMES
 from core.agreement import Coefficient
 from core.rates import Rate
@@ -43,7 +43,7 @@ def _agreed(found: Agreement) -> str:
 
 def _gold(gold: Sequence[GoldItem]) -> str:
     rows = "".join(
-        f"<tr><td>{DECISION_NAMES[one.decision]}</td><td>{esc(one.made_by)}</td><td>{one.created_at:%Y-%m-%d}</td>"
+        f"<tr><td>{DECISION_NAMES[one.decision]}</td><td>{esc(one.made_by)}</td><td>{day(one.created_at)}</td>"
         f'<td>{one.answers}</td><td><button type="button" class="ea-small" data-act="gold_remove" data-id="{esc(one.item_id)}">'
         "Take out</button></td></tr>"
         for one in gold

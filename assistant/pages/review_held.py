@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from assistant.pages.icons import icon
-from assistant.pages.render import esc
+from assistant.pages.render import day, esc, language_name, moment
 from assistant.pages.review_case import decisions_html, passages_html, said_html
 from assistant.pages.review_list import SOURCE_NAMES, without_words
 from assistant.pages.source import label
@@ -84,11 +84,10 @@ def held_list(held: Sequence[HeldItem], questions: Mapping[str, str]) -> str:
 def held_case(one: HeldItem, case: Case, *, involved: bool, low_evidence: float) -> str:
     """One held item: what was asked, answered and approved, why it is held, and the form that decides."""
     sign, kind = SOURCE_NAMES[one.item.source]
-    since = f"{one.holds[0].held_at:%Y-%m-%d %H:%M} UTC"
     return (
         f'<section class="rv-held-case" tabindex="-1" data-item="{esc(one.item.item_id)}"><header class="rv-bar">'
         '<button type="button" class="ea-small" data-act="held_back">Back to what is held</button>'
-        f'<strong>{icon(sign)}{kind}</strong><span class="ea-muted">held since {since}</span></header>'
+        f'<strong>{icon(sign)}{kind}</strong><span class="ea-muted">held since {moment(one.holds[0].held_at)}</span></header>'
         f'<div class="rv-columns"><div class="rv-said">{said_html(case, low_evidence)}</div>'
         f'<div class="rv-passages">{passages_html(case)}</div>'
         f'<div class="rv-decide">{_why(one)}{decisions_html(case)}{_form(one, case, involved)}</div></div></section>'
@@ -100,13 +99,13 @@ def _row(one: HeldItem, question: str) -> str:
     sign, kind = SOURCE_NAMES[item.source]
     words = esc(question) if question else f'<span class="ea-muted">{without_words(item)}</span>'
     reasons = "".join(f'<span class="rv-why">{REASONS[hold.reason]}</span>' for hold in one.holds)
-    facts = " · ".join(part for part in (kind, item.department, item.language) if part)
+    facts = " · ".join(part for part in (kind, item.department, language_name(item.language)) if part)
     lock = label(item.needs) if not item.allowed else ""
     return (
         f'<li class="ea-doc rv-item" data-item="{esc(item.item_id)}">{icon(sign)}<div class="ea-doc-main">'
         f'<button type="button" class="ea-doc-title" data-act="held_open" data-id="{esc(item.item_id)}">{words}</button>'
         f'{reasons}<span class="ea-doc-facts">{esc(facts)}</span></div>{lock}'
-        f'<time class="rv-age rv-since" datetime="{one.holds[0].held_at.isoformat()}">since {one.holds[0].held_at:%Y-%m-%d}</time></li>'
+        f'<span class="rv-age rv-since">since {day(one.holds[0].held_at)}</span></li>'
     )
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from urllib.parse import urlencode
 
 from assistant.pages.icons import IconName, icon
-from assistant.pages.render import esc
+from assistant.pages.render import esc, language_name
 from assistant.pages.shell import FLAG_REASONS
 from assistant.pages.source import label
 from core.records import DECISIONS, Decision, Principal
@@ -106,7 +106,7 @@ def _row(item: Item, question: str, reviewer: Principal, now: datetime) -> str:
         for part in (
             kind + (f": {reasons}" if reasons else ""),
             item.department,
-            item.language,
+            language_name(item.language),
             item.adapter,
             f"{_held(item, reviewer)}" if item.assigned_to else "",
         )

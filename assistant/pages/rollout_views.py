@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 
 from assistant.pages import adapters_plots as plots
 from assistant.pages.icons import icon
-from assistant.pages.render import esc
+from assistant.pages.render import dated, esc, moment
 from assistant.rollout_results import ArmResult, Beside, Results
 from core.canary import Judgement
 from core.records import AdapterRecord, Rollout, TrialArm
@@ -28,10 +27,6 @@ ACTS: Mapping[str, str] = {
     "stop": "trial stopped",
 }
 DECISIONS = {"hold": "wait", "advance": "go on", "stop": "stop"}
-
-
-def moment(at: datetime) -> str:
-    return f'<time datetime="{at.isoformat(timespec="seconds")}">{at:%Y-%m-%d %H:%M} UTC</time>'
 
 
 def button(act: str, label: str, why: str, *, kind: str = "", event: str = "rollout_act", **data: object) -> str:
@@ -77,7 +72,7 @@ def _back(row: Rollout, back: Rollout) -> str:
     """What a rollback would do."""
     if row.mode != "none" and back.production == row.production:
         return f"A rollback ends the trial: {back.production} alone serves everybody."
-    return f"A rollback lets {back.production} serve everybody again, with its prompt and its thresholds of {back.at:%Y-%m-%d}."
+    return f"A rollback lets {back.production} serve everybody again, with its prompt and its thresholds of {dated(back.at)}."
 
 
 def live_html(standing: Standing, found: Results, judged: Sequence[Judgement]) -> str:
@@ -140,7 +135,7 @@ def _judged(judged: Sequence[Judgement]) -> str:
         for one in judged
     )
     return (
-        "<details class='ad-judged' open><summary>Judgements</summary><div class='ea-table'><table><thead><tr><th>When</th><th>Decision</th>"
+        "<details class='ad-judged' open><summary>Judgements</summary><div class='ea-table' tabindex='0'><table><thead><tr><th>When</th><th>Decision</th>"
         f"<th>Why</th><th>Trial answers</th></tr></thead><tbody>{rows}</tbody></table></div></details>"
     )
 
@@ -148,9 +143,7 @@ def _judged(judged: Sequence[Judgement]) -> str:
 def _arm(arm: ArmResult, place: int, most: int) -> str:
     role = "on trial" if arm.is_trial else "production"
     times = (
-        f"half within {arm.p50_ms:,.0f} ms, 95\u00a0% within {arm.p95_ms:,.0f} ms"
-        if arm.turns
-        else "nobody was answered yet"
+        f"half within {arm.p50_ms:,.0f} ms, 95% within {arm.p95_ms:,.0f} ms" if arm.turns else "nobody was answered yet"
     )
     answered = f"{arm.rates['answered'].rate:.0%} answered" if arm.turns else ""
     said = " · ".join(
@@ -266,7 +259,7 @@ def _change(row: Rollout, here: Rollout, may_return: frozenset[int]) -> str:
     act = ACTS.get(row.action, row.action) + (f" to row {row.restores}" if row.restores else "")
     again = ""
     if row.rollout_id in may_return:
-        why = f"{row.production} serves everybody, with the prompt and the thresholds of row {row.rollout_id} ({row.at:%Y-%m-%d})."
+        why = f"{row.production} serves everybody, with the prompt and the thresholds of row {row.rollout_id} ({dated(row.at)})."
         again = button("rollback", "Bring back", why, to=row.rollout_id)
     now = ' <span class="ea-badge">in force</span>' if row.rollout_id == here.rollout_id else ""
     cells = [

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from assistant.pages.icons import IconName, icon
 from assistant.pages.render import esc
 from assistant.pages.theme import static_url
-from core.records import Conversation, Principal
+from core.records import Conversation, Principal, Role
 
 if TYPE_CHECKING:
     from core.settings import Settings
@@ -169,10 +169,18 @@ def _buttons(label: str, kind: str) -> str:
     )
 
 
-def top(title: str, *, note: str = "") -> str:
-    """The bar over the page: the menu button of a phone, and what is open."""
+def top(title: str, *, note: str = "", only: Role | None = None) -> str:
+    """The bar over the page: the menu button of a phone, and what is open; a page of a role tells the others whose it is."""
     extra = f'<span class="ea-top-note">{icon("ghost")}{esc(note)}</span>' if note else ""
     return (
         f'<header class="ea-topbar"><button type="button" class="ea-tool ea-menu-open" data-act="menu" '
-        f'aria-label="Open the menu">{icon("menu")}</button><strong>{esc(title)}</strong>{extra}</header>'
+        f'aria-label="Open the menu">{icon("menu")}</button>{f"<h1>{esc(title)}</h1>" if title else ""}{extra}</header>{_closed(only)}'
     )
+
+
+def _closed(only: Role | None) -> str:
+    """What people without the role see in place of the page; the stylesheet shows it to them alone."""
+    if only is None:
+        return ""
+    whose = {"support": "reviewers and administrators", "admin": "administrators"}
+    return f'<p class="ea-none ea-closed ea-only-{only}">This page is for {whose[only]}. Ask an administrator if you need it.</p>'

@@ -15,7 +15,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import HTMLResponse
 
 from assistant.pages.icons import icon
-from assistant.pages.render import esc, rich
+from assistant.pages.render import day, esc, language_name, rich
 from assistant.pages.theme import static_url
 from assistant.web.sessions import current_person
 from core.errors import NotFound
@@ -33,12 +33,13 @@ def source_router(assistant: Assistant) -> APIRouter:
     @router.get("/source/{document_id}/{version}")
     def source(request: Request, document_id: str, version: int, passage: str = "", quote: str = "") -> HTMLResponse:
         person = current_person(request)
+        fragment = request.headers.get("x-fragment") == "1"
         try:
             body = source_html(assistant, person, document_id, version, passage_id=passage, quote=quote)
             status = 200
         except NotFound as error:
-            body, status = f'<p class="ea-source-wait">{esc(error)}</p>', 404
-        fragment = request.headers.get("x-fragment") == "1"
+            way_out = "" if fragment else ' <a href="/">Back to the assistant</a>'
+            body, status = f'<p class="ea-source-wait">{esc(error)}{way_out}</p>', 404
         headers = {"cache-control": "private, no-store", "vary": "X-Fragment, Cookie"}
         return HTMLResponse(body if fragment else _page(body), status, headers=headers)
 
@@ -84,7 +85,7 @@ def facts(document: Document, today: date) -> str:
         ("Effective", day(document.effective)),
         ("Expires", day(document.expires) if document.expires else "no end date"),
         ("Review by", day(document.review) if document.review else ""),
-        ("Language", esc(document.language)),
+        ("Language", esc(language_name(document.language))),
         ("Legal hold", "yes" if document.legal_hold else ""),
     ]
     listed = "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in rows if value)
@@ -96,10 +97,6 @@ def facts(document: Document, today: date) -> str:
 
 def label(classification: str) -> str:
     return f'<span class="ea-badge ea-class-{esc(classification)}">{esc(classification)}</span>'
-
-
-def day(value: date) -> str:
-    return f'<time datetime="{value.isoformat()}">{value.day} {value:%b %Y}</time>'
 
 
 def _standing(document: Document, today: date) -> str:

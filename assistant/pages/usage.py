@@ -8,7 +8,7 @@ import gradio as gr
 
 from assistant.pages import shell, usage_views
 from assistant.pages.parts import PLAIN, QUIET
-from assistant.pages.person import signed_in, told
+from assistant.pages.person import account_of, signed_in, told
 from assistant.web.sessions import require
 from core.errors import BadInput
 from core.records import Principal
@@ -26,7 +26,7 @@ def build_usage(assistant: Assistant, page: gr.Blocks) -> None:
             gr.HTML(shell.brand(assistant.settings) + shell.pages_nav("usage"), **PLAIN)
             account = gr.HTML(elem_id="ea-account", **PLAIN)
         with gr.Column(elem_id="ea-main", scale=1, min_width=0):
-            gr.HTML(shell.top("Usage"), elem_id="ea-top", **PLAIN)
+            gr.HTML(shell.top("Usage", only="admin"), elem_id="ea-top", **PLAIN)
             with gr.Column(elem_id="ea-scroll"), gr.Column(elem_id="ea-page"):
                 with gr.Row(elem_classes="ea-filters"):
                     days = _choice(usage_views.PERIODS, usage_views.PERIODS[1][1], "Period", "us-days")
@@ -34,7 +34,8 @@ def build_usage(assistant: Assistant, page: gr.Blocks) -> None:
                 view = gr.HTML(elem_id="us-view", **PLAIN)
         gr.HTML(shell.drawer(), elem_id="ea-drawer", **PLAIN)
     gr.HTML(shell.dialogs(), elem_id="ea-dialogs", **PLAIN)
-    page.load(events.load, [days, adapter], [account, adapter, view], **QUIET)
+    page.load(account_of(assistant), None, [account], **QUIET)
+    page.load(events.load, [days, adapter], [adapter, view], **QUIET)
     for one in (days, adapter):
         one.change(events.show, [days, adapter], view, **QUIET)
 
@@ -47,9 +48,9 @@ class UsageEvents:
 
     @told
     def load(self, request: gr.Request, days: int, adapter: str) -> tuple[Any, ...]:
-        who = self._admin(request)
+        self._admin(request)
         known = [("Every adapter", ""), *adapters(self._assistant.store)]
-        return shell.account(who), gr.update(choices=known), self._view(days, adapter)
+        return gr.update(choices=known), self._view(days, adapter)
 
     @told
     def show(self, request: gr.Request, days: int, adapter: str) -> str:

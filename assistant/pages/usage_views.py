@@ -9,7 +9,7 @@ from core.rates import Rate
 from core.usage import Usage, UsageDay
 
 PERIODS = (("Last 7 days", 7), ("Last 30 days", 30), ("Last 90 days", 90))
-WIDTH, HEIGHT, LEFT, FOOT = 900, 130, 56, 20
+WIDTH, HEIGHT, LEFT, FOOT = 900, 180, 56, 28
 """Units of a plot: its width, the height of the drawn part, the columns of the scale, the line of dates."""
 
 Value = Callable[[UsageDay], float | None]
@@ -129,7 +129,7 @@ def _svg(days: Sequence[UsageDay], parts: Sequence[str], told: str) -> str:
     marked = sorted({0, count // 2, count - 1})
     anchors = {0: "start", count - 1: "end"}
     dates = "".join(
-        f'<text class="us-tick" x="{LEFT + (n + 0.5) * step:.1f}" y="{HEIGHT + 16}" text-anchor="{anchors.get(n, "middle")}">{days[n].day:%d %b}</text>'
+        f'<text class="us-tick" x="{LEFT + (n + 0.5) * step:.1f}" y="{HEIGHT + FOOT - 4}" text-anchor="{anchors.get(n, "middle")}">{days[n].day:%d %b}</text>'
         for n in marked
     )
     return (

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from core.settings import Settings
 
 SUGGESTIONS = 4
+_NO_SUBJECT = re.compile(r"how to( \w+)?$|(?:step by step|if|before|after|during|until|while)\b", re.IGNORECASE)
+"""Headings that do not say of what, or that are no object of "tell me about"."""
 
 
 def suggestions(assistant: Assistant, person: Principal | None) -> list[tuple[str, str]]:
@@ -57,7 +59,7 @@ def _clumsy(words: str) -> bool:
     return (
         not 2 <= len(words.split()) <= 7
         or words.isupper()
-        or re.match(r"how to( \w+)?$", words, re.IGNORECASE) is not None  # does not say of what
+        or _NO_SUBJECT.match(words) is not None
         or any(c in ":;?!()“”<>[]{}/=" or c.isdigit() for c in words)
     )
 

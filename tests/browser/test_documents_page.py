@@ -122,6 +122,7 @@ def test_an_upload_is_cancelled_after_the_file_at_work(people: People) -> None:
     ]
     page.set_input_files("#ea-files input[type=file]", files)
     expect(page.locator("#ea-files")).to_contain_text("rota-59")
+    expect(page.locator("#ea-upload-cancel")).to_be_hidden()
     page.click("#ea-upload-add")
     expect(page.locator(".ea-file", has_text="rota-0.md")).to_contain_text(re.compile("added|waits"))
     page.click("#ea-upload-cancel")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -44,6 +45,9 @@ def test_a_false_alarm_is_reported_decided_and_becomes_a_case(people: People) ->
     tab(grace, "Stopped")
     stop = grace.locator(".gd-stop", has_text=BOMB).first
     assert "ben" not in stop.inner_text().lower()
+    # the time is in the reader's form, and UTC is its title
+    expect(stop.locator("time")).to_have_attribute("title", re.compile("UTC$"))
+    expect(stop.locator("time")).not_to_contain_text("UTC")
     stop.locator("summary").click()
     stop.locator("input").fill("A bath bomb was meant.")
     stop.get_by_role("button", name="Report").click()
@@ -77,6 +81,7 @@ def test_a_policy_is_checked_tried_saved_put_in_force_and_taken_back(people: Peo
     expect(grace.locator("#gd-said")).to_contain_text("This policy is sound")
     grace.click("#gd-dry-run")
     expect(grace.locator("#gd-said tr", has_text=KILN).first).to_contain_text("allow → stop", timeout=60_000)
+    expect(grace.locator("#gd-said h3").first).to_be_in_viewport()
     grace.click("#gd-save")
     expect(grace.locator(".toast-body").last).to_contain_text("Say why")
     grace.fill("#gd-why textarea, #gd-why input", "The kiln has a keeper now")

@@ -212,6 +212,7 @@ def test_each_decision_goes_where_it_is_mended(people: People) -> None:
     grace = people.open("grace.lin", "/mine")
     task = grace.locator(".rv-task", has_text="The rate for Spain changed in March.")
     expect(task).to_contain_text("asked for by carla.ruiz")
+    expect(task.locator("strong")).not_to_have_text(re.compile("^fin-"))  # its title, not its id
     task.locator("input").fill("Version 2 says it.")
     task.get_by_role("button", name="Close").click()
     expect(task).to_have_count(0)

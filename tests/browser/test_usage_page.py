@@ -42,5 +42,8 @@ def test_the_usage_page_is_no_reviewers(people: People) -> None:
     expect(page.locator(".ea-nav", has_text="Usage")).to_be_hidden()
     page.goto(f"{people.server.url}/usage")
     expect(page.locator(".toast-body").first).to_contain_text("role")
+    expect(page.get_by_text("This page is for administrators")).to_be_visible()
+    expect(page.get_by_role("button", name="Sign out")).to_be_visible()
+    expect(page.locator("#us-days")).to_be_hidden()
     assert page.locator(".us-tile").count() == 0
     people.complaints.clear()

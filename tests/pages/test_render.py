@@ -9,6 +9,7 @@ from html.parser import HTMLParser
 import pytest
 
 from assistant.pages import render, shell
+from assistant.pages.welcome import _clumsy
 from core.records import Citation, Conversation
 
 ATTACKS = (
@@ -166,3 +167,28 @@ def test_conversations_are_listed_under_the_day_that_they_were_last_used() -> No
     assert [page.index(f"<h2>{name}</h2>") for name in ages] == sorted(page.index(f"<h2>{name}</h2>") for name in ages)
     assert page.count("<ul>") == page.count("</ul>") == len(ages)
     assert page.count("aria-current") == 1
+
+
+def test_a_time_says_its_zone_where_no_script_runs_and_carries_it_for_the_one_that_does() -> None:
+    page = render.moment(datetime(2026, 11, 20, 9, 30, tzinfo=UTC))
+    assert page == '<time class="ea-when" datetime="2026-11-20T09:30:00+00:00">2026-11-20 09:30 UTC</time>'
+    assert render.day(date(2026, 3, 1)) == '<time datetime="2026-03-01">1 Mar 2026</time>'
+
+
+def test_a_filter_offers_languages_by_name_and_those_without_one_by_code() -> None:
+    offered = render.language_choices(["es", "en", "", "xx", "en"])
+    assert offered == [("Any language", ""), ("English", "en"), ("Spanish", "es"), ("xx", "xx")]
+
+
+def test_a_page_of_a_role_says_whose_it_is() -> None:
+    assert "for reviewers and administrators" in shell.top("Review", only="support")
+    assert "for administrators" in shell.top("Usage", only="admin")
+    assert "ea-closed" not in shell.top("Chat") and "<h1>" not in shell.top("")
+
+
+@pytest.mark.parametrize(
+    "heading", ["Step by step on our template", "If you disagree with your rating", "How to apply"]
+)
+def test_a_heading_that_is_no_object_of_tell_me_about_is_not_suggested(heading: str) -> None:
+    assert _clumsy(heading)
+    assert not _clumsy("Carrying leave over to the next year")

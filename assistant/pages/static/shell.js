@@ -29,6 +29,33 @@
     return answer;
   };
 
+  // ---- times are written in UTC; here they take the reader's form and zone
+  const clock = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+  const localised = () => document.querySelectorAll("time.ea-when").forEach((time) => {
+    if (time.textContent === time.dataset.said) return;
+    time.title = time.textContent;
+    time.dataset.said = time.textContent = clock.format(new Date(time.dateTime));
+  });
+
+  // ---- what somebody asked for comes into view where it lies below the fold: once, and nobody who scrolls is pulled back
+  const ANSWERS = "#gd-said, #ea-progress, #ea-bench, #ad-difference";
+  let awaited = false;
+  document.addEventListener("click", (event) => { awaited = Boolean(event.target.closest("button")); }, true);
+  document.addEventListener("keydown", (event) => { if (event.key === "Enter") awaited = true; }, true);
+  for (const kind of ["wheel", "touchmove"]) document.addEventListener(kind, () => { awaited = false; }, { passive: true });
+  const revealed = (changes) => {
+    const place = awaited && changes.map((one) => (one.target.closest ? one.target : one.target.parentElement)?.closest(ANSWERS)).find((one) => one?.innerText.trim());
+    const scroll = place && place.closest("#ea-scroll, #ea-manage-body");
+    if (!scroll) return;
+    const shown = place.getBoundingClientRect(), frame = scroll.getBoundingClientRect();
+    const below = Math.min(shown.bottom - frame.bottom + 24, shown.top - frame.top - 12);
+    if (below <= 0) return;
+    awaited = false;
+    scroll.scrollTop += below;
+  };
+  new MutationObserver((changes) => { localised(); revealed(changes); })
+    .observe(document.body, { childList: true, subtree: true, characterData: true });
+
   // ---- phone menu
   actions.menu = () => {
     const shown = document.body.classList.toggle("ea-menu-shown");
