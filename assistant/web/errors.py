@@ -21,7 +21,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from assistant.web.templates import page
-from core.errors import AssistantError, BadInput, NotSignedIn, TooMany
+from core.errors import AssistantError, BadInput, NotSignedIn, TooLarge, TooMany
 from core.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -42,6 +42,8 @@ WAIT_SECONDS = 60
 OPENAI = "/v1/"
 """Below it, errors are OpenAI's: a wrong request is 400, and `type` is one of theirs."""
 UNSUPPORTED = "unsupported_parameter"
+OURS = {400: BadInput().code, 413: TooLarge().code}
+"""Codes of what the framework refuses below OPENAI."""
 LONGEST_NAME, MOST_PROBLEMS = 80, 5
 NO_OBJECT = 'The request is no JSON object in UTF-8 with the header "content-type: application/json".'
 
@@ -63,6 +65,8 @@ def install_errors(app: FastAPI, settings: Settings) -> None:
     def http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         code = HTTPStatus(error.status_code).name.lower()
+        if request.url.path.startswith(OPENAI):
+            code = OURS.get(error.status_code, code)
         return answer(request, settings, error.status_code, code, _sentence(request, error))
 
     def wrong(request: Request, error: Exception) -> Response:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
 
 import openai
 import pytest
@@ -12,20 +11,7 @@ import pytest
 from assistant.scripted import ScriptedModel
 from core.errors import ModelUnavailable
 from core.records import Turn
-from tests.web.conftest import TOKEN, Site, SiteMaker
-
-ASK = "How many days of annual leave are there?"
-
-
-@pytest.fixture
-def client(site: Site) -> Iterator[openai.OpenAI]:
-    with openai.OpenAI(base_url=f"{site.url}/v1", api_key=site.key("emma.employee", "chat"), max_retries=0) as made:
-        yield made
-
-
-def ask(client: openai.OpenAI, text: str = ASK, **more: object) -> openai.types.chat.ChatCompletion:
-    messages = [{"role": "user", "content": text}]
-    return client.chat.completions.create(model="assistant", messages=messages, **more)  # type: ignore[call-overload, no-any-return]
+from tests.web.conftest import ASK, TOKEN, Site, SiteMaker, ask
 
 
 def stored(site: Site, turn_id: str) -> Turn:
