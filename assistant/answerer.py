@@ -16,6 +16,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 
 from assistant.checked_ahead import UnderWay
+from assistant.ending import ended
 from assistant.followup import standalone
 from assistant.form import matter
 from assistant.models import AnswerModel
@@ -25,6 +26,7 @@ from assistant.refusals import refusal
 from assistant.release import GUARD_ERROR, TOPIC, Release, run_guards
 from assistant.routing import Route, Router, fixed
 from assistant.sentences import pieces
+from assistant.tokens import Usage
 from assistant.trace import Trace
 from assistant.words import language_of
 from core.errors import AssistantError, BadInput, NotFound
@@ -64,7 +66,18 @@ class Sentence:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
+    """Comes last.
+
+    Attributes:
+        read: the texts that were read for the answer: the question, its history, the passages that the model was given.
+        told: what the model itself says of its tokens, where it says so.
+        ran_out: whether a limit of tokens ended the answer, the caller's or the served model's.
+    """
+
     answer: Answer
+    read: tuple[str, ...]
+    told: Usage | None
+    ran_out: bool
 
 
 Event = Started | Sentence | Finished
@@ -140,17 +153,19 @@ class Answerer:
             with trace.step("history"):
                 history = self._history(question, trace)
             yield (told := Started(trace.turn_id, trace.conversation_id, trace.adapter))
-            with closing(self._steps(question, history, trace)) as texts:
+            with closing(ended(self._steps(question, history, trace), trace)) as texts:
                 for text in texts:
                     if told.adapter != trace.adapter:
                         yield (told := replace(told, adapter=trace.adapter))
-                    yield Sentence(trace.released_text(text))
+                    yield Sentence(text)
         except BaseException as error:
             stopped = isinstance(error, GeneratorExit | KeyboardInterrupt)
             trace.end(*(("stopped", "stopped") if stopped else ("failed", _code(error))))
             self._store(trace)
             raise
-        yield Finished(self._store(trace))
+        answer = self._store(trace)
+        read = (trace.asked, *(message.content for message in history), *(passage.text for passage in trace.read))
+        yield Finished(answer, read, trace.told, trace.ran_out)
 
     def _steps(self, question: Question, history: Sequence[Message], trace: Trace) -> Generator[str]:
         """The steps of one question, in order; yields what the person reads."""
@@ -168,6 +183,7 @@ class Answerer:
             prompt = build_prompt(
                 trace.standalone, trace.passages, history, template=trace.route.template, evidence=trace.evidence
             )
+            prompt = replace(prompt, max_tokens=question.max_tokens)
         # 7. generate and release; an adapter on trial that fails at once is stood in for, once
         release, failed = yield from self._generate(prompt, trace)
         if failed and trace.falls_back():
@@ -177,7 +193,7 @@ class Answerer:
             trace.citations = release.citations()
         if failed or release.stopped:
             yield self._refuse(trace, "failed", failed or release.stopped)
-        elif not trace.released:
+        elif not trace.released and (release.withheld or not (question.max_tokens and trace.ran_out)):
             yield self._refuse(trace, "no_answer", release.withheld or "not_in_passages")
         elif release.left_out:
             yield f"\n\n{LEFT_OUT[language_of(question.text)]}"

@@ -51,7 +51,8 @@ class AnswerModel(Protocol):
     def stream(self, prompt: Prompt, *, adapter: str = "") -> Iterator[str]:
         """The answer in pieces of any length, with markers `[n]` for `prompt.passages[n - 1]`, or `NO_ANSWER` alone.
 
-        Closing the iterator ends the writing.
+        Closing the iterator ends the writing. A generator of a model that counts its tokens returns their Usage; of a model that
+        writes, `prompt.max_tokens` is the longest answer.
 
         Args:
             adapter: who is to answer; `self.adapter` where none is named.

@@ -96,6 +96,7 @@ class Prompt:
     """What an answer model gets. `messages` is for chat models; the embedded ones read the parts.
 
     `passages[i]` is the one that the marker `[i + 1]` means; `evidence` is how likely the retriever finds that they answer.
+    `max_tokens` is the longest answer that the caller wants of a model that writes.
     """
 
     question: str
@@ -104,6 +105,7 @@ class Prompt:
     messages: tuple[Message, ...]
     template_sha256: str = TEMPLATE_SHA256
     evidence: float = 1.0
+    max_tokens: int | None = None
 
 
 def build_prompt(

@@ -8,7 +8,7 @@ from dataclasses import replace
 from assistant.citing import Cited, attach_marker, best_passage, resolve_markers
 from assistant.prompt import ASK_BACK, NO_ANSWER, UNFINISHED, says_no_answer
 from assistant.sentences import Piece
-from assistant.trace import Trace
+from assistant.trace import UNFINISHED_SENTENCE, Trace
 from assistant.words import content_words, numbers
 from core.records import Citation, Passage, Verdict
 from guardrails.guard import Guard, run_guard
@@ -102,7 +102,7 @@ class Release:
             self.withheld = self.withheld or "not_in_passages"
             return ""
         if piece.text.endswith(UNFINISHED):
-            self._trace.counts["withheld_unfinished"] += 1
+            self._trace.counts[UNFINISHED_SENTENCE] += 1
             return ""
         asks = piece.text.startswith(ASK_BACK)
         text, cited, reason = self._asked_back(piece.text) if asks else self._checked(piece.text)

@@ -118,6 +118,8 @@ class Loading:
 class ScriptedServer:
     """An OpenAI-compatible server on the loopback that answers from a ScriptedModel, and loads adapters as vLLM does.
 
+    `usage` is what it tells of the tokens of each answer that it has written to its end.
+
     Args:
         model: what it says; a failure of the model cuts the connection, as a killed server does.
         api_key: the key that it asks for; empty for none.
@@ -138,6 +140,7 @@ class ScriptedServer:
         loading: Loading | None = None,
     ) -> None:
         self.requests: list[dict[str, object]] = []
+        self.usage = {"prompt_tokens": 1201, "completion_tokens": 34, "total_tokens": 1235}
         self.model, self.api_key, self.status, self.finish = model, api_key, status, finish
         self.loading = loading or Loading()
         self.adapters: dict[str, str] = {}
@@ -258,6 +261,9 @@ class _Handler(BaseHTTPRequestHandler):
                 self._event(json.dumps(_completion(name, "chat.completion.chunk", delta)))
             end = {"delta": {}, "finish_reason": self.served.finish}
             self._event(json.dumps(_completion(name, "chat.completion.chunk", end)))
+            if body.get("stream_options") and self.served.usage:
+                last = _completion(name, "chat.completion.chunk", {}) | {"choices": [], "usage": self.served.usage}
+                self._event(json.dumps(last))
             self._event("[DONE]")
         except (ModelUnavailable, BrokenPipeError, ConnectionResetError):
             self.close_connection = True

@@ -8,12 +8,13 @@ MODEL_URL may name several replicas, with commas between. An adapter is a model 
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from contextlib import closing
 from typing import Any
 
 from assistant.fleet import Fleet, Replica
 from assistant.prompt import UNFINISHED, Prompt
+from assistant.tokens import Usage
 from core.errors import ModelUnavailable
 from core.settings import Settings, setting_name
 
@@ -33,6 +34,7 @@ class ServedModel:
         self.adapter = self.plain = settings.model
         self.fleet = Fleet(settings)
         self._timeout_s = settings.model_timeout_s
+        self._max_tokens = settings.max_tokens
         self._chats = {replica.name: _chat(replica.url, settings) for replica in self.fleet.replicas}
 
     def ready(self) -> None:
@@ -59,7 +61,7 @@ class ServedModel:
         """A server keeps no questions: nothing."""
         return 0.0
 
-    def stream(self, prompt: Prompt, *, adapter: str = "") -> Iterator[str]:
+    def stream(self, prompt: Prompt, *, adapter: str = "") -> Generator[str, None, Usage | None]:
         """As `AnswerModel.stream`, by the named adapter; the base where none is named.
 
         A replica that fails before its first word is passed over for the next that holds the adapter.
@@ -71,34 +73,38 @@ class ServedModel:
                 f"No model server was seen to answer by {wanted}: python -m assistant reconcile --once says why."
             )
         for place, replica in enumerate(replicas, 1):
-            begun = False
+            begun, told = False, list[Usage]()
             try:
-                with closing(self._from(replica, prompt, wanted)) as texts:
+                with closing(self._from(replica, prompt, wanted, told)) as texts:
                     for text in texts:
                         begun = True
                         yield text
-                return
+                return told[-1] if told else None
             except _Elsewhere as error:
                 if begun or place == len(replicas):
                     raise ModelUnavailable(str(error)) from None
+        return None
 
-    def _from(self, replica: Replica, prompt: Prompt, wanted: str) -> Generator[str]:
-        """One replica's words. Raises _Elsewhere where another may do better, else ModelUnavailable."""
+    def _from(self, replica: Replica, prompt: Prompt, wanted: str, told: list[Usage]) -> Generator[str]:
+        """One replica's words, and what it tells of its tokens. Raises _Elsewhere where another may do better, else ModelUnavailable."""
         import httpx
         import openai
 
         messages = [(m.role, m.content) for m in prompt.messages]
+        most = min(self._max_tokens, prompt.max_tokens or self._max_tokens)
         finish = ""
         try:
             with self.fleet.asking(replica):
-                for chunk in self._chats[replica.name].stream(messages, model=wanted):
+                for chunk in self._chats[replica.name].stream(messages, model=wanted, max_tokens=most):
                     if isinstance(chunk.content, str) and chunk.content:
                         yield chunk.content
+                    if used := chunk.usage_metadata:
+                        told.append(Usage(used["input_tokens"], used["output_tokens"]))
                     finish = chunk.response_metadata.get("finish_reason") or finish
         except (openai.APITimeoutError, httpx.TimeoutException):
-            told = f"The model server {replica.url} sent nothing for {self._timeout_s:g} s: see whether it is overloaded, or raise {setting_name('model_timeout_s')}."
-            self.fleet.silent(replica, told)  # the person has waited long enough: no second try
-            raise ModelUnavailable(told) from None
+            late = f"The model server {replica.url} sent nothing for {self._timeout_s:g} s: see whether it is overloaded, or raise {setting_name('model_timeout_s')}."
+            self.fleet.silent(replica, late)  # the person has waited long enough: no second try
+            raise ModelUnavailable(late) from None
         except openai.APIStatusError as error:
             if error.status_code == 404 and wanted != self.name:
                 self.fleet.missed(replica, wanted)
@@ -125,7 +131,7 @@ class ServedModel:
     def _refused(self, replica: Replica, status: int, wanted: str) -> str:
         """What to do about an HTTP status; the server's own message is left out, because it may quote the prompt."""
         advice = {
-            400: f"it cannot take the prompt: lower {setting_name('retrieve_limit')} or {setting_name('max_tokens')}, or serve with a longer context",
+            400: f"it cannot take the prompt: lower {setting_name('retrieve_limit')} or {setting_name('max_tokens')}, serve with a longer context, or a server that knows stream_options",
             401: "correct MODEL_API_KEY",
             403: "correct MODEL_API_KEY",
             404: f"it has no model {wanted!r}: correct MODEL, or load it there; MODEL_URL usually ends in /v1",
@@ -148,10 +154,9 @@ def _chat(url: str, settings: Settings) -> Any:
         # ChatOpenAI takes OPENAI_API_KEY from the environment where it gets none: a key of another service would leave.
         api_key=SecretStr(settings.model_api_key or "none"),
         temperature=0,
-        max_tokens=settings.max_tokens,  # type: ignore[call-arg]  # an alias that its type leaves out
         timeout=settings.model_timeout_s,
         stream_chunk_timeout=settings.model_timeout_s,
         max_retries=0,  # a person waits: they hear of it at once, and may ask again
-        stream_usage=False,
+        stream_usage=True,
         use_responses_api=False,
     )

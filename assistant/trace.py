@@ -18,7 +18,13 @@ if TYPE_CHECKING:
     from assistant.passage_check import Rails
     from assistant.prompt import Prompt
     from assistant.routing import Route
+    from assistant.tokens import Usage
     from guardrails.rails import Guards
+
+CUT_LENGTH, CUT_STOP = "cut_length", "cut_stop"
+"""Counted where the question's `max_tokens` or `stop` ended the answer."""
+UNFINISHED_SENTENCE = "withheld_unfinished"
+"""Counted where the served model's token limit ended it."""
 
 
 @dataclass
@@ -29,6 +35,7 @@ class Trace:
         route: who answers; it changes where a trial adapter fails and production stands in.
         rails: the guards that the question passes, whatever policy is put in force meanwhile.
         prompt: what the model was given, once it has answered.
+        told: the tokens that the model says it has read and written, where it says so.
         released: the pieces that the person has seen, in order.
         timings_ms: step to milliseconds; `first_sentence` and `total` count from the start.
         rails_ms: guard to the milliseconds of all its checks, which are parts of the steps.
@@ -48,6 +55,7 @@ class Trace:
     evidence: float = 0.0
     passages: tuple[Passage, ...] = ()
     prompt: Prompt | None = None
+    told: Usage | None = None
     citations: tuple[Citation, ...] = ()
     released: list[str] = field(default_factory=list)
     verdicts: list[dict[str, object]] = field(default_factory=list)
@@ -85,14 +93,15 @@ class Trace:
             self._add(name, time.perf_counter() - start)
 
     def waiting(self, name: str, source: Iterable[str]) -> Generator[str]:
-        """The same items; the time that each of them takes to come is added to a step."""
+        """The same items; the time that each of them takes to come is added to a step. What the source returns at its end is kept as told."""
         items = iter(source)
         try:
             while True:
                 start = time.perf_counter()
                 try:
                     item = next(items)
-                except StopIteration:
+                except StopIteration as end:
+                    self.told = end.value
                     return
                 finally:
                     self._add(name, time.perf_counter() - start)
@@ -132,6 +141,21 @@ class Trace:
         """Take the question out of the conversation, and from the answer, that it named."""
         self.question = replace(self.question, conversation_id=None, replaces=None)
         self.conversation_id = None
+
+    def cut(self, reason: str, shown: str) -> None:
+        """Note that the caller's limits ended the answer there, by CUT_LENGTH or CUT_STOP: what it cites further on goes."""
+        self.counts[reason] += 1
+        self.citations = tuple(citation for citation in self.citations if f"[{citation.n}]" in shown)
+
+    @property
+    def ran_out(self) -> bool:
+        """Whether a limit of tokens ended the answer: the caller's, or the served model's."""
+        return bool(self.counts[CUT_LENGTH] or self.counts[UNFINISHED_SENTENCE])
+
+    @property
+    def read(self) -> tuple[Passage, ...]:
+        """The passages that a model was given."""
+        return self.passages if "generate" in self.timings_ms else ()
 
     def end(self, status: TurnStatus, reason: str) -> None:
         self.status, self.reason = status, reason

@@ -161,7 +161,8 @@ class Question:
     """One question put by a person. `replaces` names the turn that a regenerate or an edit supersedes.
 
     `history` is given by a caller that keeps its own conversation (an API client), oldest first; when it is empty,
-    the history is the stored one of `conversation_id`.
+    the history is the stored one of `conversation_id`. The answer shown ends after `max_tokens` of the encoder's tokens and
+    before the first text of `stop`, where they are given.
     """
 
     text: str
@@ -171,6 +172,8 @@ class Question:
     replaces: str | None = None
     filters: Mapping[str, str] = field(default_factory=dict)
     history: tuple[Message, ...] = ()
+    max_tokens: int | None = None
+    stop: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

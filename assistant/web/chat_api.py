@@ -14,22 +14,24 @@ import json
 import threading
 import time
 from collections.abc import AsyncIterator, Generator, Mapping
+from contextlib import closing
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import anyio.to_thread
 from anyio import CancelScope
-from fastapi import APIRouter, Header
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi import APIRouter, Depends, Header
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
-from assistant.answerer import Finished, Sentence, Started
-from assistant.web.errors import error_body, report
+from assistant.answerer import Answerer, Finished, Sentence, Started
+from assistant.tokens import Usage, count_tokens
+from assistant.web.chat_request import MODEL, ChatRequest, known_model
+from assistant.web.errors import openai_error, report
 from assistant.web.sessions import current_person
-from core.errors import AssistantError, BadInput, NotFound
-from core.records import Answer, Message, Principal, Question
+from core.errors import AssistantError
+from core.records import Answer, Principal, Question
 from core.settings import Settings
 from core.turns import now
 
@@ -37,72 +39,17 @@ if TYPE_CHECKING:
     from assistant.bootstrap import Assistant
 
 Event = Started | Sentence | Finished
-MODEL = "assistant"
-MAX_MESSAGES = 200
+REQUEST_ID = "x-request-id"
+"""The header in which OpenAI's clients look for a request's id: ours is the turn's."""
 ConversationHeader = Annotated[str | None, Header(alias="X-Conversation-Id")]
 
 
-class Part(BaseModel):
-    model_config = ConfigDict(extra="ignore")
-    type: str
-    text: str = ""
+def _asker(request: Request) -> Principal:
+    """Who asks: settled before the request's body is judged."""
+    return current_person(request, "chat")
 
 
-class ChatMessage(BaseModel):
-    model_config = ConfigDict(extra="ignore")
-    role: Literal["system", "developer", "user", "assistant", "tool", "function"]
-    content: str | list[Part] | None = None
-
-    def plain(self) -> str:
-        if isinstance(self.content, list):
-            if any(part.type not in ("text", "input_text", "refusal") for part in self.content):
-                raise BadInput("The assistant reads text only: leave images, audio and files out of the messages.")
-            return "\n".join(part.text for part in self.content)
-        return self.content or ""
-
-
-class StreamOptions(BaseModel):
-    model_config = ConfigDict(extra="ignore")
-    include_usage: bool = False
-
-
-class ChatRequest(BaseModel):
-    """The part of OpenAI's request that has a meaning here; sampling parameters are accepted and not followed."""
-
-    model_config = ConfigDict(extra="ignore")
-    model: str = MODEL
-    messages: list[ChatMessage] = Field(min_length=1, max_length=MAX_MESSAGES)
-    stream: bool = False
-    stream_options: StreamOptions | None = None
-    n: int | None = None
-    metadata: dict[str, str] | None = None
-
-    def question(self, person: Principal, conversation_id: str | None) -> Question:
-        """The question with its history.
-
-        Raises:
-            BadInput: the last message is not the user's, or more than one answer is asked for.
-            NotFound: another model than ours.
-        """
-        if self.model != MODEL:
-            raise NotFound(f"There is no model {self.model[:80]!r} here. The one to name is {MODEL!r}.")
-        if self.n not in (None, 1):
-            raise BadInput("One answer is given to one question: leave n out.")
-        if self.messages[-1].role != "user":
-            raise BadInput("The last message must be the user's: it is the question.")
-        given = self.metadata or {}
-        temporary = given.get("temporary", "").lower() in ("true", "1")
-        return Question(
-            text=self.messages[-1].plain(),
-            person=person,
-            conversation_id=None if temporary else given.get("conversation_id") or conversation_id,
-            temporary=temporary,
-            history=tuple(
-                Message("user" if m.role == "user" else "assistant", m.plain())
-                for m in self.messages[:-1]
-                if m.role in ("user", "assistant")
-            ),
-        )
+Asker = Annotated[Principal, Depends(_asker)]
 
 
 def chat_routes(assistant: Assistant) -> APIRouter:
@@ -110,48 +57,51 @@ def chat_routes(assistant: Assistant) -> APIRouter:
     started_at = int(now().timestamp())
 
     @router.get("/models")
-    def models(request: Request) -> dict[str, object]:
-        current_person(request, "chat")
+    def models(_person: Asker) -> dict[str, object]:
         return {"object": "list", "data": [_model(assistant, started_at)]}
 
     @router.get("/models/{model_id}")
-    def model(request: Request, model_id: str) -> dict[str, object]:
-        current_person(request, "chat")
-        if model_id != MODEL:
-            raise NotFound(f"There is no model {model_id[:80]!r} here. The one to name is {MODEL!r}.")
+    def model(_person: Asker, model_id: str) -> dict[str, object]:
+        known_model(model_id)
         return _model(assistant, started_at)
 
     @router.post("/chat/completions", response_model=None)
-    async def completions(request: Request, asked: ChatRequest, conversation: ConversationHeader = None) -> Response:
-        person = await run_in_threadpool(current_person, request, "chat")
+    async def completions(
+        request: Request, person: Asker, asked: ChatRequest, conversation: ConversationHeader = None
+    ) -> Response:
         question = asked.question(person, conversation)
         if not asked.stream:
-            answer = await run_in_threadpool(assistant.answerer.answer, question)
-            return JSONResponse(completion(answer))
+            return await run_in_threadpool(_whole, assistant.answerer, question)
         events = Events(assistant.answerer.stream(question))
         # What goes wrong before the first event still gets a status of its own.
         first = await anyio.to_thread.run_sync(events.next)
-        usage = asked.stream_options is not None and asked.stream_options.include_usage
-        body = _sent(first, events, request, assistant.settings, usage=usage)
-        return StreamingResponse(
-            body, media_type="text/event-stream", headers={"cache-control": "no-cache", "x-accel-buffering": "no"}
-        )
+        assert isinstance(first, Started)
+        headers = {REQUEST_ID: first.turn_id, "cache-control": "no-cache", "x-accel-buffering": "no"}
+        body = _sent(first, events, request, assistant.settings, usage=asked.include_usage)
+        return StreamingResponse(body, media_type="text/event-stream", headers=headers)
 
     return router
 
 
-def completion(answer: Answer) -> dict[str, object]:
+def _whole(answerer: Answerer, question: Question) -> Response:
+    with closing(answerer.stream(question)) as events:
+        finished = next(event for event in events if isinstance(event, Finished))
+    return JSONResponse(completion(finished), headers={REQUEST_ID: finished.answer.turn_id})
+
+
+def completion(finished: Finished) -> dict[str, object]:
     """A whole answer in OpenAI's form."""
+    answer = finished.answer
     message = {"role": "assistant", "content": answer.text, "refusal": None}
     choice = {
         "index": 0,
         "message": message,
-        "finish_reason": _finish(answer),
+        "finish_reason": _finish(finished),
         "logprobs": None,
         "assistant": extension(answer),
     }
     head = _head(answer.turn_id, "chat.completion", int(now().timestamp()))
-    return head | {"choices": [choice], "usage": NO_USAGE}
+    return head | {"choices": [choice], "usage": usage(finished)}
 
 
 def extension(answer: Answer) -> dict[str, object]:
@@ -170,14 +120,21 @@ def extension(answer: Answer) -> dict[str, object]:
     }
 
 
-NO_USAGE = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
-"""The embedded model counts no tokens and nothing is billed; clients that add usage up need the numbers to be there."""
+def usage(finished: Finished) -> dict[str, int]:
+    """Tokens as the served model tells them, else counted: of the texts that were read, and of the answer."""
+    used = finished.told or Usage(count_tokens(finished.read), count_tokens([finished.answer.text]))
+    return asdict(used) | {"total_tokens": used.prompt_tokens + used.completion_tokens}
 
 
 class Chunks:
-    """Turns the events of one answer into the chunks of OpenAI's stream."""
+    """Turns the events of one answer into the chunks of OpenAI's stream.
 
-    def __init__(self) -> None:
+    Args:
+        usage: whether a last chunk tells the usage; each other one has the field then, too, empty.
+    """
+
+    def __init__(self, *, usage: bool) -> None:
+        self._usage: dict[str, object] = {"usage": None} if usage else {}
         self._created = int(time.time())
         self._id = ""
 
@@ -188,17 +145,18 @@ class Chunks:
             return self._chunk({"role": "assistant", "content": ""}, given=given)
         if isinstance(event, Sentence):
             return self._chunk({"content": event.text})
-        return self._chunk({}, given=extension(event.answer), finish=_finish(event.answer))
+        return self._chunk({}, given=extension(event.answer), finish=_finish(event))
 
-    def usage(self) -> dict[str, object]:
-        return _head(self._id, "chat.completion.chunk", self._created) | {"choices": [], "usage": NO_USAGE}
+    def last(self, finished: Finished) -> dict[str, object]:
+        """The chunk of the usage alone."""
+        return _head(self._id, "chat.completion.chunk", self._created) | {"choices": [], "usage": usage(finished)}
 
     def _chunk(
         self, delta: Mapping[str, object], *, given: Mapping[str, object] | None = None, finish: str | None = None
     ) -> dict[str, object]:
         choice = {"index": 0, "delta": delta, "finish_reason": finish, "logprobs": None}
         choice |= {"assistant": given} if given is not None else {}
-        return _head(self._id, "chat.completion.chunk", self._created) | {"choices": [choice]}
+        return _head(self._id, "chat.completion.chunk", self._created) | {"choices": [choice]} | self._usage
 
 
 class Events:
@@ -225,18 +183,18 @@ async def _sent(
     first: Event | None, events: Events, request: Request, settings: Settings, *, usage: bool
 ) -> AsyncIterator[bytes]:
     """The stream as server-sent events. A client that goes away stops the answer, and its turn says so."""
-    chunks, event = Chunks(), first
+    chunks, event = Chunks(usage=usage), first
     try:
         while event is not None:
             yield _line(chunks.of(event))
+            if usage and isinstance(event, Finished):
+                yield _line(await anyio.to_thread.run_sync(chunks.last, event))
             event = await anyio.to_thread.run_sync(events.next)
-        if usage:
-            yield _line(chunks.usage())
     except AssistantError as error:
-        yield _line({"error": error_body(error.code, str(error))})
+        yield _line({"error": openai_error(error.http_status, error.code, str(error))})
     except Exception as error:  # noqa: BLE001 - the request boundary: the response has begun
         report(request, settings, error)
-        yield _line({"error": error_body("assistant_error", "The answer broke off; ask again.")})
+        yield _line({"error": openai_error(500, "assistant_error", "The answer broke off; ask again.")})
     finally:
         with CancelScope(shield=True):
             await anyio.to_thread.run_sync(events.close)
@@ -247,8 +205,10 @@ def _line(data: Mapping[str, object]) -> bytes:
     return f"data: {json.dumps(data, ensure_ascii=False)}\n\n".encode("utf-8", "replace")
 
 
-def _finish(answer: Answer) -> str:
-    return "content_filter" if answer.status == "refused" else "stop"
+def _finish(finished: Finished) -> str:
+    if finished.answer.status == "refused":
+        return "content_filter"
+    return "length" if finished.ran_out else "stop"
 
 
 def _head(turn_id: str, kind: str, created: int) -> dict[str, object]:

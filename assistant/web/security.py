@@ -141,7 +141,9 @@ def _limited(receive: Receive, limit: int) -> Receive:
 
 
 def _too_large(limit: int) -> str:
-    return f"The request is larger than {limit // MEGABYTE} MB; ASSISTANT_MAX_UPLOAD_MB sets the limit of uploads."
+    told = f"The request is larger than {limit // MEGABYTE} MB"
+    advice = ": send less at once." if limit == BODY_LIMIT else "; ASSISTANT_MAX_UPLOAD_MB sets the limit of uploads."
+    return told + advice
 
 
 def _to_sign_in(request: HTTPConnection) -> list[tuple[bytes, bytes]]:

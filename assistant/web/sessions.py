@@ -139,6 +139,10 @@ def current_caller(request: HTTPConnection, scope: Scope | None = None) -> Calle
         NotAllowed: an API key without that scope.
     """
     caller = identity(request).caller(request)
+    if caller is None and "authorization" in request.headers:
+        raise NotSignedIn(
+            "This API key is unknown, was revoked or has run out. Make one with: python -m assistant keys add PERSON --scope SCOPE"
+        )
     if caller is None:
         raise NotSignedIn("Sign in first: this page or call needs a session or an API key that is still valid.")
     if caller.via == "key" and (scope is None or scope not in caller.scopes):

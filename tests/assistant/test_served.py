@@ -6,16 +6,21 @@ import logging
 import socket
 import threading
 import time
+from collections.abc import Generator
+from dataclasses import replace
 
 import pytest
 
+from assistant.answerer import Finished
 from assistant.prompt import build_prompt
 from assistant.scripted import Script, ScriptedModel, ScriptedServer
 from assistant.served import ServedModel
+from assistant.tokens import Usage
+from assistant.web.chat_api import usage
 from core.errors import ModelUnavailable
 from core.notices import LEFT_OUT
 from core.settings import Settings
-from tests.assistant.conftest import MakeDesk, finished
+from tests.assistant.conftest import Desk, MakeDesk, finished
 from tests.assistant.passages import passage
 
 PROMPT = build_prompt("How many days?", [passage("Every employee has 25 days.")])
@@ -110,6 +115,52 @@ def test_a_sentence_that_the_token_limit_cut_is_not_released(make_desk: MakeDesk
         answer = desk.ask("How many days of annual leave a year?")
     assert answer.text == "Every employee has 25 days of annual leave a year. [1]"
     assert desk.turn(answer).counts["withheld_unfinished"] == 1
+
+
+def test_the_callers_limit_goes_to_the_server_and_the_operators_stays_above_it() -> None:
+    with ScriptedServer(ScriptedModel(["25 days. [1]"])) as server:
+        for wanted in (20, 5000, None):
+            list(served(server.url, max_tokens=77).stream(replace(PROMPT, max_tokens=wanted)))
+    assert [r.get("max_completion_tokens", r.get("max_tokens")) for r in server.requests] == [20, 77, 77]
+
+
+def test_what_the_server_tells_of_its_tokens_is_returned() -> None:
+    def whole(texts: Generator[str, None, Usage | None]) -> Generator[str]:
+        told.append((yield from texts))
+
+    told: list[Usage | None] = []
+    with ScriptedServer(ScriptedModel(["25 days. [1]"])) as server:
+        assert "".join(whole(served(server.url).stream(PROMPT))) == "25 days. [1]"
+        server.usage = {}
+        assert "".join(whole(served(server.url).stream(PROMPT))) == "25 days. [1]"
+    assert told == [Usage(1201, 34), None]
+    assert server.requests[0]["stream_options"] == {"include_usage": True}
+
+
+def test_the_usage_is_the_servers_and_counted_here_where_the_answer_was_cut(make_desk: MakeDesk) -> None:
+    sentence = "Every employee has 25 days of annual leave a year. [1]"
+    with ScriptedServer(ScriptedModel([f"{sentence} {sentence} {sentence}"])) as server:
+        desk = make_desk(model_url=server.url, model="scripted")
+        whole, cut = (last_of(desk, stop=stop) for stop in ((), ("Every employee has 25 days of annual leave a year",)))
+    assert usage(whole) == {"prompt_tokens": 1201, "completion_tokens": 34, "total_tokens": 1235}
+    assert (cut.answer.text, cut.ran_out) == ("", False)
+    assert usage(cut)["completion_tokens"] == 0
+    assert 20 < usage(cut)["prompt_tokens"] < 1201
+
+
+def test_a_limit_that_leaves_no_whole_sentence_is_not_told_as_no_answer(make_desk: MakeDesk) -> None:
+    with ScriptedServer(ScriptedModel(["Every employee has 2"]), finish="length") as server:
+        desk = make_desk(model_url=server.url, model="scripted")
+        last = last_of(desk, max_tokens=20)
+    assert (last.answer.text, last.answer.status, last.ran_out) == ("", "answered", True)
+    assert last.told == Usage(1201, 34)
+
+
+def last_of(desk: Desk, **limits: object) -> Finished:
+    question = desk.question("How many days of annual leave a year?", **limits)
+    *_, last = desk.assistant.answerer.stream(question)
+    assert isinstance(last, Finished)
+    return last
 
 
 def test_ready_finds_a_wrong_model_name() -> None:

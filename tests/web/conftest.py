@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx2
+import openai
 import pytest
 from argon2 import PasswordHasher
 
@@ -24,6 +25,7 @@ from tests.web.serving import served
 
 PASSWORD = "a-long-test-password"
 TOKEN = "local-test-token"
+ASK = "How many days of annual leave are there?"
 FAST = PasswordHasher(time_cost=1, memory_cost=64, parallelism=1)
 
 LEAVE = """---
@@ -146,3 +148,15 @@ def own_site(tmp_path: Path) -> SiteMaker:
     home = tmp_path / "home"
     home.mkdir()
     return lambda **chosen: running_site(home, **chosen)
+
+
+@pytest.fixture
+def client(site: Site) -> Iterator[openai.OpenAI]:
+    """The official client, as an employee."""
+    with openai.OpenAI(base_url=f"{site.url}/v1", api_key=site.key("emma.employee", "chat"), max_retries=0) as made:
+        yield made
+
+
+def ask(client: openai.OpenAI, text: str = ASK, **more: object) -> openai.types.chat.ChatCompletion:
+    messages = [{"role": "user", "content": text}]
+    return client.chat.completions.create(model="assistant", messages=messages, **more)  # type: ignore[call-overload, no-any-return]

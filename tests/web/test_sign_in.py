@@ -180,6 +180,7 @@ def test_a_request_larger_than_the_limit_is_refused_declared_or_streamed(site: S
         assert "4 MB" in declared.json()["error"]["message"]
         streamed = client.post("/v1/chat/completions", content=stream())
         assert streamed.status_code == 413
+        assert {done.json()["error"]["code"] for done in (declared, streamed)} == {"too_large"}
 
 
 def test_the_server_tells_no_stranger_what_it_is(site: Site) -> None:
