@@ -25,7 +25,7 @@ import socket
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -44,6 +44,8 @@ if TYPE_CHECKING:
 
 GRACE_SECONDS = 5
 """Open answers may finish for this long after a stop; those cut off are stored as stopped."""
+DRIFT_LOOK_S = 300
+"""Seconds between two looks at whether a check for drift is due; the first comes after as many, so that a start is quick."""
 ADMIN = "admin"
 
 
@@ -113,7 +115,7 @@ def _run_server(assistant: Assistant, door: socket.socket, accounts: str) -> Non
     assistant.audit.append(actor(), "serve.start", here.url, settings=changed(settings))
     if assistant.reconciler:
         assistant.reconciler.start()
-    with announced(settings.home, here), _judging(assistant), _checking_ahead(assistant):
+    with announced(settings.home, here), _looking(assistant), _checking_ahead(assistant):
         address = f"{settings.organisation}: {settings.public_url or here.url}\n{no_worker(assistant.store)}"
         _say(f"\n{accounts}\n{address}Stop with Ctrl-C.")
         try:
@@ -138,16 +140,24 @@ def _checking_ahead(assistant: Assistant) -> Iterator[None]:
 
 
 @contextmanager
-def _judging(assistant: Assistant) -> Iterator[None]:
-    """A running canary is judged for as long as the block runs, where the settings say so."""
-    if not assistant.settings.canary_every_s:
-        yield
-        return
+def _looking(assistant: Assistant) -> Iterator[None]:
+    """A running canary is judged and drift is checked for as long as the block runs, where the settings say so."""
     from assistant.canary_keeper import CanaryKeeper
+    from assistant.drift_keeper import DriftKeeper
+    from assistant.repeated import Repeated
+    from core.drift_checks import DriftChecks
 
-    keeper = CanaryKeeper(assistant.rollouts, assistant.settings.home, every_s=assistant.settings.canary_every_s)
-    keeper.start()
-    with closing(keeper):
+    settings, looks = assistant.settings, []
+    if settings.canary_every_s:
+        canary = CanaryKeeper(assistant.rollouts, settings.home)
+        looks.append(Repeated("canary", canary.look, every_s=settings.canary_every_s))
+    if settings.drift_schedule:
+        drift = DriftKeeper(DriftChecks(assistant.store), settings.home, settings.drift_schedule)
+        looks.append(Repeated("drift", drift.look, every_s=DRIFT_LOOK_S))
+    with ExitStack() as stack:
+        for look in looks:
+            look.start()
+            stack.callback(look.close)
         yield
 
 

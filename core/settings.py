@@ -5,14 +5,15 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Final, Literal
 from urllib.parse import urlsplit
 
+from croniter import croniter
 from pydantic import AliasChoices, Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from core.alert_targets import Targets
 from core.errors import SettingsError
 from core.places import missing_folder, unreadable_file, unusable_folder, unusable_home
 from core.records import CLASSIFICATIONS, DECISIONS, ROLES, Decision
@@ -148,6 +149,21 @@ class Settings(BaseSettings):
         le=86_400,
         description="Seconds between two judgements of a running canary (python -m eval canary --act); 0 leaves it to people and to a scheduler.",
     )
+    drift_schedule: str = Field(
+        "15 6 * * *",
+        description="When an assistant that serves compares the last week's use with the month before (python -m eval drift --scheduled), as five cron fields in UTC: by default daily at 06:15; empty for never.",
+    )
+    alert_webhooks: str = Field(
+        "",
+        description="Addresses, with commas between, that get a POST of JSON when a drift begins or ends: names of signals and figures, no text.",
+        repr=False,
+    )
+    alert_emails: str = Field("", description="Mail addresses, with commas between, that are told the same.")
+    alert_smtp: str = Field(
+        "",
+        description="Mail server for them: smtp://user@host:587 or smtps://host; its password in ASSISTANT_SMTP_PASSWORD.",
+    )
+    alert_sender: str = Field("", description="Whom those mails come from; empty means the first of the addresses.")
     max_tokens: int = Field(400, ge=16, le=4096, description="Longest answer of the served model, in tokens.")
 
     review_twice: str = Field(
@@ -235,10 +251,10 @@ class Settings(BaseSettings):
             raise ValueError(f"{unknown[0]!r} is none of {', '.join(DECISIONS)}, all and none")
         return value
 
-    @field_validator("retrain_schedule", mode="after")
+    @field_validator("retrain_schedule", "drift_schedule", mode="after")
     @classmethod
     def _cron(cls, value: str) -> str:
-        if value.strip() and not re.fullmatch(r"([\d*/,A-Za-z-]+\s+){4}[\d*/,A-Za-z-]+", value.strip()):
+        if value.strip() and not (len(value.split()) == 5 and croniter.is_valid(value)):
             raise ValueError("five cron fields, as 0 3 1 1,4,7,10 * (minute, hour, day, month, weekday)")
         return value.strip()
 
@@ -260,6 +276,15 @@ class Settings(BaseSettings):
     def model_urls(self) -> tuple[str, ...]:
         """The replicas of the served model."""
         return tuple(url.strip().rstrip("/") for url in self.model_url.split(",") if url.strip())
+
+    @property
+    def alert_targets(self) -> Targets:
+        """Where alerts go; none by default."""
+        webhooks, emails = (
+            tuple(one.strip() for one in given.split(",") if one.strip())
+            for given in (self.alert_webhooks, self.alert_emails)
+        )
+        return Targets(webhooks, emails, self.alert_smtp, self.alert_sender)
 
     @property
     def reviewed_twice(self) -> frozenset[Decision]:
@@ -346,6 +371,8 @@ def _conflicts(settings: Settings) -> list[str]:
     ]
     if settings.low_evidence < settings.evidence_threshold:
         problems.append("ASSISTANT_LOW_EVIDENCE must not be below ASSISTANT_EVIDENCE_THRESHOLD")
+    alerts = {name: setting_name(f"alert_{name}") for name in ("webhooks", "emails", "smtp", "sender")}
+    problems += settings.alert_targets.problems(alerts)
     return problems
 
 

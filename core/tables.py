@@ -445,6 +445,23 @@ worker = Table(
 )
 """Which workers run: each says every few seconds that it does (core/workers.py)."""
 
+drift_check = Table(
+    "drift_check",
+    metadata,
+    Column("due_at", UtcDateTime, primary_key=True),
+    Column("claimed_by", String(120), nullable=False),
+    Column("claimed_at", UtcDateTime, nullable=False),
+    Column("finished_at", UtcDateTime),
+    Column("verdict", String(20), nullable=False),
+    Column("reference_days", Integer, nullable=False),
+    Column("days", Integer, nullable=False),
+    Column("reference_turns", Integer, nullable=False),
+    Column("current_turns", Integer, nullable=False),
+    Column("signals", JSON, nullable=False),
+    Column("told", JSON, nullable=False),
+)
+"""The checks for drift: one for each time that the schedule names, whichever process does it (core/drift_checks.py)."""
+
 rating_batch = Table(
     "rating_batch",
     metadata,

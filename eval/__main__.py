@@ -24,7 +24,7 @@ COMMANDS = {
     "experiment": Command("eval.experiments", "plan and judge an experiment between two adapters"),
     "canary": Command("eval.canary", "judge the canary that is running: hold, advance or stop"),
     "ratings": Command("eval.ratings_command", "let people rate answers, blind"),
-    "drift": Command("eval.drift", "compare a window of use with an earlier one"),
+    "drift": Command("eval.drift_command", "compare a window of use with an earlier one"),
 }
 
 

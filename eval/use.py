@@ -50,6 +50,12 @@ class Use:
     embedded: Integers
     vectors: NDArray[np.float32]
 
+    @property
+    def turns(self) -> tuple[int, int]:
+        """How many the reference has, and the current window."""
+        current = int(self.current[self.day].sum())
+        return len(self.day) - current, current
+
 
 def read_use(store: Store, begin: datetime, until: datetime, days: int, embedder: Embedder) -> Use:
     """The turns of [begin, until), whose last `days` days are the current window."""

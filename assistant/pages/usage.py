@@ -1,21 +1,28 @@
-"""The usage page, for administrators: how much is asked, what becomes of it, and how long it takes. No words, no names."""
+"""The usage page, for administrators: how much is asked, what becomes of it, how long it takes, and what drifts. No words, no names."""
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
 from assistant.pages import shell, usage_views
+from assistant.pages.drift_views import drift_html
 from assistant.pages.parts import PLAIN, QUIET
 from assistant.pages.person import account_of, signed_in, told
 from assistant.web.sessions import require
+from core.drift_checks import DriftChecks
 from core.errors import BadInput
 from core.records import Principal
+from core.retraining import next_time
+from core.turns import now
 from core.usage import adapters, usage
 
 if TYPE_CHECKING:
     from assistant.bootstrap import Assistant
+
+MOST_CHECKS = 400
 
 
 def build_usage(assistant: Assistant, page: gr.Blocks) -> None:
@@ -32,12 +39,13 @@ def build_usage(assistant: Assistant, page: gr.Blocks) -> None:
                     days = _choice(usage_views.PERIODS, usage_views.PERIODS[1][1], "Period", "us-days")
                     adapter = _choice([("Every adapter", "")], "", "Adapter", "us-adapter")
                 view = gr.HTML(elem_id="us-view", **PLAIN)
+                drift = gr.HTML(elem_id="us-drift", **PLAIN)
         gr.HTML(shell.drawer(), elem_id="ea-drawer", **PLAIN)
     gr.HTML(shell.dialogs(), elem_id="ea-dialogs", **PLAIN)
     page.load(account_of(assistant), None, [account], **QUIET)
-    page.load(events.load, [days, adapter], [adapter, view], **QUIET)
+    page.load(events.load, [days, adapter], [adapter, view, drift], **QUIET)
     for one in (days, adapter):
-        one.change(events.show, [days, adapter], view, **QUIET)
+        one.change(events.show, [days, adapter], [view, drift], **QUIET)
 
 
 class UsageEvents:
@@ -50,20 +58,24 @@ class UsageEvents:
     def load(self, request: gr.Request, days: int, adapter: str) -> tuple[Any, ...]:
         self._admin(request)
         known = [("Every adapter", ""), *adapters(self._assistant.store)]
-        return gr.update(choices=known), self._view(days, adapter)
+        return gr.update(choices=known), *self._views(days, adapter)
 
     @told
-    def show(self, request: gr.Request, days: int, adapter: str) -> str:
+    def show(self, request: gr.Request, days: int, adapter: str) -> tuple[str, str]:
         self._admin(request)
-        return self._view(days, adapter)
+        return self._views(days, adapter)
 
     def _admin(self, request: gr.Request) -> Principal:
         return require(signed_in(self._assistant, request), "admin")
 
-    def _view(self, days: int, adapter: str) -> str:
+    def _views(self, days: int, adapter: str) -> tuple[str, str]:
+        """Usage, and drift in the same time."""
         if int(days) not in {n for _, n in usage_views.PERIODS}:
             raise BadInput("Choose a period from the list.")
-        return usage_views.usage_html(usage(self._assistant.store, int(days), adapter=adapter or ""))
+        store, at, schedule = self._assistant.store, now(), self._assistant.settings.drift_schedule
+        checks = DriftChecks(store).history(limit=MOST_CHECKS, since=at - timedelta(days=int(days)))
+        drift = drift_html(checks, at=at, days=int(days), due_next=next_time(schedule, at))
+        return usage_views.usage_html(usage(store, int(days), adapter=adapter or "")), drift
 
 
 def _choice(choices: Any, value: Any, label: str, elem_id: str) -> gr.Dropdown:

@@ -21,6 +21,7 @@ from assistant.web.api_keys import ApiKeys
 from assistant.web.chat_api import chat_routes
 from assistant.web.conversations_api import conversation_routes
 from assistant.web.documents_api import document_routes
+from assistant.web.drift_metrics import DriftMetrics
 from assistant.web.errors import ErrorBoundary, install_errors
 from assistant.web.feedback_api import feedback_routes
 from assistant.web.health import health_routes
@@ -32,6 +33,7 @@ from assistant.web.reviews_api import review_routes
 from assistant.web.security import Shield
 from assistant.web.sessions import Identity, Sessions, cookie_name
 from assistant.web.sign_in import sign_in_routes
+from core.drift_checks import DriftChecks
 
 if TYPE_CHECKING:
     from assistant.bootstrap import Assistant
@@ -48,6 +50,7 @@ def create_app(assistant: Assistant, *, local_token: str = "", accounts: Account
     metrics = Metrics(assistant.catalogue.counts)
     assistant.turns.watch(metrics.turn_saved)
     assistant.ingest.watch(metrics.file_ingested)
+    metrics.registry.register(DriftMetrics(DriftChecks(assistant.store)))
     if assistant.reconciler:
         metrics.registry.register(ModelServers(assistant.reconciler.fleet))
     accounts = accounts or Accounts(assistant.people, assistant.audit, per_minute=settings.sign_in_per_minute)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from assistant.canary_keeper import CanaryKeeper
+from assistant.repeated import Repeated
 from core.audit import Audit
 from core.canary import Judgements
 from core.people import People
@@ -37,11 +38,11 @@ def says(text: str) -> list[str]:
 
 
 def test_nothing_is_judged_where_no_canary_runs(rollouts: Rollouts, home: Path) -> None:
-    assert CanaryKeeper(rollouts, home, every_s=60, command=says("{}")).look() == ""
+    assert CanaryKeeper(rollouts, home, command=says("{}")).look() == ""
 
 
 def test_canary_is_judged_by_the_evaluation_itself(canary: Rollouts, store: Store, audit: Audit, home: Path) -> None:
-    assert CanaryKeeper(canary, home, every_s=60).look() == "hold"
+    assert CanaryKeeper(canary, home).look() == "hold"
     judged = Judgements(store, audit).last([canary.current().rollout_id])
     assert judged is not None
     assert "too early" in judged.reason
@@ -49,14 +50,14 @@ def test_canary_is_judged_by_the_evaluation_itself(canary: Rollouts, store: Stor
 
 @pytest.mark.parametrize("command", [says(""), says("no json"), says('{"error": "conflict"}'), ["/nowhere/python"]])
 def test_judge_that_fails_is_logged_and_nothing_else(canary: Rollouts, home: Path, command: list[str]) -> None:
-    assert CanaryKeeper(canary, home, every_s=60, command=command).look() == ""
+    assert CanaryKeeper(canary, home, command=command).look() == ""
     assert canary.current().mode == "canary"
 
 
 def test_it_looks_again_and_again_until_it_is_closed(canary: Rollouts, home: Path, tmp_path: Path) -> None:
     seen = tmp_path / "seen"
     count = [sys.executable, "-c", f"open({str(seen)!r}, 'a').write('x')"]
-    keeper = CanaryKeeper(canary, home, every_s=0.01, command=count)
+    keeper = Repeated("canary", CanaryKeeper(canary, home, command=count).look, every_s=0.01)
     keeper.start()
     end = time.monotonic() + 20
     while (not seen.exists() or len(seen.read_text()) < 3) and time.monotonic() < end:

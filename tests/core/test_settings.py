@@ -114,3 +114,18 @@ def test_an_address_that_is_none_is_refused_without_being_repeated(
     told = wrong(monkeypatch, home=home, qdrant_url=value, public_url=value, otlp_endpoint=value)
     assert told.keys() == {"QDRANT_URL", "ASSISTANT_PUBLIC_URL", "OTEL_EXPORTER_OTLP_ENDPOINT"}
     assert "as http://localhost:6333" in told["QDRANT_URL"]
+
+
+def test_alerts_that_could_not_be_sent_and_a_schedule_without_a_time_stop_the_start(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told = wrong(
+        monkeypatch,
+        alert_webhooks="https://hooks.example/a, hooks.example/secret",
+        alert_emails="ops@x.example",
+        drift_schedule="61 6 * * *",
+    )
+    assert told.keys() == {"ASSISTANT_ALERT_WEBHOOKS", "ASSISTANT_ALERT_EMAILS", "ASSISTANT_DRIFT_SCHEDULE"}
+    assert "secret" not in str(told)
+    monkeypatch.setenv("ASSISTANT_ALERT_SMTP", "smtp://user:pass@mail.example")
+    assert "ASSISTANT_SMTP_PASSWORD" in wrong(monkeypatch)["ASSISTANT_ALERT_SMTP"]

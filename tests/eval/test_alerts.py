@@ -6,8 +6,9 @@ import argparse
 
 import pytest
 
+from core.alert_targets import Targets
 from core.errors import BadInput, Unavailable
-from eval.alerts import Alert, Targets, deliver
+from eval.alerts import Alert, add_options, deliver, targets_of
 from tests.eval.receivers import mail_server, webhook
 
 ALERT = Alert("drift", "Drift in refusal_rate", ("refusal_rate: 0.04 before, 0.16 now",), ({"signal": "refusal_rate"},))
@@ -15,8 +16,8 @@ ALERT = Alert("drift", "Drift in refusal_rate", ("refusal_rate: 0.04 before, 0.1
 
 def given(*words: str) -> Targets:
     parser = argparse.ArgumentParser()
-    Targets.add_options(parser)
-    return Targets.of(parser.parse_args(words))
+    add_options(parser)
+    return targets_of(parser.parse_args(words))
 
 
 def test_an_alert_reaches_the_webhook_and_every_mail_address() -> None:

@@ -16,7 +16,7 @@ from scipy.stats import ks_2samp
 
 from core.errors import BadInput, Unavailable
 from core.store import Store
-from eval import drift
+from eval import drift_command, drift_watch
 from eval.drift import find_drift
 from eval.signals import Rate, Spread
 from eval.use import read_use
@@ -24,6 +24,7 @@ from retrieval.embed import HashEmbedder
 from tests.eval.months import CURRENT, NEW_TOPIC, QUIET, UNTIL, Drifted, as_turns, as_use, weeks
 from tests.eval.receivers import mail_server, webhook
 from tests.eval.traffic import BEGIN, put
+from tests.test_json_fields import GIVEN
 
 EMBEDDER = HashEmbedder(64)
 
@@ -120,6 +121,10 @@ def test_the_store_is_read_as_it_was_filled(store: Store) -> None:
 
 # The command, on a real store and with the embedder that serves
 
+FIELDS = {
+    what: re.sub(r" \([^)]*\)", "", fields).split(", ") for what, fields in GIVEN.findall(drift_command.__doc__ or "")
+}
+"""What the help names of --json."""
 Typed = Callable[..., tuple[int, list[dict[str, Any]]]]
 
 
@@ -128,10 +133,11 @@ def typed(home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFix
     monkeypatch.setenv("ASSISTANT_HOME", str(home))
     monkeypatch.setenv("ASSISTANT_EMBEDDER_BACKEND", "torch")
     parser = argparse.ArgumentParser()
-    drift.add_parser(parser.add_subparsers())
+    drift_command.add_parser(parser.add_subparsers())
 
     def type_(*words: str) -> tuple[int, list[dict[str, Any]]]:
-        args = parser.parse_args(["drift", "--until", UNTIL.isoformat(), "--json", *words])
+        until = [] if {"--scheduled", "--history"} & set(words) else ["--until", UNTIL.isoformat()]
+        args = parser.parse_args(["drift", "--json", *until, *words])
         try:
             code = args.run(args)
         except Unavailable as error:
@@ -155,8 +161,7 @@ def test_a_drifted_week_is_reported_alerted_and_told_without_anybodys_words(stor
     sent = json.dumps(hook.bodies) + post.mails[0].as_string()
     assert "questions" in sent
     assert not any(word in sent.lower() for word in ("leeds", "office", "approve", "expenses", "person-"))
-    fields = re.findall(r"^JSON fields(?: of the last line)?: (.+)\.$", drift.__doc__ or "", re.MULTILINE)
-    assert [list(rows[0]), list(summary)] == [line.split(", ") for line in fields]
+    assert [list(rows[0]), list(summary)] == [FIELDS[""], FIELDS["the last line"]]
 
 
 @pytest.mark.slow
@@ -176,3 +181,29 @@ def test_wrong_options_are_named(store: Store, typed: Typed) -> None:
             typed(*words)
     with pytest.raises(BadInput, match="too few"):
         typed()
+    for words in (("--history", "0"), ("--scheduled", "--until", "2026-11-01")):
+        with pytest.raises(BadInput, match=words[0]):
+            typed(*words)
+
+
+@pytest.mark.slow
+def test_the_check_that_is_due_is_kept_and_told_once_however_often_it_is_asked_for(
+    store: Store, typed: Typed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(vars(drift_watch), "now", lambda: UNTIL)
+    put(store, as_turns(weeks(6, Drifted(new_topic=0.3))))
+    with webhook() as hook:
+        monkeypatch.setenv("ASSISTANT_ALERT_WEBHOOKS", hook.url)
+        code, (*rows, last) = typed("--scheduled")
+        assert (code, last["verdict"], last["due_at"]) == (1, "drift", "2026-11-07T06:15:00+00:00")
+        assert last["begins"] == last["drifted"] and set(last["drifted"]) == {"questions", "topics"}
+        assert [list(rows[0]), list(last)] == [FIELDS[""], FIELDS["scheduled's last line"]]
+        assert {row["detail"] for row in rows} == {""}
+        code, (again,) = typed("--scheduled")
+    assert (code, again["verdict"], again["alerted"]) == (0, "", [])
+    (body,) = hook.bodies
+    assert "topics" in body["text"] and "leeds" not in json.dumps(body).lower()
+    code, (kept,) = typed("--history")
+    assert (code, list(kept)) == (0, FIELDS["history"])
+    assert set(kept["told"]) == set(kept["drifted"]) == {"questions", "topics"}
+    assert "leeds" not in json.dumps(kept).lower()
