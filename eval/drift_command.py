@@ -111,7 +111,7 @@ def _now(args: argparse.Namespace, store: Store, settings: Settings, windows: Wi
         say(args, _line(row), row)
     try:
         if drifted and targets:
-            deliver(alert_of(rows, dict.fromkeys(drifted, "drifts"), (since, until)), targets)
+            deliver(alert_of(rows, dict.fromkeys(drifted, "found"), (since, until)), targets)
             summary["alerted"] = targets.names()
     finally:
         say(args, _line(summary), summary)

@@ -106,17 +106,21 @@ def alert_of(
     told = [{name: value for name, value in one.items() if name != "detail"} for one in signals]
     told = [one | {"change": changes[one["signal"]]} for one in told if one["signal"] in changes]
     lines = [
-        f"{one['signal']} {one['change']}: {one['reference']} before, {one['current']} now "
-        f"(size {one['size']}, limit {one['limit']}, p {one['p']})"
+        f"{one['signal']}: {_levels(one)}change {one['size']:.3g} where {one['limit']:g} is the limit, p {one['p']:.2g}"
         for one in told
     ]
     if "ends" in changes.values():
         lines.append("What ends is like the weeks before again: as it was, or because those weeks have become like it.")
     what = "; ".join(
-        f"{', '.join(one['signal'] for one in told if one['change'] == does)} {does}"
+        f"{does}: {', '.join(one['signal'] for one in told if one['change'] == does)}"
         for does in dict.fromkeys(one["change"] for one in told)
     )
-    return Alert("drift", f"Drift: {what}, {window[0]:%Y-%m-%d} to {window[1]:%Y-%m-%d}", tuple(lines), tuple(told))
+    return Alert("drift", f"Drift {what} ({window[0]:%Y-%m-%d} to {window[1]:%Y-%m-%d})", tuple(lines), tuple(told))
+
+
+def _levels(one: Mapping[str, Any]) -> str:
+    known = one["reference"] is not None and one["current"] is not None
+    return f"{one['reference']:.4g} before, {one['current']:.4g} now, " if known else ""
 
 
 def _judged(use: Use, windows: Windows, due_at: datetime) -> DriftCheck:

@@ -30,10 +30,10 @@ UNFOUNDED = "quote what is not in their document"
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What a thousand answers cost where an hour of the machine costs `an_hour`, in its currency."""
+    """What a thousand answers cost, and at which prices, in their currency."""
 
-    an_hour: float
     per_1000: float
+    prices: str
 
 
 @dataclass(frozen=True, slots=True)

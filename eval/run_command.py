@@ -11,7 +11,7 @@ same command is given again. Results, lineage and an HTML report lie in the home
 JSON fields: slice, value, n, passed, rate, low, high, against (rate of the run compared with, or null), difference, difference_low, difference_high.
 JSON fields of figures: figure, n, rate, low, high, aim (null where none is stated), at_most, reached (null without an aim).
 JSON fields of scores: score, n, mean, passed.
-JSON fields of the last line: summary, run_id, suite, system, adapter, adapter_sha256, n, passed, rate, low, high, consistency, latency_p50_ms, latency_p95_ms, cost_per_1000 (null without --price), stale (cases whose documents changed since they were checked), unfounded (cases whose quoted evidence is not in its document), regressed, improved, seconds, report.
+JSON fields of the last line: summary, run_id, suite, system, adapter, adapter_sha256, n, passed, rate, low, high, consistency, latency_p50_ms, latency_p95_ms, cpu_s_per_request (processor seconds of this process), prompt_tokens_per_request, completion_tokens_per_request (null without a model server that counts them), cost_per_1000 (null without --price and --token-price), stale (cases whose documents changed since they were checked), unfounded (cases whose quoted evidence is not in its document), regressed, improved, seconds, report.
 
 Exit codes: 0 done (whatever the answers were worth), 2 wrong input, an unknown adapter or another run going on, 4 something that we
 need does not answer, 130 interrupted.
@@ -68,6 +68,13 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument(
         "--price", type=float, metavar="X", help="what an hour of this machine costs: gives the cost of answers"
     )
+    parser.add_argument(
+        "--token-price",
+        type=float,
+        nargs=2,
+        metavar=("READ", "WRITTEN"),
+        help="what a million tokens cost at the model server, in the prompt and in the answer",
+    )
     add_json(parser)
 
 
@@ -91,14 +98,20 @@ def run(args: argparse.Namespace) -> int:
         raise BadInput("--against compares two adapters of the assistant: leave out --system.")
     if args.price is not None and not 0 <= args.price < math.inf:
         raise BadInput("--price is what an hour of this machine costs, a number from 0 on.")
+    if args.token_price and not all(0 <= price < math.inf for price in args.token_price):
+        raise BadInput("--token-price is what a million tokens cost, read and written: two numbers from 0 on.")
     chosen = Chosen(tuple(args.tag), tuple(args.kind), args.limit)
     with opened() as here, evaluator(args, here, chosen) as asking:
+        if args.token_price and not here.settings.model_url:
+            raise BadInput(
+                "--token-price is for a served model, which counts tokens: set MODEL_URL and MODEL, or use --price."
+            )
         ours = asking.run(args.system, args.adapter)
         other = asking.run("assistant", args.against) if args.against else None
         report, compared = finish(args, here, asking, ours, other)
         stale, unfounded = asking.suite.stale(), asking.unfounded
     _tell(args, ours, other, compared)
-    cost = _cost(args, ours)
+    cost = cost_of(args, ours)
     last = _last_line(
         ours,
         compared,
@@ -150,7 +163,7 @@ def finish(
 
     compared = compare(ours.results, other.results, seed=asking.seed) if other else None
     report = asking.folder(ours) / "report.html"
-    ours = replace(ours, human=human_figures(here, ours.lineage.run_id), cost=_cost(args, ours))
+    ours = replace(ours, human=human_figures(here, ours.lineage.run_id), cost=cost_of(args, ours))
     # a gate has refused a suite with such cases
     doubts = {} if gate else {CHANGED: asking.suite.stale(), UNFOUNDED: asking.unfounded}
     write_report(report, asking.suite, ours, other=other, compared=compared, gate=gate, doubts=doubts)
@@ -210,20 +223,25 @@ def _rounded(rate: Rate) -> dict[str, object]:
     return {"rate": round(rate.rate, 4), "low": round(rate.low, 4), "high": round(rate.high, 4)}
 
 
-def _cost(args: argparse.Namespace, run: Run) -> Cost | None:
-    """What answers cost, in the currency of --price: their machine time, shared by the cases asked at once; the gate has no price."""
+def cost_of(args: argparse.Namespace, run: Run) -> Cost | None:
+    """What answers cost at the prices given, in their currency: machine time, shared by the cases asked at once, and tokens. The gate has no price."""
     from eval.report import Cost
 
     price: float | None = getattr(args, "price", None)
-    if price is None:
-        return None
-    spent = [result.scores["latency"] for result in run.results]
-    hours = sum(spent) / len(spent) * 1000 / args.workers / 3_600_000
-    return Cost(price, round(hours * price, 4))
+    tokens: list[float] | None = getattr(args, "token_price", None)
+    costs, prices = [], []
+    if price is not None:
+        times = [result.scores["latency"] for result in run.results]
+        costs.append(sum(times) / len(times) / args.workers / 3_600_000 * price)
+        prices.append(f"{price:g} an hour of this machine")
+    if tokens and run.summary.spent and (cost := run.summary.spent.token_cost((tokens[0], tokens[1]))) is not None:
+        costs.append(cost)
+        prices.append(f"{tokens[0]:g} for a million tokens read and {tokens[1]:g} for a million written")
+    return Cost(round(1000 * sum(costs), 4), " and ".join(prices)) if costs else None
 
 
 def _last_line(ours: Run, compared: Compared | None, rest: Mapping[str, object]) -> dict[str, object]:
-    lineage, rate = ours.lineage, ours.summary.all
+    lineage, rate, spent = ours.lineage, ours.summary.all, ours.summary.spent
     return {
         "summary": True,
         "run_id": lineage.run_id,
@@ -237,6 +255,9 @@ def _last_line(ours: Run, compared: Compared | None, rest: Mapping[str, object])
         "consistency": ours.summary.consistency,
         "latency_p50_ms": ours.summary.latency_ms["p50"],
         "latency_p95_ms": ours.summary.latency_ms["p95"],
+        "cpu_s_per_request": spent and spent.cpu_s,
+        "prompt_tokens_per_request": spent and spent.prompt_tokens,
+        "completion_tokens_per_request": spent and spent.completion_tokens,
         "cost_per_1000": rest["cost_per_1000"],
         "stale": rest["stale"],
         "unfounded": rest["unfounded"],

@@ -16,7 +16,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -27,6 +27,7 @@ from core.gate import AGAIN
 from eval.cases import Case
 from eval.judge import Judge
 from eval.lineage import Lineage
+from eval.metering import Meter
 from eval.scorers import Outcome, judge
 from eval.systems import System
 from eval.worlds import World
@@ -45,6 +46,7 @@ class Result:
         passed_scores: whether each of them was passed.
         slices: what the case belongs to: department, language, document type, person's groups, tags, kind.
         expect: what was right to do (`eval.cases.Expect`); "" in results of an older program.
+        used: `requests`, `cpu_s`, and where a model server counted them `prompt_tokens` and `completion_tokens` (eval/metering.py).
     """
 
     case_id: str
@@ -63,6 +65,7 @@ class Result:
     evidence: float
     slices: Mapping[str, tuple[str, ...]]
     expect: str = ""
+    used: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +102,12 @@ def run_cases(
         done = {result.case_id: result for result in read_results(folder, lineage, options.audit)}
         left = [case for case in cases if case.case_id not in done]
         write_whole(folder / "lineage.json", json.dumps(lineage.as_dict(), indent=1) + "\n", AGAIN)
-        lock = threading.Lock()
+        lock, meter = threading.Lock(), Meter()
 
         def ask(case: Case) -> None:
-            result = result_of(case, system.ask(case), world, options.judge)
+            with meter.case(requests=len(case.turns) + 1) as used:
+                outcome = system.ask(case)
+            result = replace(result_of(case, outcome, world, options.judge), used=used)
             with lock, writing(folder / RESULTS, AGAIN):  # by its own thread: no interruption loses it
                 _append(folder / RESULTS, _sealed(result, lineage, options.audit))
             done[case.case_id] = result

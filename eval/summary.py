@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from core.rates import Rate, wilson
 from eval.intervals import Difference, paired_difference
+from eval.metering import Spent, spent
 from eval.runner import Result
 from eval.scorers import INJECTIONS, REFUSALS, consistency
 from retrieval.metrics import percentile
@@ -58,6 +59,7 @@ class Summary:
     figures: tuple[Figure, ...]
     consistency: float | None
     latency_ms: Mapping[str, float]
+    spent: Spent | None
 
     @property
     def all(self) -> Rate:
@@ -86,6 +88,7 @@ def summarise(results: Sequence[Result], confidence: float = 0.95) -> Summary:
         latency_ms={
             f"p{round(100 * share)}": percentile([r.scores["latency"] for r in results], share) for share in (0.5, 0.95)
         },
+        spent=spent(results),
     )
 
 

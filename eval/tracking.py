@@ -9,6 +9,7 @@ import logging
 import re
 import time
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from core.errors import MissingExtra
@@ -79,7 +80,8 @@ def metrics_of(summary: Summary) -> dict[str, float]:
     figures = {f"figure/{figure.name}": figure.rate.rate for figure in summary.figures}
     bounds = {"low": summary.all.low, "high": summary.all.high}
     latency = {f"latency_ms/{name}": value for name, value in summary.latency_ms.items()}
-    found = {"pass_rate": summary.all.rate, **bounds, **rates, **counts, **means, **figures, **latency}
+    used = {f"request/{name}": value for name, value in asdict(summary.spent).items() if value} if summary.spent else {}
+    found = {"pass_rate": summary.all.rate, **bounds, **rates, **counts, **means, **figures, **latency, **used}
     return {_UNFIT.sub("_", name)[:240]: value for name, value in found.items()}
 
 

@@ -102,7 +102,7 @@ def _newest(last: DriftCheck) -> str:
         return ""
     rows = "".join(
         f"<tr><td>{_label(one['signal'])}</td><td class='ea-num'>{_level(one, 'reference')}</td><td class='ea-num'>{_level(one, 'current')}</td>"
-        f"<td class='ea-num'>{one['size']:.3f} of {one['limit']:g} <small>{esc(one['test'])}</small></td><td class='ea-num'>{one['p']:.4f}</td>"
+        f"<td class='ea-num'>{one['size']:.3f} of {one['limit']:g}</td><td class='ea-num'>{one['p']:.4f}</td>"
         f"<td>{'<strong class=ea-danger>drifts</strong>' if one['drifted'] else 'no'}</td></tr>"
         for one in last.signals
     )

@@ -50,8 +50,8 @@ def test_a_drift_is_told_when_it_begins_and_when_it_ends_and_not_in_between(stor
     assert (ends.check.verdict, dict(ends.changes)) == ("none", {"latency_ms": "ends"})
     assert dict(check(store, UNTIL + later + DAY, hook.url).changes) == {}
     first, second = hook.bodies
-    assert "latency_ms begins" in first["text"] and [one["change"] for one in first["figures"]] == ["begins"]
-    assert "latency_ms ends" in second["text"] and "those weeks have become like it" in second["text"]
+    assert "Drift begins: latency_ms (" in first["text"] and [one["change"] for one in first["figures"]] == ["begins"]
+    assert "Drift ends: latency_ms (" in second["text"] and "those weeks have become like it" in second["text"]
     sent = json.dumps(hook.bodies) + repr(DriftChecks(store).history())
     assert not any(word in sent for word in ("person-", "leave", "expenses", "rule"))
 

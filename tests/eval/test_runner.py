@@ -489,7 +489,7 @@ def test_a_price_gives_the_cost_of_answers_in_the_json_and_in_the_report(
     assert told["cost_per_1000"] == pytest.approx(told["latency_p50_ms"] / 1000, rel=0.01, abs=1e-4)
     assert told["cost_per_1000"] > 0
     report = Path(told["report"]).read_text()
-    assert f"At 3.6 an hour, an answer costs {told['cost_per_1000'] / 1000:.6f}" in report
+    assert f"At 3.6 an hour of this machine, an answer costs {told['cost_per_1000'] / 1000:.6f}" in report
     assert main(words) == 0
     told = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert told["cost_per_1000"] is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,9 @@ from core.errors import AdapterRefused, ModelUnavailable, NotFound
 from core.sealed import open_sealed
 from core.settings import Settings
 from eval.cases import Suite
+from eval.evaluation import Evaluator
+from eval.run_command import cost_of
+from eval.runner import RunOptions
 from eval.systems import open_system
 from eval.worlds import World, opened_world
 from retrieval.embed import HashEmbedder
@@ -50,6 +54,20 @@ def test_adapter_in_dev_is_loaded_from_the_serving_home_and_answers(
     case = make_case(question="How many days of annual leave do I have?")
     assert system.ask(case).text.startswith("You have 25 days of annual leave")
     assert open_system("assistant", world).ask(case).text != system.ask(case).text
+
+
+def test_the_model_servers_tokens_are_counted_and_cost_what_is_asked_for_them(
+    world: World, suite: Suite, server: ScriptedServer, options: RunOptions
+) -> None:
+    server.model = ScriptedModel(["You have 25 days of annual leave a year. [1]"])
+    case = suite.cases[0]
+    run = Evaluator(suite.only([case]), world, options).run()
+    (used,) = (result.used for result in run.results)
+    assert {"prompt_tokens": used["prompt_tokens"], "completion_tokens": used["completion_tokens"]}.items() <= server.usage.items()
+    assert used["cpu_s"] > 0
+    assert run.summary.spent is not None
+    cost = cost_of(argparse.Namespace(price=None, token_price=[2.0, 8.0]), run)
+    assert cost is not None and cost.per_1000 == pytest.approx((2 * used["prompt_tokens"] + 8 * used["completion_tokens"]) / 1000, abs=1e-4)
 
 
 def test_what_is_said_of_a_part_left_out_is_not_scored(world: World, server: ScriptedServer, tmp_path: Path) -> None:
