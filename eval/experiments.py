@@ -1,16 +1,17 @@
 """Experiments: plan one, judge a running one as often as you like, and prove that the judging is sound.
 
     python -m eval experiment sample --baseline 0.08 --effect 0.02
-    python -m eval experiment analyse --control ID --treatment ID --since 2026-11-01 --experiment NAME --share 0.5
+    python -m eval experiment analyse                           the A/B test in force; --experiment NAME for an earlier one
+    python -m eval experiment analyse --control ID --treatment ID --since 2026-11-01     any two, by each person's first answer
     python -m eval experiment simulate --tests 2000 --peek-every 50 --json
 
-`analyse` names the adapters as turns carry them; `--experiment` is the name that persons were assigned under. The
-primary measure is the one that decides, the other outcomes are shown with their intervals. docs/design/experiments.md
+`analyse` takes persons, arms and shares from the rollout; of a trial with several adapters `--treatment` says which. With `--since`
+it compares any two adapters, named as turns carry them, though nobody was assigned to them by lot: `experiment` is then empty. The primary measure is the one that decides, the other outcomes are shown with their intervals. docs/design/experiments.md
 says which test this is, and why.
 
 JSON fields of sample: baseline, effect, share, turns_per_person, correlation, design_effect, power, alpha, persons, persons_without_peeking, turns.
 JSON fields of analyse: measure, kind, control, treatment, control_count, treatment_count, difference, low, high, p, margin, verdict.
-JSON fields of analyse's last line: control, treatment, since, until, control_persons, treatment_persons, crossed, share, sample_ratio_p, sample_ratio_alarm, primary, decision, reason.
+JSON fields of analyse's last line: experiment, control, treatment, since, until, control_persons, treatment_persons, crossed, share, sample_ratio_p, sample_ratio_alarm, primary, decision, reason.
 JSON fields of simulate: scenario, tests, persons, looks, baseline, effect, real_share, stopped, stopped_low, stopped_high, median_stop_persons, covered, stopped_without_correction, sample_ratio_alarmed, median_alarm_persons, wanted, passed, proven.
 
 Of a simulation, `passed` holds the share itself against what is wanted, and `proven` its interval: true where all of it keeps the
@@ -31,10 +32,12 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from core.assignment import SAMPLE_RATIO_P, assign, sample_ratio_p
+from assistant.bases import open_registry
+from assistant.console import Opened, opened
+from core.assignment import SAMPLE_RATIO_P, sample_ratio_p
 from core.errors import BadInput, NotFound
+from core.rollouts import Rollouts
 from core.seen import Seen, read_seen
-from core.settings import load_settings
 from core.store import Store
 from core.turns import now
 from eval.outcomes import MEASURES, Measure, sums_by_measure
@@ -48,6 +51,7 @@ from eval.sequential import (
     smallest_effect,
 )
 from eval.simulation import proof
+from eval.trials import Assigned, assigned
 
 Row = dict[str, Any]
 HARM = ("invalid", "stop")
@@ -60,7 +64,7 @@ class Trial:
 
     Attributes:
         control, treatment: adapters, as turns carry them.
-        name: what persons were assigned under; with "" a person belongs to the adapter of their first turn.
+        assigned: who is in which arm, by the rollout; where it is None a person belongs to the adapter of their first turn.
         share: the treatment's share of the persons.
         primary: the outcome that decides.
         margins: guardrail to how much worse the treatment may be, where that is not the measure's own.
@@ -70,7 +74,7 @@ class Trial:
     treatment: str
     since: datetime
     until: datetime
-    name: str = ""
+    assigned: Assigned | None = None
     share: float = 0.5
     primary: str = "flag_rate"
     margins: Mapping[str, float] | None = None
@@ -108,7 +112,7 @@ def analyse(store: Store, trial: Trial) -> Verdict:
         NotFound: no turn of either adapter in the time given.
     """
     measures = trial.measures()
-    seen = read_seen(store, adapters=(trial.control, trial.treatment), since=trial.since, until=trial.until)
+    seen = _seen(store, trial)
     if not seen:
         raise NotFound(
             f"No turn of {trial.control} or {trial.treatment} since {trial.since:%Y-%m-%d}: check the names."
@@ -121,6 +125,7 @@ def analyse(store: Store, trial: Trial) -> Verdict:
     ratio_p = sample_ratio_p(counts, {"treatment": trial.share, "control": 1 - trial.share})
     decision, reason = _decide(rows, trial.primary, ratio_p)
     summary = {
+        "experiment": trial.assigned.name if trial.assigned else "",
         "control": trial.control,
         "treatment": trial.treatment,
         "since": trial.since.isoformat(),
@@ -138,16 +143,23 @@ def analyse(store: Store, trial: Trial) -> Verdict:
     return Verdict(rows, summary)
 
 
+def _seen(store: Store, trial: Trial) -> list[Seen]:
+    """The turns to be judged: of a trial by lot those of everybody who takes part, whoever answered them."""
+    since, until = trial.since, trial.until
+    if trial.assigned is None:
+        return read_seen(store, adapters=(trial.control, trial.treatment), since=since, until=until)
+    found = read_seen(store, rollouts=trial.assigned.rollouts, since=since, until=until)
+    return [one for one in found if one.person_id in trial.assigned.arms]
+
+
 def _arms(trial: Trial, seen: Sequence[Seen]) -> tuple[dict[str, str], int]:
-    """Each person's arm, and how many had a turn of the other arm's adapter."""
+    """Each person's arm, and how many had a turn of an adapter that is not their arm's."""
     adapters: dict[str, list[str]] = {}
+    named = {trial.treatment: "treatment", trial.control: "control"}
     for one in seen:
-        adapters.setdefault(one.person_id, []).append("treatment" if one.adapter == trial.treatment else "control")
-    if trial.name:
-        weights = {"treatment": trial.share, "control": 1 - trial.share}
-        arms = {person: assign(trial.name, person, weights) for person in adapters}
-    else:
-        arms = {person: theirs[0] for person, theirs in adapters.items()}
+        adapters.setdefault(one.person_id, []).append(named.get(one.adapter, ""))
+    arms = trial.assigned.arms if trial.assigned else {person: theirs[0] for person, theirs in adapters.items()}
+    arms = {person: arms[person] for person in adapters}
     return arms, sum(any(one != arms[person] for one in theirs) for person, theirs in adapters.items())
 
 
@@ -273,14 +285,14 @@ def _add_plan(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_trial(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--control", required=True, metavar="ID", help="the serving adapter, as turns name it")
-    parser.add_argument("--treatment", required=True, metavar="ID", help="the adapter on trial")
-    parser.add_argument(
-        "--since", required=True, metavar="DAY", help="when the trial began: 2026-11-01, or with a time"
-    )
+    parser.add_argument("--experiment", default="", metavar="NAME", help="an earlier A/B test of the rollout")
+    parser.add_argument("--control", default="", metavar="ID", help="the adapter compared with; production's")
+    parser.add_argument("--treatment", default="", metavar="ID", help="the adapter on trial")
+    parser.add_argument("--since", metavar="DAY", help="without a trial, from that day: 2026-11-01, or with a time")
     parser.add_argument("--until", metavar="DAY", help="up to that day (now)")
-    parser.add_argument("--experiment", default="", metavar="NAME", help="the name that persons were assigned under")
-    parser.add_argument("--share", type=float, default=0.5, metavar="X", help="the treatment's share of the persons")
+    parser.add_argument(
+        "--share", type=float, metavar="X", help="with --since, the share of persons meant for it (0.5)"
+    )
     parser.add_argument("--primary", default="flag_rate", metavar="MEASURE", help="the outcome that decides")
     parser.add_argument("--alpha", type=float, default=0.05, metavar="X")
     parser.add_argument(
@@ -291,8 +303,8 @@ def _add_trial(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the command; returns its exit code."""
     if args.act == "analyse":
-        with Store(load_settings().store_url) as store:
-            verdict = analyse(store, _trial(args))
+        with opened() as here:
+            verdict = analyse(here.store, _trial(args, here))
         _say(args, [*verdict.rows, verdict.summary])
         return int(verdict.summary["decision"] in HARM)
     plan = Plan(
@@ -318,23 +330,37 @@ def run(args: argparse.Namespace) -> int:
     return int(missed)
 
 
-def _trial(args: argparse.Namespace) -> Trial:
-    """Raises BadInput for a time, a share or a margin that cannot be read."""
-    if not 0 < args.share < 1 or not 0 < args.alpha < 1:
+def _trial(args: argparse.Namespace, here: Opened) -> Trial:
+    """Raises BadInput for a time, a share or a margin that cannot be read, NotFound where there is no such trial."""
+    if not 0 < args.alpha < 1 or not (args.share is None or 0 < args.share < 1):
         raise BadInput("--share and --alpha lie between 0 and 1.")
-    if args.control == args.treatment:
+    if args.control and args.control == args.treatment:
         raise BadInput("--control and --treatment name the same adapter: there is nothing to compare.")
+    found = None if args.since else _assigned(args, here)
+    if args.since and (args.experiment or not (args.control and args.treatment)):
+        raise BadInput(
+            "--since compares two adapters without a trial: name both, --control and --treatment, and no --experiment."
+        )
     return Trial(
-        control=args.control,
-        treatment=args.treatment,
-        since=moment(args.since),
+        control=found.control if found else args.control,
+        treatment=found.treatment if found else args.treatment,
+        since=found.since if found else moment(args.since),
         until=moment(args.until) if args.until else now(),
-        name=args.experiment,
-        share=args.share,
+        assigned=found,
+        share=found.share if found else args.share or 0.5,
         primary=args.primary,
         margins=dict(_margin(one) for one in args.margin),
         alpha=args.alpha,
     )
+
+
+def _assigned(args: argparse.Namespace, here: Opened) -> Assigned:
+    if args.share is not None:
+        raise BadInput("--share goes with --since: of a trial the rollout knows the shares.")
+    registry = open_registry(here.settings, here.store, here.audit)
+    rollouts = Rollouts(here.store, here.audit, registry)
+    named = {"name": args.experiment, "control": args.control, "treatment": args.treatment}
+    return assigned(rollouts, registry.all(), here.people.all(), **named)
 
 
 def moment(text: str) -> datetime:

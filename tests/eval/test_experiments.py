@@ -362,23 +362,6 @@ def test_a_trial_between_equals_goes_on(store: Store) -> None:
     assert analyse(store, TRIAL).summary["decision"] == "continue"
 
 
-def test_a_person_stays_in_the_arm_that_they_were_assigned_to(store: Store) -> None:
-    weights = {"treatment": 0.5, "control": 0.5}
-    rows = []
-    for number in range(200):
-        person = f"person-{number}"
-        arm = assign("reader-v2", person, weights)
-        adapters = ["adapter-2" if arm == "treatment" else "base"] * 2
-        if number < 10:
-            adapters[0] = "base"  # the trial adapter failed once and production stood in
-        rows += [a_turn(person, BEGIN + timedelta(minutes=n), adapter=a) for n, a in enumerate(adapters)]
-    put(store, rows)
-    treated = [assign("reader-v2", f"person-{n}", weights) == "treatment" for n in range(200)]
-    summary = analyse(store, replace(TRIAL, name="reader-v2")).summary
-    assert summary["treatment_persons"] == sum(treated)
-    assert summary["crossed"] == sum(treated[:10])
-
-
 def test_a_conversation_is_judged_by_its_last_turn(store: Store) -> None:
     put(
         store,
@@ -477,6 +460,7 @@ def test_the_command_plans_simulates_and_judges_with_the_fields_that_help_docume
         ("--share", "1.5"),
         ("--until", "soon"),
         ("--treatment", "base"),
+        ("--experiment", "ab-1"),
     ],
 )
 def test_a_wrong_option_of_analyse_is_named(store: Store, typed: Typed, words: tuple[str, ...]) -> None:
