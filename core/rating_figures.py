@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,12 +51,16 @@ class Figures:
         a_wins: the share of a among the items on which the majority prefers one of the two.
         first_wins: how often the answer that stood first was preferred, of the ratings that prefer one: 50 % without a bias.
         scores: of a single batch, each run's means.
+        items: those to be rated, without what calibrates.
         cases: item to the id of its case, or of its turn.
+        questions: item to its question; "" of a turn, whose words are its person's.
+        comments: item to each rater's comment, where they wrote one.
         accuracy: rater to the share of calibrating items that they rated as was agreed.
     """
 
     batch: Batch
     raters: tuple[str, ...]
+    items: int
     items_rated: int
     preferred: Mapping[str, int]
     a_wins: Rate
@@ -64,8 +68,18 @@ class Figures:
     scores: tuple[Score, ...]
     agreement: tuple[AgreementOf, ...]
     cases: Mapping[str, str]
+    questions: Mapping[str, str]
+    comments: Mapping[str, Mapping[str, str]]
     accuracy: Mapping[str, Rate]
     seconds_p50: float
+
+    def word(self, on: str, value: Hashable) -> str:
+        """What a rating says of the preference, or of a criterion, for a person."""
+        levels = next((one.levels for one in self.batch.rubric if one.key == on), None)
+        if levels is not None and isinstance(value, int):
+            return levels[value]
+        names = {run.key: run.name for run in self.batch.runs} | {"both": "both good", "neither": "neither good"}
+        return names.get(str(value), str(value))
 
 
 def figures(store: Store, ratings: Ratings, batch_id: str) -> Figures:
@@ -83,6 +97,7 @@ def figures(store: Store, ratings: Ratings, batch_id: str) -> Figures:
     return Figures(
         batch=batch,
         raters=tuple(sorted({row.rater for row in rows})),
+        items=_items(store, batch_id),
         items_rated=len({row.item_id for row in real}),
         preferred={name: sum(vote == name for vote in votes.values()) for name in (*PREFERENCE_SCALE, "")}
         if votes
@@ -92,6 +107,8 @@ def figures(store: Store, ratings: Ratings, batch_id: str) -> Figures:
         scores=tuple(_scores(batch, real)),
         agreement=tuple(_agreement(batch, real)),
         cases={row.item_id: row.case_id for row in real},
+        questions={row.item_id: row.question for row in real},
+        comments=_comments(real),
         accuracy=_accuracy(rows),
         seconds_p50=float(np.median([row.seconds for row in rows])) if rows else 0.0,
     )
@@ -117,8 +134,28 @@ def exported(store: Store, ratings: Ratings, batch_id: str) -> Iterator[dict[str
         }
 
 
+def _items(store: Store, batch_id: str) -> int:
+    with store.read() as connection:
+        gold = connection.scalars(sa.select(rating_item.c.gold).where(rating_item.c.batch_id == batch_id)).all()
+    return sum(one is None for one in gold)
+
+
+def _comments(rows: Sequence[Any]) -> dict[str, dict[str, str]]:
+    found: dict[str, dict[str, str]] = {}
+    for row in rows:
+        if row.comment:
+            found.setdefault(row.item_id, {})[row.rater] = row.comment
+    return found
+
+
 def _rows(store: Store, batch_id: str) -> list[Any]:
-    columns = (rating_item.c.case_id, rating_item.c.answers, rating_item.c.gold, rating_item.c.ordinal)
+    columns = (
+        rating_item.c.case_id,
+        rating_item.c.question,
+        rating_item.c.answers,
+        rating_item.c.gold,
+        rating_item.c.ordinal,
+    )
     query = sa.select(rating, *columns).join(rating_item, rating_item.c.item_id == rating.c.item_id)
     query = query.where(rating_item.c.batch_id == batch_id).order_by(rating_item.c.ordinal, rating.c.rater)
     with store.read() as connection:

@@ -68,8 +68,18 @@ def read_run(folder: Path, audit: Audit) -> RunFolder:
     return RunFolder(lineage, results)
 
 
-def rated_run(key: str, run: RunFolder) -> RatedRun:
-    return RatedRun(key, run.name, run.lineage.run_id, run.lineage.adapter_sha256)
+def rated_runs(runs: Sequence[RunFolder]) -> list[RatedRun]:
+    """One or two runs as the figures name them: two of one adapter, as before and after other settings, by their ids too."""
+    alike = len({run.name for run in runs}) < len(runs)
+    return [
+        RatedRun(
+            key,
+            f"{run.name} ({run.lineage.run_id[:8]})" if alike else run.name,
+            run.lineage.run_id,
+            run.lineage.adapter_sha256,
+        )
+        for key, run in zip("ab", runs, strict=False)
+    ]
 
 
 def pair_items(suite: Suite, first: RunFolder, second: RunFolder) -> Drawn:

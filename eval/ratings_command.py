@@ -39,6 +39,9 @@ if TYPE_CHECKING:
     from core.rating_records import RatedRun, RatingKind
     from eval.rated import Drawn
 
+LISTED = 20
+"""Disagreements that the text names; --json and the page have more."""
+
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = subparsers.add_parser(
@@ -107,7 +110,7 @@ def _create(args: argparse.Namespace, here: Opened, ratings: Ratings) -> int:
 def _drawn(args: argparse.Namespace, here: Opened) -> tuple[RatingKind, list[RatedRun], Drawn]:
     from core.rating_records import RatedRun
     from eval.evaluation import find_suite
-    from eval.rated import pair_items, rated_run, read_run, single_items, turn_items
+    from eval.rated import pair_items, rated_runs, read_run, single_items, turn_items
 
     if args.turns == bool(args.runs) or len(args.runs) > 2:
         raise BadInput("Name one or two runs' folders, or --turns for answers of the chat.")
@@ -118,7 +121,7 @@ def _drawn(args: argparse.Namespace, here: Opened) -> tuple[RatingKind, list[Rat
     if len(suites) > 1:
         raise BadInput(f"These runs are of different suites: {', '.join(sorted(suites))}.")
     suite = find_suite(suites.pop(), here.settings.home)
-    runs = [rated_run(key, one) for key, one in zip("ab", folders, strict=False)]
+    runs = rated_runs(folders)
     if args.single or len(folders) == 1:
         return "single", runs, single_items(suite, folders)
     return "pair", runs, pair_items(suite, *folders)
@@ -150,7 +153,7 @@ def plain(found: Figures) -> dict[str, object]:
             "on": one.on,
             "alpha": asdict(one.alpha),
             "pairs": [{"raters": list(pair), **asdict(kappa)} for pair, kappa in one.pairs.items()],
-            "disagreements": [asdict(item) for item in one.disagreements],
+            "disagreements": [{"case_id": found.cases[item.item], **asdict(item)} for item in one.disagreements],
         }
         for one in found.agreement
     ]
@@ -172,7 +175,9 @@ def plain(found: Figures) -> dict[str, object]:
 
 def _told(found: Figures) -> str:
     names = {run.key: run.name for run in found.batch.runs}
-    lines = [f"{found.batch.name}: {found.items_rated} items rated by {', '.join(found.raters) or 'nobody'}"]
+    lines = [
+        f"{found.batch.name}: {found.items_rated} of {found.items} items rated by {', '.join(found.raters) or 'nobody'}"
+    ]
     if found.preferred:
         said = ", ".join(f"{names.get(word, word or 'no majority')} {n}" for word, n in found.preferred.items())
         lines.append(f"Preferred: {said}")
@@ -190,6 +195,9 @@ def _told(found: Figures) -> str:
         for (first, second), kappa in one.pairs.items():
             value = "not defined" if kappa.value is None else f"{kappa.value:.2f}"
             lines.append(f"  {first} and {second}: kappa {value} over {kappa.n}")
+        for item in one.disagreements[:LISTED]:
+            said = ", ".join(f"{who}: {found.word(one.on, value)}" for who, value in item.values.items())
+            lines.append(f"  {found.cases[item.item]}: {said}")
     lines += [f"{rater} on gold: {rate}" for rater, rate in found.accuracy.items()]
     return "\n".join(lines)
 

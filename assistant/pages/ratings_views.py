@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from assistant.pages.icons import icon
 from assistant.pages.parts import table_html
 from assistant.pages.render import day, esc, rich
-from core.agreement import Coefficient
+from core.agreement import Coefficient, Disagreement
 from core.rates import Rate
 from core.rating_figures import AgreementOf, Figures
 from core.rating_records import Batch, Criterion, Kept, RatingItem, ShownAnswer
@@ -168,7 +168,7 @@ def results_html(found: Figures) -> str:
     parts = [
         '<header class="rv-bar"><button type="button" class="ea-small" data-act="rating_back">Back to the list</button>'
         f"<strong>{esc(found.batch.name)}</strong></header>",
-        f"<p>{found.items_rated} of {found.batch.items} items rated by {esc(', '.join(found.raters)) or 'nobody yet'}; "
+        f"<p>{found.items_rated} of {found.items} items rated by {esc(', '.join(found.raters)) or 'nobody yet'}; "
         f"median {found.seconds_p50:.0f} s a rating.</p>",
     ]
     if found.preferred:
@@ -180,7 +180,7 @@ def results_html(found: Figures) -> str:
             for one in found.scores
         )
         parts.append("<h3>Scores</h3>" + table_html(("Run", "Criterion", "Mean", "95%", "n"), rows))
-    parts += [_agreement(one, found.cases) for one in found.agreement]
+    parts += [_agreement(one, found) for one in found.agreement]
     people = "".join(f"<tr><td>{esc(who)}</td>{_rate(rate)}</tr>" for who, rate in found.accuracy.items())
     if people:
         parts.append("<h3>Calibration</h3>" + table_html(("Rater", "As agreed", "95%", "n"), people))
@@ -203,23 +203,33 @@ def _preferred(found: Figures, names: dict[str, str]) -> str:
     )
 
 
-def _agreement(one: AgreementOf, cases: Mapping[str, str]) -> str:
+def _agreement(one: AgreementOf, found: Figures) -> str:
     rows = "".join(f"<tr><td>{esc(' and '.join(pair))}</td>{_coefficient(k)}</tr>" for pair, k in one.pairs.items())
     kappas = table_html(("Raters", "Cohen's kappa", "95%", "n"), rows) if rows else ""
-    listed = "".join(
-        f"<li><code>{esc(cases.get(item.item, item.item))}</code> {esc(', '.join(f'{who}: {value}' for who, value in item.values.items()))}</li>"
-        for item in one.disagreements[:SHOWN]
-    )
+    listed = "".join(_disagreement(item, one.on, found) for item in one.disagreements[:SHOWN])
     apart = (
         f'<details class="rv-guide"><summary>Disagreements ({len(one.disagreements)})</summary><ul>{listed}</ul></details>'
         if listed
         else ""
     )
     alpha = f"{one.alpha.value:.2f}" if one.alpha.value is not None else "not defined"
+    if one.alpha.low is not None and one.alpha.high is not None:
+        alpha += f" ({one.alpha.low:.2f} to {one.alpha.high:.2f})"
     return (
         f"<h3>Agreement on {esc(one.on)}</h3><p>Krippendorff's alpha {alpha} over {one.alpha.n} items that two or more have "
         f"rated.</p>{kappas}{apart}"
     )
+
+
+def _disagreement(item: Disagreement, on: str, found: Figures) -> str:
+    """The item, and what each rater said of it and why."""
+    comments = found.comments.get(item.item, {})
+    said = "".join(
+        f"<li>{esc(who)}: {esc(found.word(on, value))}{f' · {esc(comments[who])}' if who in comments else ''}</li>"
+        for who, value in item.values.items()
+    )
+    question = esc(found.questions.get(item.item, ""))
+    return f'<li><code>{esc(found.cases.get(item.item, item.item))}</code> <span dir="auto">{question}</span><ul>{said}</ul></li>'
 
 
 def _coefficient(one: Coefficient) -> str:

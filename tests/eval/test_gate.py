@@ -28,7 +28,7 @@ from eval import gate_command
 from eval.__main__ import main
 from eval.cases import Suite, load_suite
 from eval.gate import POLICY, GatePolicy, decide, read_policy, require_decidable
-from eval.rated import rated_run, read_run, single_items
+from eval.rated import rated_runs, read_run, single_items
 from eval.runner import Result
 from tests.assistant.test_adapter_commands import without_notes
 from tests.conftest import GROUPS, make_person
@@ -313,9 +313,7 @@ def test_a_gates_report_shows_what_people_said_of_the_answers(
         who = rater(store, audit)
         asked, ratings = read_run(page.parent, audit), Ratings(store, audit)
         items = single_items(load_suite(folder), [asked]).items
-        batch = ratings.create(
-            "answers of the gate", "single", [rated_run("a", asked)], items, by=who.person_id, seed=0
-        )
+        batch = ratings.create("answers of the gate", "single", rated_runs([asked]), items, by=who.person_id, seed=0)
         item = ratings.next(batch, who)
         assert item
         ratings.rate(item.item_id, who, Given(scores=dict.fromkeys(("correct", "complete", "grounded", "clear"), 2)))

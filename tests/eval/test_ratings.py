@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from eval import ratings_command
 from eval.__main__ import main
 from eval.cases import Suite
 from eval.evaluation import Evaluator
-from eval.rated import read_run
+from eval.rated import rated_runs, read_run
 from eval.runner import RunOptions
 from eval.worlds import World
 from tests.test_json_fields import GIVEN
@@ -117,4 +118,9 @@ def test_one_run_becomes_single_answers_and_bad_input_is_said(
     (ran[0] / "results.jsonl").write_text(lines[0].replace('"passed": true', '"passed": false') + "\n")
     (error,) = typed("create", ran[0], *base, code=2)
     assert "sealed" in error["message"]
-    assert len(read_run(ran[1], audit).results) == 6
+    other = read_run(ran[1], audit)
+    assert len(other.results) == 6
+    assert [run.name for run in rated_runs([other])] == ["langchain"]
+    before = replace(other, lineage=replace(other.lineage, code_sha256="0" * 64))
+    first, second = rated_runs([other, before])  # two runs of one name are told apart
+    assert first.name != second.name and first.run_id[:8] in first.name
