@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 
@@ -164,8 +164,11 @@ def _past(one: DriftCheck) -> str:
 
 
 def _row(one: DriftCheck) -> dict[str, Any]:
-    kept = asdict(replace(one, signals=[dict(row) for row in one.signals]))
-    return kept | {"due_at": one.due_at.isoformat(), "finished_at": one.finished_at.isoformat(), "drifted": one.drifted}
+    return asdict(one) | {
+        "due_at": one.due_at.isoformat(),
+        "finished_at": one.finished_at.isoformat(),
+        "drifted": one.drifted,
+    }
 
 
 def _line(row: Mapping[str, Any]) -> str:

@@ -67,7 +67,7 @@ def make_check(
     """Make the check that is due then; None where another process makes it, or has.
 
     Raises:
-        StoreUnavailable: nothing is kept; the next look makes the check.
+        StoreUnavailable: nothing is kept; the check is made once the claim has run out.
     """
     checks, owner = DriftChecks(store), f"{socket.gethostname()[:80]}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
     if not checks.claim(due_at, owner):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import sqlalchemy as sa
@@ -21,6 +21,9 @@ Integers = NDArray[np.int64]
 
 QUESTIONS_A_DAY = 200
 """Questions that are embedded of each day, drawn at random."""
+
+AT_ONCE = 1000
+"""Turns that are read from the database at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,25 +75,55 @@ def read_use(store: Store, begin: datetime, until: datetime, days: int, embedder
         .order_by(turn.c.created_at, turn.c.turn_id)
     )
     with store.read() as connection:
-        rows = connection.execute(query).all()
+        # A month's passages of everybody are too much to hold: each turn's are read and let go.
+        found = connection.execution_options(yield_per=AT_ONCE).execute(query)
+        turns = [_figures(row, (row.created_at - begin).days) for row in found]
     total = (until - begin).days
-    day = np.array([(row.created_at - begin).days for row in rows], np.int64)
-    status = np.array([row.status for row in rows], object)
-    embedded = _drawn(day, np.array([bool(row.standalone_question.strip()) for row in rows], bool))
+    day = np.array([one.day for one in turns], np.int64)
+    status = np.array([one.status for one in turns], object)
+    embedded = _drawn(day, np.array([bool(one.question.strip()) for one in turns], bool))
     return Use(
         day=day,
         current=np.arange(total) >= total - days,
-        evidence=_floats([row.evidence if row.status != "refused" else None for row in rows]),
-        top_score=_floats([_top(row.passages) for row in rows]),
-        answer_chars=_floats([row.answer_chars if row.status == "answered" else None for row in rows], above=0),
-        latency_ms=_floats([row.timings_ms.get("total") if row.status != "stopped" else None for row in rows]),
+        evidence=_floats([one.evidence if one.status != "refused" else None for one in turns]),
+        top_score=_floats([one.top_score for one in turns]),
+        answer_chars=_floats([one.answer_chars if one.status == "answered" else None for one in turns], above=0),
+        latency_ms=_floats([one.latency_ms if one.status != "stopped" else None for one in turns]),
         refused=np.asarray(status == "refused"),
         unanswered=np.asarray(status == "no_answer"),
         failed=np.asarray(status == "failed"),
-        flagged=np.array([bool(row.flagged) for row in rows], bool),
-        document=[row.citations[0]["document_id"] if row.citations else "" for row in rows],
+        flagged=np.array([one.flagged for one in turns], bool),
+        document=[one.document for one in turns],
         embedded=embedded,
-        vectors=_vectors(embedder, [rows[place].standalone_question for place in embedded]),
+        vectors=_vectors(embedder, [turns[place].question for place in embedded]),
+    )
+
+
+class _Turn(NamedTuple):
+    """What is needed of one turn."""
+
+    day: int
+    question: str
+    status: str
+    evidence: float
+    top_score: float | None
+    answer_chars: int
+    latency_ms: float | None
+    flagged: bool
+    document: str
+
+
+def _figures(row: Any, day: int) -> _Turn:
+    return _Turn(
+        day=day,
+        question=row.standalone_question,
+        status=row.status,
+        evidence=row.evidence,
+        top_score=max((float(one["score"]) for one in row.passages if "score" in one), default=None),
+        answer_chars=row.answer_chars,
+        latency_ms=row.timings_ms.get("total"),
+        flagged=bool(row.flagged),
+        document=row.citations[0]["document_id"] if row.citations else "",
     )
 
 
@@ -108,10 +141,6 @@ def _drawn(day: Integers, has_text: Flags) -> Integers:
     random = np.random.default_rng(0)
     chosen = [random.permutation(np.flatnonzero((day == one) & has_text))[:QUESTIONS_A_DAY] for one in np.unique(day)]
     return np.sort(np.concatenate(chosen)) if chosen else np.zeros(0, np.int64)
-
-
-def _top(passages: Sequence[dict[str, Any]]) -> float | None:
-    return max((float(one["score"]) for one in passages if "score" in one), default=None)
 
 
 def _floats(values: Sequence[float | None], above: float | None = None) -> Floats:
