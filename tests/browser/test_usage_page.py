@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
+from core.drift_checks import DriftCheck, DriftChecks
 from core.store import Store
+from core.turns import now
 from core.usage import usage
 from tests.browser.conftest import People, ask
 
@@ -17,7 +19,7 @@ PROBATION = "How long does the probation period last?"
 def test_what_was_asked_is_counted_and_nobody_is_named(people: People) -> None:
     ask(people.open("ben.okafor"), PROBATION)
     grace = people.open("grace.lin", "/usage")
-    expect(grace.locator(".us-plot")).to_have_count(3)
+    expect(grace.locator("#us-view .us-plot")).to_have_count(3)
     counted = usage(Store(f"sqlite:///{people.server.home / 'assistant.db'}"), 30)
     expect(grace.locator(".us-tile", has_text="Questions").locator("strong")).to_have_text(f"{counted.questions:,}")
     expect(grace.locator(".us-tile", has_text="Answered")).to_contain_text(f"of {counted.questions:,}")
@@ -27,7 +29,18 @@ def test_what_was_asked_is_counted_and_nobody_is_named(people: People) -> None:
     expect(grace.locator("#us-view tbody tr").first).to_contain_text(str(counted.days[-1].day))
     grace.locator("#us-adapter input").click()
     grace.get_by_role("option", name="quote-v1", exact=True).click()
-    expect(grace.locator(".us-plot")).to_have_count(3)
+    expect(grace.locator("#us-view .us-plot")).to_have_count(3)
+
+
+def test_the_days_check_for_drift_is_told_in_words_and_plotted(people: People) -> None:
+    checks, due = DriftChecks(Store(f"sqlite:///{people.server.home / 'assistant.db'}")), now()
+    slow = {"signal": "latency_ms", "test": "KS", "reference": 400.0, "current": 900.0, "size": 0.4, "limit": 0.1, "p": 0.001, "drifted": True}  # fmt: skip
+    assert checks.claim(due, "test")
+    checks.finish(DriftCheck(due, due, "drift", 30, 7, 900, 210, (slow,)), "test")
+    drift = people.open("grace.lin", "/usage").locator("#us-drift")
+    expect(drift.get_by_role("status")).to_contain_text("Drifting: time to the whole answer.")
+    expect(drift.get_by_role("img", name="time to the whole answer: drifted at 1 of")).to_be_visible()
+    expect(drift.locator("td", has_text="0.90 s")).to_be_visible()
 
 
 def test_the_plots_fit_a_phone_and_tell_a_screen_reader_what_they_are(people: People) -> None:
