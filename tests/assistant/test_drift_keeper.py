@@ -35,5 +35,13 @@ def test_a_check_that_fails_is_logged_and_tried_again(
     assert caplog.text.count("no such model") == 2
 
 
+def test_a_check_that_another_process_makes_is_no_failure(
+    store: Store, home: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    taken = [sys.executable, "-c", 'print(\'{"verdict": ""}\')']
+    assert DriftKeeper(DriftChecks(store), home, DAILY, command=taken).look() == ""
+    assert not caplog.records
+
+
 def test_nothing_is_checked_without_a_schedule(store: Store, home: Path) -> None:
     assert DriftKeeper(DriftChecks(store), home, "", command=["/nowhere/python"]).look() == ""
