@@ -7,8 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from assistant.pages.parts import table_html
-from assistant.pages.render import esc
-from assistant.pages.rollout_views import moment
+from assistant.pages.render import esc, moment
 from core.drift_checks import DriftCheck
 
 SIGNALS: Mapping[str, str] = {

@@ -63,11 +63,16 @@ def test_the_model_servers_tokens_are_counted_and_cost_what_is_asked_for_them(
     case = suite.cases[0]
     run = Evaluator(suite.only([case]), world, options).run()
     (used,) = (result.used for result in run.results)
-    assert {"prompt_tokens": used["prompt_tokens"], "completion_tokens": used["completion_tokens"]}.items() <= server.usage.items()
+    assert {
+        "prompt_tokens": used["prompt_tokens"],
+        "completion_tokens": used["completion_tokens"],
+    }.items() <= server.usage.items()
     assert used["cpu_s"] > 0
     assert run.summary.spent is not None
     cost = cost_of(argparse.Namespace(price=None, token_price=[2.0, 8.0]), run)
-    assert cost is not None and cost.per_1000 == pytest.approx((2 * used["prompt_tokens"] + 8 * used["completion_tokens"]) / 1000, abs=1e-4)
+    assert cost is not None and cost.per_1000 == pytest.approx(
+        (2 * used["prompt_tokens"] + 8 * used["completion_tokens"]) / 1000, abs=1e-4
+    )
 
 
 def test_what_is_said_of_a_part_left_out_is_not_scored(world: World, server: ScriptedServer, tmp_path: Path) -> None:
