@@ -14,6 +14,7 @@ import urllib.parse
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from guardrails.named import names_given, spelt
 from guardrails.normalise import fold, tagged_text
 
 MAX_CHARS = 20_000
@@ -75,9 +76,14 @@ def _readings(text: str, depth: int) -> Iterator[tuple[str, str]]:
         if depth > 1:
             yield from ((via, inner) for _, inner in _decoded(found))
     for via, turned in (("rot13", codecs.decode(text, "rot13")), ("reversed", text[::-1]), ("leet", _unleet(text))):
-        lowered = turned.lower()
-        if any(hint in lowered for hint in _HINTS):
+        if may_order(turned):
             yield via, turned
+
+
+def may_order(text: str) -> bool:
+    """Whether the text holds a word that any order to the assistant has."""
+    lowered = text.lower()
+    return any(hint in lowered for hint in _HINTS)
 
 
 def _unleet(text: str) -> str:
@@ -99,6 +105,8 @@ def _decoded(text: str) -> Iterator[tuple[str, str]]:
     if ("_" in text or "\n" in text or not text.isascii()) and _MAY_BE_SEPARATED.search(text):
         for match in _SEPARATED.finditer(text):
             yield "separated_words", _HELD_APART.sub(" ", match.group())
+    if "=" in text and (spelt_out := spelt(text, names_given([text]))) != text:
+        yield "named_parts", spelt_out
     for match in _SPACED.finditer(text):
         yield "spaced_letters", text.replace(match.group(), re.sub(r"[ ._*\-|]", "", match.group()))
 

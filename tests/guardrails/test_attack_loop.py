@@ -9,6 +9,7 @@ import pytest
 from core.settings import Settings, load_settings
 from guardrails.guard import run_guard
 from guardrails.rails import Guards, build_guards
+from guardrails.turns import judged_together
 from retrieval.judge import open_judge
 from tests.guardrails.mutations import Attempt, attempts
 from tests.guardrails.passages import passage
@@ -22,7 +23,8 @@ def succeeds(attempt: Attempt, guards: Guards) -> bool:
     if attempt.in_passage:
         source = passage(attempt.text, title=attempt.title, section=attempt.section)
         return all(run_guard(guard, attempt.text, (source,)).verdict.allowed for guard in guards.passage)
-    return all(run_guard(guard, turn).verdict.allowed for guard in guards.input for turn in attempt.turns)
+    alone = all(run_guard(guard, turn).verdict.allowed for guard in guards.input for turn in attempt.turns)
+    return alone and not any(judged_together(guards.input, attempt.turns[:n], t) for n, t in enumerate(attempt.turns))
 
 
 @pytest.mark.parametrize("judge", ["", "injection-2"])
