@@ -237,6 +237,10 @@ _GLUED = _re(
     r"(?:ignore|disregard|forget)(?:all|any|the|your)*(?:of)?(?:the|your)?(?:previous|prior|above|earlier|preceding)?(?:instructions?|rules|prompts?)|systemprompt|doanythingnow"
 )
 
+_ONE_WORD = _re(
+    r"(?:ignore|disregard|forget)(?:all|any|of|the|your|my)*(?:previous|prior|above|earlier|preceding)(?:instructions?|rules|prompts?)"
+)
+
 
 def _persona(text: str) -> bool:
     return bool(_PERSONA.search(text)) and not _PERSONA_BENIGN.match(text.strip())
@@ -324,3 +328,8 @@ def first_match(text: str, stage: Stage, among: frozenset[str] | None = None) ->
 def glued(text: str) -> bool:
     """Whether letters written apart spell an order once joined."""
     return bool(_GLUED.search(text))
+
+
+def one_word(text: str) -> str:
+    """The name of the rule where an order stands in the text as one long word."""
+    return "override_instructions" if _ONE_WORD.search(text) else ""

@@ -25,7 +25,7 @@ LONGEST = 2000
 MOST_SWAPS = 20
 _PART = re.compile(
     r"^\s*(?:(?:part|piece|chunk|fragment|section|half|teil|stück|parte|partie|morceau|line|word)\s*)?(?:#?\d{1,2}|one|two|three|four|five|[a-f]|i{1,3}|iv)"
-    r"(?:\s?(?:/|of|von|de|sur)\s?\d{1,2})?\s?[:.)\]-]\s*(?=\S)",
+    r"(?:\s?(?:/|of|von|de|sur)\s?\d{1,2}\s?[:.)\]-]?|\s?[:.)\]-])\s*(?=\S)",
     re.IGNORECASE,
 )
 _SWAP = re.compile(
@@ -79,7 +79,7 @@ def _swapped(before: Sequence[str], now: str) -> Iterator[str]:
     for swap in list(_SWAP.finditer(now))[:MOST_SWAPS]:
         old, new = swap["quoted"] or swap["old"], swap["said"] or swap["new"]
         for text in before:
-            read = re.sub(rf"(?<!\w){re.escape(old)}(?!\w)", lambda _, new=new: new, text, flags=re.IGNORECASE)
+            read = re.sub(rf"(?<!\w){re.escape(old)}(?!\w)", new.replace("\\", "\\\\"), text, flags=re.IGNORECASE)
             if read != text:
                 yield read
 

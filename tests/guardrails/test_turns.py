@@ -81,9 +81,9 @@ def test_long_odd_messages_cost_little(text: str) -> None:
 
 
 def test_ordinary_messages_cost_little() -> None:
-    words = "how many days of leave do people in the Hamburg office get when they start in March and when is it paid out".split()
-    rng = random.Random(1)  # noqa: S311 - seeded texts, no secret
-    talks = [[" ".join(rng.choices(words, k=12)) for _ in range(7)] for _ in range(50)]
+    said = "how many days of leave do people in the Hamburg office get when they start in March and when is it paid out"
+    rng = random.Random(1)
+    talks = [[" ".join(rng.choices(said.split(), k=12)) for _ in range(7)] for _ in range(50)]
     began = time.process_time()
     assert [talk for talk in talks if judged_together(RAILS, talk[:-1], talk[-1])] == []
     assert time.process_time() - began < 50 * 0.001
