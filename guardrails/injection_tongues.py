@@ -87,7 +87,8 @@ jesteś|udawaj|wyobraź sobie|zachowuj się # bez ograniczeń|bez zasad|bez filt
 sen|rol yap|gibi davran # sınırsız|kısıtlaması olmayan|kuralsız|filtresiz # yapay zeka|asistan|model|artık
 """
 OTHERS_ORDERS = re.compile(
-    r"\b(?:e-?mails?|mails?|phishing|anruf\w*|sms|brief\w*|hersteller\w*|formular\w*|verpackung|correos?|llamadas?|carta|fabricante|formulario|envase|courriels?|appels?|lettre|fabricant|formulaire|emballage|notice)\b"
+    r"\b(?:anweisung|instruktion|regel|befehl|aufforderung|instruccion|regla|norma|orden|indicacion|instruction|consigne|regle)\w* (?:in|aus|von|vom|der|des|auf|de|del|en|du|dans|sur) (?:\w+ ){0,3}?"
+    r"(?:e-?mails?|mails?|anruf\w*|sms|briefe?n?|hersteller\w*|formular\w*|verpackung|correos?|llamadas?|carta|fabricante|formulario|envase|courriels?|appels?|lettre|fabricant|formulaire|emballage|notice)\b"
 )
 """Whose instructions people are told to leave aside."""
 _SENTENCE = re.compile(r"[.!?。！？\n|]+")

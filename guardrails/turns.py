@@ -18,11 +18,14 @@ from guardrails.decode import may_order
 from guardrails.guard import Guard, GuardRun, run_guard
 from guardrails.named import QUOTED, names_given, spelt
 
+_ASKED = ("injection", "nemo")
+"""How the names of rails begin that look for injection; NeMo Guardrails, where a policy runs it, has them in one."""
 MOST = 6
 """Earlier messages that are looked at, the last ones."""
 LONGEST = 2000
 """Characters of a message that are looked at, and of what they make together."""
 MOST_SWAPS = 20
+"""Words put in others' places that are followed, in one message."""
 _PART = re.compile(
     r"^\s*(?:(?:part|piece|chunk|fragment|section|half|teil|stück|parte|partie|morceau|line|word)\s*)?(?:#?\d{1,2}|one|two|three|four|five|[a-f]|i{1,3}|iv)"
     r"(?:\s?(?:/|of|von|de|sur)\s?\d{1,2}\s?[:.)\]-]?|\s?[:.)\]-])\s*(?=\S)",
@@ -51,11 +54,11 @@ def judged_together(guards: Sequence[Guard], earlier: Sequence[str], question: s
     """
     before = [text[:LONGEST] for text in earlier[-MOST:] if text.strip()]
     now = question[:LONGEST]
-    asked = [guard for guard in guards if guard.name.startswith("injection")]
-    rules = [guard for guard in asked if guard.name == "injection_question"]
+    asked = [guard for guard in guards if guard.name.startswith(_ASKED)]
+    rules = [guard for guard in asked if guard.name != "injection_classifier"]
     tasks = [(text, asked) for text in put_together(before, now)] or [(text, rules) for text in _continued(before, now)]
     for run in (run_guard(guard, text) for text, judges in tasks for guard in judges):
-        if not run.verdict.allowed:
+        if run.failed or (not run.verdict.allowed and run.verdict.guard.startswith("injection")):
             rule = run.verdict.rule if run.failed else f"turns:{run.verdict.rule}"
             return replace(run, verdict=replace(run.verdict, text=question, rule=rule))
     return None

@@ -43,13 +43,13 @@ FOLLOW_UPS = [
 
 
 @pytest.mark.parametrize("turns", IN_PIECES)
-def test_order_in_pieces_is_refused_with_its_last_one(turns: tuple[str, ...]) -> None:
-    *earlier, last = turns
+def test_order_in_pieces_is_refused_once_it_is_together(turns: tuple[str, ...]) -> None:
     assert all(RAILS[0].check(text).allowed for text in turns)
-    assert all(judged_together(RAILS, turns[:n], turns[n]) is None for n in range(len(earlier)))
-    run = judged_together(RAILS, earlier, last)
-    assert run and run.verdict.rule.startswith("turns:")
-    assert run.verdict.text == last
+    assert judged_together(RAILS, [], turns[0]) is None
+    runs = [judged_together(RAILS, turns[:n], turns[n]) for n in range(1, len(turns))]
+    run = next(run for run in runs if run)
+    assert run.verdict.rule.startswith("turns:")
+    assert run.verdict.text in turns
 
 
 @pytest.mark.parametrize("turns", FOLLOW_UPS)
