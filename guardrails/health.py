@@ -20,9 +20,9 @@ _EN = """
 (?:type [12] |gestational )?diabetes|diabetic|(?:breast|lung|bowel|skin|prostate|ovarian|cervical|colon|stomach|throat|brain|thyroid|testicular) (?:cancer|tumou?r)|cancer|tumou?r|leuka?emia|lymphoma|melanoma|
 (?:clinical |severe |post-?natal |postpartum )?depression|anxiety(?: disorder)?|panic (?:attacks?|disorder)|bipolar(?: disorder)?|schizophreni[ac]|psychosis|psychotic|(?:borderline )?personality disorder|ocd|ptsd|adhd|autis(?:m|tic)|asperger(?:'s)?|
 burn-?out|nervous breakdown|eating disorder|anorexi[ac]|bulimi[ac]|self-harm|suicidal(?: thoughts)?|insomnia|dyslexi[ac]|tourette(?:'s)?|dementia|alzheimer(?:'s)?|parkinson(?:'s)?|
-epilep(?:sy|tic)|seizures?|multiple sclerosis|cerebral palsy|motor neurone disease|als|migraines?|stroke|concussion|paralysed|paraplegic|meningitis|
+epilep(?:sy|tic)|seizures?|multiple sclerosis|cerebral palsy|motor neurone disease|(?-i:ALS)|migraines?|stroke|concussion|paralysed|paraplegic|meningitis|
 hiv(?:[- ]positive)?|aids|hepatitis(?: [abc])?|tuberculosis|herpes|syphilis|chlamydia|gonorrhoea|sexually transmitted (?:disease|infection)|covid(?:-19)?|long covid|pneumonia|sepsis|shingles|malaria|
-asthma|asthmatic|copd|cystic fibrosis|sleep apn(?:o)?ea|heart (?:attack|disease|failure|condition|surgery|problems?)|angina|arrhythmia|pacemaker|(?:high |low )?blood pressure|hypertension|thrombosis|an(?:a)?emia|
+asthma|asthmatic|copd|cystic fibrosis|sleep apn(?:o)?ea|heart (?:attack|disease|failure|condition|surgery|problems?)|angina|arrhythmia|pacemaker|(?:high |low )?blood pressure|hypertension|thrombosis|anaemia|anemia|
 crohn(?:'s)?(?: disease)?|coeliac(?: disease)?|colitis|irritable bowel(?: syndrome)?|ulcers?|kidney (?:failure|disease|stones?|transplant)|liver (?:disease|failure)|cirrhosis|dialysis|gout|
 arthritis|osteoporosis|lupus|fibromyalgia|chronic (?:pain|fatigue)(?: syndrome)?|slipped disc|sciatica|herniated disc|carpal tunnel(?: syndrome)?|psoriasis|eczema|endometriosis|pcos|menopause|infertility|infertile|
 thyroid (?:disease|condition|problems?)|obes(?:ity|e)|nut allergy|anaphylaxis|
@@ -62,6 +62,9 @@ antidepresivos?|antipsicóticos?|insulina|litio|metadona|opioides|morfina|diazep
 """
 _WORDS = "|".join(part.strip().replace("\n", "").strip("|") for part in (_EN, _DE, _ES))
 _TERM = re.compile(rf"(?<![\w-])(?:{_WORDS})(?!\w|['’]s\b)", re.IGNORECASE)
+_FIRST_WORD = frozenset(word[:4].casefold() for word in re.findall(r"[^\W\d_]{3,}", _WORDS))
+"""How the words of a term begin: only where a word of the text does is a term looked for."""
+_TOKEN = re.compile(r"[^\W\d_]{3,}")
 
 _CAP = r"(?-i:[A-ZÁÉÍÓÚÑÄÖÜ][\wáéíóúñäöüß'’-]+)"
 _KIN = (
@@ -146,10 +149,15 @@ class Health(EntityRecognizer):
 
 def health_terms(text: str) -> Iterator[tuple[int, int]]:
     """The places of the words that say something about a person's health."""
-    for match in _TERM.finditer(text):
-        before, after = _around(text, match)
-        if _is_said_of_somebody(before, match.group(), after):
-            yield match.span()
+    end = 0
+    for word in _TOKEN.finditer(text):
+        if word.start() < end or word.group()[:4].casefold() not in _FIRST_WORD:
+            continue
+        if match := _TERM.match(text, word.start()):
+            end = match.end()
+            before, after = _around(text, match)
+            if _is_said_of_somebody(before, match.group(), after):
+                yield match.span()
 
 
 def _around(text: str, match: re.Match[str]) -> tuple[str, str]:
