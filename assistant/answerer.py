@@ -23,7 +23,7 @@ from assistant.models import AnswerModel
 from assistant.passage_check import PassageCheck, Rails
 from assistant.prompt import Prompt, build_prompt
 from assistant.refusals import refusal
-from assistant.release import GUARD_ERROR, TOPIC, Release, run_guards
+from assistant.release import GUARD_ERROR, TOPIC, Release, reason_of, run_guards
 from assistant.routing import Route, Router, fixed
 from assistant.sentences import pieces
 from assistant.tokens import Usage
@@ -36,6 +36,7 @@ from core.settings import Settings
 from core.turns import Turns
 from guardrails.rails import Guards
 from guardrails.topics import topic_refusal
+from guardrails.turns import judged_together
 from retrieval.retriever import Retrieval, Retriever
 
 log = logging.getLogger(__name__)
@@ -204,7 +205,7 @@ class Answerer:
         """Everything before the prompt; returns the status and reason of a refusal, or None where there is enough to answer from."""
         # 1. input guards; everything after them works on the text that they left
         with trace.step("guard_in"):
-            trace.asked, refused = self._guard_question(question.text, trace)
+            trace.asked, refused = self._guard_question(question.text, history, trace)
         if refused:
             return "failed" if refused == GUARD_ERROR else "refused", refused
         # 2. retrieve for this person; a follow-up question is made standalone first
@@ -251,7 +252,7 @@ class Answerer:
     def _route(self, question: Question) -> Route:
         return self._router.route(question.person) if self._router else fixed(self._settings, self.model)
 
-    def _guard_question(self, text: str, trace: Trace) -> tuple[str, str]:
+    def _guard_question(self, text: str, history: Sequence[Message], trace: Trace) -> tuple[str, str]:
         """The masked question and "", or what may be kept of it and the reason for refusing it."""
         trace.counts["question_chars"] = len(text)
         if len(text) > self._settings.max_question_chars:
@@ -261,6 +262,11 @@ class Answerer:
         masked, refused = run_guards(trace.guards.input, text.strip(), (), trace)
         if refused:  # the guards after the one that refused have not masked it: what is kept, they must see too
             return _masked(text, trace.guards), refused
+        earlier = [message.content for message in history if message.role == "user"]
+        if run := judged_together(trace.guards.input, earlier, masked):
+            trace.ran(run.verdict.guard, run)
+            trace.note(run.verdict)
+            return masked, reason_of(run.verdict)
         return masked, "" if _has_words(masked) else "empty_question"
 
     def _retrieve(self, text: str, question: Question) -> Retrieval | None:

@@ -4,7 +4,8 @@
     python -m guardrails check --stage output --policy policy.yaml answers.jsonl --json
 
 Each line read is {id, text}; a line of the output stage may carry `passages`, a list of the texts that it cites, without
-which grounding has nothing to judge it by and is left out. `entities` are all that is found in the text as given,
+which grounding has nothing to judge it by and is left out; one of the input stage `before`, a list of the questions before it, with which it is judged
+together. `entities` are all that is found in the text as given,
 whatever the policy does with them; `text` is what would go on: masked, or as it was where it is not allowed. The policy is the one in
 force: that of --policy, or the version that an administrator put in force, or ASSISTANT_POLICY, or the packaged one.
 
@@ -37,6 +38,7 @@ from guardrails.policy import load_policy
 from guardrails.policy_book import policy_in_force
 from guardrails.pseudonyms import Naming
 from guardrails.rails import build_guards
+from guardrails.turns import judged_together
 
 StageName = Literal["input", "passage", "output"]
 STAGES: tuple[StageName, ...] = ("input", "passage", "output")
@@ -77,7 +79,8 @@ def run(args: argparse.Namespace) -> int:
     finder = Recognisers(policy.thresholds(), policy.personal_data.allow, names=names_of(settings))
     for row in read_rows(args.file, {"text": str}):
         passages = _passages(row, args.stage)
-        checked = check(_grounded(stages[args.stage], passages, args.stage), row["text"], passages)
+        earlier = row.get("before") or () if args.stage == "input" else ()
+        checked = check(_grounded(stages[args.stage], passages, args.stage), row["text"], passages, earlier)
         line = {
             "id": row.get("id"),
             "allowed": checked.verdict.allowed,
@@ -94,8 +97,8 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def check(guards: Sequence[Guard], text: str, passages: Sequence[Passage]) -> Checked:
-    """Run a stage's guards one after the other, each on the text that the one before left."""
+def check(guards: Sequence[Guard], text: str, passages: Sequence[Passage], earlier: Sequence[str] = ()) -> Checked:
+    """Run a stage's guards one after the other, each on the text that the one before left; then a question with those before it."""
     most, spent = Verdict("none", "allow", text), 0.0
     for guard in guards:
         ran = run_guard(guard, text, passages)
@@ -105,6 +108,8 @@ def check(guards: Sequence[Guard], text: str, passages: Sequence[Passage]) -> Ch
         text = ran.verdict.text
         if ran.verdict.action == "mask" and (not most.rule or ran.verdict.score > most.score):
             most = ran.verdict
+    if earlier and (run := judged_together(guards, earlier, text)):
+        return Checked(run.verdict, text, spent + run.ms)
     return Checked(most, text, spent)
 
 
@@ -152,9 +157,10 @@ def _row(row: object, needed: Mapping[str, type], where: str) -> dict[str, Any]:
     for field, kind in needed.items():
         if not isinstance(row.get(field), kind):
             raise BadInput(f"{where}: the field `{field}` is missing, or is no {kind.__name__}")
-    passages = row.get("passages") or []
-    if not isinstance(passages, list) or not all(isinstance(text, str) for text in passages):
-        raise BadInput(f"{where}: the field `passages` is no list of texts")
+    for name in ("passages", "before"):
+        texts = row.get(name) or []
+        if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+            raise BadInput(f"{where}: the field `{name}` is no list of texts")
     for field, value in row.items():
         if _HALF_CHARACTER.search(json.dumps([field, value], ensure_ascii=False)):
             raise BadInput(

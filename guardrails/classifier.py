@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Literal, Protocol
 
 from core.records import Passage, Verdict
+from guardrails.normalise import as_read
 from guardrails.sieve import Sieve, load_sieve
 from guardrails.wording import Wording, load_wording
 
@@ -47,7 +48,7 @@ class InjectionClassifier:
         self._wording = wording or load_wording()
 
     def check(self, text: str, passages: Sequence[Passage] = ()) -> Verdict:  # noqa: ARG002
-        (judged,) = self._judge("question", [text])
+        (judged,) = self._judge("question", [as_read(text)])
         score = round(together(judged, self._wording.log_odds(text)), 4)
         if score >= self._threshold:
             return Verdict(self.name, "refuse", text, rule="classifier", score=score)
@@ -98,4 +99,11 @@ def together(score: float, log_odds: float) -> float:
 
 def _reads_foreign(sentence: str) -> bool:
     words = sentence.lower().split()
-    return sum(word in _OTHERS for word in words) > sum(word in _ENGLISH for word in words)
+    english = sum(word in _ENGLISH for word in words)
+    return sum(word in _OTHERS for word in words) > english or (not english and _in_other_letters(sentence))
+
+
+def _in_other_letters(sentence: str) -> bool:
+    """Whether one letter in ten or more is none of the English alphabet's, also as people read it."""
+    letters = [c for c in as_read(sentence) if c.isalpha()]
+    return sum(not c.isascii() for c in letters) * 10 >= max(1, len(letters))

@@ -1,4 +1,4 @@
-"""The texts that a text hides: decoded from base64, base32, hex, URL and HTML escapes, rot13, reversal, tag characters.
+"""The texts that a text hides: decoded from base64, base32, hex, URL and HTML escapes, rot13, reversal, signs that spell, tag characters.
 
 Only for inspection: rules look at each view, the text itself goes on unchanged.
 """
@@ -14,7 +14,9 @@ import urllib.parse
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from guardrails.named import names_given, spelt
 from guardrails.normalise import fold, tagged_text
+from guardrails.signs import signs_read
 
 MAX_CHARS = 20_000
 """Longest text decoded; a question is shorter, a passage too."""
@@ -34,9 +36,13 @@ _SEPARATED = re.compile(rf"(?:(?<![^\W_])[^\W_]++|(?<!\w)_)(?:{_APART}){{3,}}+")
 letters or emoji is read once."""
 _MAY_BE_SEPARATED = re.compile(rf"(?:(?<!_)_++|\n|(?<!{_SIGN}){_SIGNS}+[ ]?+)[^\W_]++(?:{_APART}){{2}}")
 """Every match of `_SEPARATED` holds one of these, which begins with a rare character and is looked for much faster."""
+_WORD_A_LINE = re.compile(r"(?:^|\n)\S+\n\S+\n\S+\n\S")
 _HELD_APART = re.compile(r"[_\s]+|[^\w\s.,;:!?'\"()/-]+")
-_LEET = str.maketrans("013457@$!|", "oieastasil")
-_MIXED = re.compile(r"\b(?=[A-Za-z]*[013457@$!|])(?=[013457@$!|]*[A-Za-z])[A-Za-z013457@$!|]{3,}")
+_LEET = str.maketrans("01345789@$!|+€", "oieastbgasilte")
+_MIXED = re.compile(r"\b(?=[A-Za-z]*[0-9@$!|+€])(?=[0-9@$!|+€]*[A-Za-z])[A-Za-z0-9@$!|+€]{3,}")
+_ONE_WITHIN = re.compile(r"(?<=[A-Za-z034578@$])1")
+_WITHIN = re.compile(r"(?<=[^\W\d_])[-.*'’^~/\\](?=[^\W\d_])")
+"""Signs between two letters, which hold the parts of a word apart."""
 _HINTS = ("instru", "prompt", "guideline", "restrict", "ignore", "disregard", "forget", "pretend", "convers", "you are", "anything now", "regeln", "anweis")  # fmt: skip
 """Words that any order to the assistant has: a text turned around or shifted is looked at only where one shows."""
 _COMMENT = re.compile(r"<!--(.*?)(?:-->|\Z)", re.DOTALL)
@@ -74,15 +80,32 @@ def _readings(text: str, depth: int) -> Iterator[tuple[str, str]]:
         yield via, found
         if depth > 1:
             yield from ((via, inner) for _, inner in _decoded(found))
-    for via, turned in (("rot13", codecs.decode(text, "rot13")), ("reversed", text[::-1]), ("leet", _unleet(text))):
-        lowered = turned.lower()
-        if any(hint in lowered for hint in _HINTS):
-            yield via, turned
+    yield from signs_read(text)
+    others = [("rot13", codecs.decode(text, "rot13")), ("reversed", text[::-1])]
+    others += [("leet", read) for read in _unleet(text)]
+    if len(_WITHIN.findall(text)) > 2:
+        others.append(("split_words", _WITHIN.sub("", text)))
+    for via, read in others:
+        if may_order(read):
+            yield via, read
 
 
-def _unleet(text: str) -> str:
-    """The words that mix letters with digits or signs, read as letters, in the text around them; nothing where there are none."""
-    return text.translate(_LEET) if len(_MIXED.findall(text)) > 1 else ""
+def may_order(text: str) -> bool:
+    """Whether the text holds a word that any order to the assistant has."""
+    lowered = text.lower()
+    return any(hint in lowered for hint in _HINTS)
+
+
+def _unleet(text: str) -> Iterator[str]:
+    """The words that mix letters with digits or signs, read as letters, in the text around them; nothing where there are none.
+
+    A 1 is an i or an l: within a word it is read as either, at its begin as an i, and two of them as two l.
+    """
+    if len(_MIXED.findall(text)) > 1:
+        read = text.replace("11", "ll")
+        yield read.translate(_LEET)
+        if "1" in read:
+            yield _ONE_WITHIN.sub("l", read).translate(_LEET)
 
 
 def _decoded(text: str) -> Iterator[tuple[str, str]]:
@@ -99,6 +122,12 @@ def _decoded(text: str) -> Iterator[tuple[str, str]]:
     if ("_" in text or "\n" in text or not text.isascii()) and _MAY_BE_SEPARATED.search(text):
         for match in _SEPARATED.finditer(text):
             yield "separated_words", _HELD_APART.sub(" ", match.group())
+        if text.count("_") > 2:
+            yield "separated_words", text.replace("_", " ")
+        if _WORD_A_LINE.search(text):
+            yield "separated_words", text.replace("\n", " ")
+    if "=" in text and (spelt_out := spelt(text, names_given([text]))) != text:
+        yield "named_parts", spelt_out
     for match in _SPACED.finditer(text):
         yield "spaced_letters", text.replace(match.group(), re.sub(r"[ ._*\-|]", "", match.group()))
 

@@ -82,7 +82,7 @@ def _sound(verdict: object, text: str) -> Verdict:
 
 
 HANGING = 8
-"""Checks of one guard that may run or hang at once; the next one waits within its budget, then fails."""
+"""Checks of one guard that may run or hang at once; the next one waits for one of them to end, as long as a check may take."""
 
 
 PASSAGES_AT_ONCE = 8
@@ -114,13 +114,14 @@ def _in_turn(guard: Guard) -> bool:
 
 
 class Budgeted:
-    """A guard that fails where it takes longer than its budget.
+    """A guard that fails where it hangs: where its check takes longer than its budget.
 
     The check runs in a thread of its own, because a library that hangs cannot be stopped from outside. What hangs is bounded
-    by HANGING, after which the guard fails without starting more.
+    by HANGING, after which the guard fails at once, without starting more. The clock begins with the check: the wait for checks
+    before it, which end, is not held against it.
 
     Args:
-        budget_ms: milliseconds from the call to the verdict.
+        budget_ms: milliseconds from the check's begin to its verdict, on the wall clock: what waits for a lock or a server uses no processor.
         at_once: checks that may run at once; one that only waits for a server may have more.
     """
 
@@ -129,22 +130,31 @@ class Budgeted:
         self.name = guard.name
         self.in_turn = _in_turn(guard)
         self._seconds = budget_ms / 1000
+        self._at_once = at_once
         self._free = threading.BoundedSemaphore(at_once)
+        self._began: dict[object, float] = {}
 
     def check(self, text: str, passages: Sequence[Passage] = ()) -> Verdict:
         """The guard's own verdict, or its own error.
 
         Raises:
-            TimeoutError: the budget is spent.
+            TimeoutError: the budget is spent, or every earlier check hangs.
         """
-        deadline = time.monotonic() + self._seconds
-        if not self._free.acquire(timeout=self._seconds):
+        if not self._free.acquire(timeout=0 if self._hangs() else self._seconds):
             raise TimeoutError("earlier checks of this guard still hang")
+        this = object()
+        self._began[this] = time.monotonic()
 
         def work() -> Verdict:
             try:
                 return self.guard.check(text, passages)
             finally:
+                del self._began[this]
                 self._free.release()
 
-        return run_within(work, deadline - time.monotonic())
+        return run_within(work, self._seconds)
+
+    def _hangs(self) -> bool:
+        """Whether as many checks as may run are past their budget: waiting for them is in vain."""
+        late = time.monotonic() - self._seconds
+        return sum(began < late for began in list(self._began.values())) >= self._at_once

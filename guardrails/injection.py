@@ -15,13 +15,15 @@ from typing import Literal
 from core.errors import BadInput
 from core.records import Passage, Verdict
 from guardrails.decode import hidden_html, views
-from guardrails.injection_rules import ENCODED_RULES, first_match, glued
+from guardrails.injection_rules import ENCODED_RULES, first_match, glued, one_word
 from guardrails.normalise import clean_question, fold, neutralise, remove_invisible, tagged_text
+from guardrails.signs import SPELT
 
 NOT_TEXT = "not_text"
 """The rule of a question that is no text."""
 REWRITTEN = "rewritten"
 """The rule, without a score, where only line ends, blank lines or composed letters were put in one form."""
+_GAPLESS = SPELT | {"spaced_letters"}
 
 
 class Injection:
@@ -57,9 +59,9 @@ class Injection:
     def _plain_or_encoded(self, text: str) -> str:
         for view in views(text):
             if view.via == "plain":
-                if rule := first_match(view.text, self._stage):
+                if rule := first_match(view.text, self._stage) or one_word(view.text):
                     return rule
-            elif view.via == "spaced_letters" and glued(view.text.replace(" ", "")):
+            elif view.via in _GAPLESS and glued(view.text.replace(" ", "")):
                 return "encoded:override_instructions"
             elif rule := first_match(view.text, self._stage, among=ENCODED_RULES):
                 return f"encoded:{rule}"

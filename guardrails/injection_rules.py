@@ -13,7 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from guardrails.guard import Stage
-from guardrails.injection_tongues import overrides, reveals, unbound
+from guardrails.injection_orders import addresses, drops, frees, presses, sends, shows, tampers
+from guardrails.injection_tongues import OTHERS_ORDERS, overrides, reveals, unbound
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +95,14 @@ def _reported(text: str, match: re.Match[str]) -> bool:
     return bool(_REPORTED.search(before) and asks and not _CARRIED_OUT.search(text))
 
 
+def _override_other(text: str) -> re.Match[str] | None:
+    """As `_OVERRIDE_OTHER`, but for what a mail or a maker's notice says."""
+    found = _OVERRIDE_OTHER.search(text)
+    return found if found and not OTHERS_ORDERS.search(text[found.start() : found.end() + 60]) else None
+
+
 def _override_question(text: str) -> bool:
-    if _OVERRIDE_OTHER.search(text):
+    if _override_other(text):
         return True
     match = _imperative(_OVERRIDE_ANY, text)
     while match:
@@ -128,7 +135,7 @@ def _reveal_passage(text: str) -> bool:
 
 
 def _override_passage(text: str) -> bool:
-    found = _imperative(_OVERRIDE_PLAIN, text) or _imperative(_OVERRIDE_THEN, text) or _OVERRIDE_OTHER.search(text)
+    found = _imperative(_OVERRIDE_PLAIN, text) or _imperative(_OVERRIDE_THEN, text) or _override_other(text)
     return bool(found and not _NEGATED.search(text[max(0, found.start() - 20) : found.start()]))
 
 
@@ -237,6 +244,10 @@ _GLUED = _re(
     r"(?:ignore|disregard|forget)(?:all|any|the|your)*(?:of)?(?:the|your)?(?:previous|prior|above|earlier|preceding)?(?:instructions?|rules|prompts?)|systemprompt|doanythingnow"
 )
 
+_ONE_WORD = _re(
+    r"(?:ignore|disregard|forget)(?:all|any|of|the|your|my)*(?:previous|prior|above|earlier|preceding)(?:instructions?|rules|prompts?)"
+)
+
 
 def _persona(text: str) -> bool:
     return bool(_PERSONA.search(text)) and not _PERSONA_BENIGN.match(text.strip())
@@ -307,6 +318,13 @@ RULES: tuple[Rule, ...] = (
     Rule("addressed_to_machine", PASSAGE, _addressed_with_order),
     Rule("answer_tampering", PASSAGE, _answer_tampering),
     Rule("inserted_task", PASSAGE, _inserted_task),
+    Rule("override_instructions", BOTH, drops),
+    Rule("reveal_prompt", BOTH, shows),
+    Rule("unbound_persona", BOTH, frees),
+    Rule("new_role", QUESTION, presses),
+    Rule("exfiltration", BOTH, sends),
+    Rule("addressed_to_machine", PASSAGE, addresses),
+    Rule("answer_tampering", PASSAGE, tampers),
 )
 
 ENCODED_RULES = frozenset(
@@ -324,3 +342,8 @@ def first_match(text: str, stage: Stage, among: frozenset[str] | None = None) ->
 def glued(text: str) -> bool:
     """Whether letters written apart spell an order once joined."""
     return bool(_GLUED.search(text))
+
+
+def one_word(text: str) -> str:
+    """The name of the rule where an order stands in the text as one long word."""
+    return "override_instructions" if _ONE_WORD.search(text) else ""

@@ -86,13 +86,21 @@ jesteś|udawaj|wyobraź sobie|zachowuj się # bez ograniczeń|bez zasad|bez filt
 너는|당신은|척해|역할을 # 제한이 없는|제약이 없는|규칙이 없는|무제한 # 인공지능|ai|비서|모델
 sen|rol yap|gibi davran # sınırsız|kısıtlaması olmayan|kuralsız|filtresiz # yapay zeka|asistan|model|artık
 """
+OTHERS_ORDERS = re.compile(
+    r"\b(?:anweisung|instruktion|regel|befehl|aufforderung|instruccion|regla|norma|orden|indicacion|instruction|consigne|regle)\w* (?:in|aus|von|vom|der|des|auf|de|del|en|du|dans|sur) (?:\w+ ){0,3}?"
+    r"(?:e-?mails?|mails?|anruf\w*|sms|briefe?n?|hersteller\w*|formular\w*|verpackung|correos?|llamadas?|carta|fabricante|formulario|envase|courriels?|appels?|lettre|fabricant|formulaire|emballage|notice)\b"
+)
+"""Whose instructions people are told to leave aside."""
 _SENTENCE = re.compile(r"[.!?。！？\n|]+")
 _LETTERS = re.compile(r"[a-z]")
 
 
 def overrides(folded: str) -> bool:
-    """Whether a sentence of a folded text orders that instructions be dropped."""
-    return _has(folded, *_shapes(_DROP))
+    """Whether a sentence of a folded text orders that instructions be dropped, and not somebody else's."""
+    verbs, shapes = _shapes(_DROP)
+    return bool(verbs.search(folded)) and any(
+        _has(sentence, verbs, shapes) for sentence in _SENTENCE.split(folded) if not OTHERS_ORDERS.search(sentence)
+    )
 
 
 def reveals(folded: str) -> bool:

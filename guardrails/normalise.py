@@ -10,6 +10,7 @@ import re
 import unicodedata
 
 from core.errors import BadInput
+from guardrails.lookalikes import LETTERS
 
 ZERO_WIDTH = "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b\u200e\u200f\u2060\u2061\u2062\u2063\u2064\ufeff"
 BIDI = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
@@ -42,12 +43,7 @@ _TEMPLATE_TOKEN = re.compile(
     re.IGNORECASE,
 )
 
-# Letters of other scripts that look like a Latin one; NFKC leaves them as they are.
-_LOOKALIKES = str.maketrans(
-    "абсԁеһіјӏкӎпорԛгѕтυνѡхуАВСЕНІЈКМОРЅТХУΑΒΕΖΗΙΚΜΝΟΡΤΥΧαειοкρτνχյօսզℓıɡɑɩʟʀɴǀ∣❘",
-    "abcdehijlkmnopqrstuvwxyABCEHIJKMOPSTXYABEZHIKMNOPTYXaeiokptvxjouqligaiLRNlll",
-)
-
+_LOOKALIKES = {ord(c): letter for letter, others in LETTERS.items() for c in others} | {0x2223: "l", 0x2758: "l"}
 
 # Letters, digits and signs as wide as a Chinese one. The bar stays: it is part of some models' template tokens.
 _WIDE_WORD = re.compile("[０-９Ａ-Ｚａ-ｚ]")
@@ -101,16 +97,40 @@ def remove_invisible(text: str) -> str:
 def fold(text: str) -> str:
     """The form that rules look at: NFKC, invisible characters removed, lookalikes as Latin letters, accents off, lower case."""
     if not text.isascii():
-        seen = _LOOKALIKE.sub(_latin, remove_invisible(unicodedata.normalize("NFKC", text)))
+        seen = _LOOKALIKE.sub(_latin, remove_invisible(unicodedata.normalize("NFKC", _inked(text))))
         text = _QUOTE.sub(_plain_quote, _MARKS.sub("", unicodedata.normalize("NFKD", seen)))
     return _SPACES.sub(" ", _CONTROL.sub("", _TERMINAL.sub("", text))).lower()
 
 
+def _inked(text: str) -> str:
+    """The text with spaces for the letter and the Braille sign that show nothing."""
+    return text.replace("\u3164", " ").replace("\u2800", " ")
+
+
 _SPACES = re.compile(r"[^\S\n]+")
-_MARKS = re.compile("[\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]")
+_MARKS = re.compile(
+    "[\ufe00-\ufe0f\U000e0100-\U000e01ef\u0483-\u0489\u0300-\u036f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]"
+)
 _QUOTES = str.maketrans("‘’‛′`´“”„‟″«»–—−‐‑", '\'\'\'\'\'\'"""""""-----')
 # Looked for first: str.translate asks its table about every character, and most texts have none of these.
-_LOOKALIKE, _QUOTE = (re.compile(f"[{''.join(map(chr, table))}]") for table in (_LOOKALIKES, _QUOTES))
+_QUOTE = re.compile(f"[{''.join(map(chr, _QUOTES))}]")
+# Beyond the first 65,536 characters a class is searched one by one: there each character is looked up.
+_LOOKALIKE = re.compile(f"[{''.join(chr(c) for c in _LOOKALIKES if c < 0x10000)}]|[\U00010000-\U0010ffff]")
+
+
+def as_read(text: str) -> str:
+    """The text with compatibility forms as plain letters, and lookalikes as Latin ones where a word mixes them with Latin ones.
+
+    What a network that reads letters is given: a text whose words are each of one script stays as it is.
+    """
+    if text.isascii():
+        return text
+    seen = _MARKS_ON_LETTERS.sub("", unicodedata.normalize("NFKC", remove_invisible(_inked(text))))
+    return seen.translate(_LOOKALIKES) if _MIXED_WORD.search(seen) else seen
+
+
+_MARKS_ON_LETTERS = re.compile("(?<=[A-Za-z])[\u0300-\u036f\u0483-\u0489\u20d0-\u20ff\ufe00-\ufe0f]+")
+_MIXED_WORD = re.compile(r"(?=\w*[A-Za-z])(?=\w*[^\W\d_A-Za-z\u00c0-\u024f])\w+")
 
 
 def _latin(match: re.Match[str]) -> str:

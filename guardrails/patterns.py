@@ -29,6 +29,7 @@ from presidio_analyzer.predefined_recognizers import (
     UsSsnRecognizer,
 )
 
+from guardrails.health import Health
 from guardrails.language import Tagged
 from guardrails.names import Named
 
@@ -78,20 +79,6 @@ _BEARER = r"\b(?:Bearer|Basic) (?=[A-Za-z0-9._~+/-]{0,40}\d)[A-Za-z0-9._~+/-]{20
 _ACCOUNT_SAID = (
     r"\b(?:(?:bank |checking |savings |giro)?(?:account|acct)(?: (?:number|no\.?|#))|a/c(?: no\.?)?|(?:konto|account-?)(?:nummer|-nr\.?)|n[uú]mero de cuenta|routing (?:number|no\.?))"
     r"(?: is| ist| es|:| #){0,2} ?\K\d[\d -]{5,20}\d(?![\d-])"
-)
-_DISEASE = (
-    r"(?:cancer|krebs|cáncer|diabet(?:es|ic)|depression|depresión|anxiety|angststörung|bipolar disorder|schizophrenia|schizophrenie|epilep(?:sy|sie|sia)|hiv|aids|asthma|asma|hepatitis|leuk(?:a?emia|ämie)|"
-    r"multiple sclerosis|parkinson(?:'s)?|alzheimer(?:'s)?|tuberculosis|tuberkulose|pregnan(?:cy|t)|schwanger(?:schaft)?|embaraz(?:o|ada)|miscarriage|fehlgeburt|burn-?out|ptsd|adhd|autism|dementia|demenz|stroke|"
-    r"heart (?:attack|disease|failure)|herzinfarkt|infarto|tumou?r|lupus|arthritis|migraine|eating disorder|addiction|alcoholism)"
-)
-_HEALTH_SAID = (
-    r"\b(?:diagnosed with|diagnosis (?:of|is|:)|suffers? from|suffering from|treated for|tested positive for|recovering from|leidet an|leide an|diagnostiziert mit|erkrankt an|padece|padezco|diagnosticad[oa] (?:con|de)|sufre de)"
-    r":? (?:an? |the |his |her |my )?\K(?:[\w-]{1,20} ){0,2}?" + _DISEASE + r"\b"
-)
-_HEALTH_OWN = (
-    r"\b(?:(?:my|his|her|their|\w+'s|mein[e]?|sein[e]?|ihr[e]?|mi|su) |(?:i|he|she|\w+) (?:am|is|has|have|had|was|bin|ist|hat|habe|tengo|tiene|está) (?:an? |been )?)\K(?:[\w-]{1,20} )?"
-    + _DISEASE
-    + r"\b(?! (?:leave|policy|care|benefit|insurance|awareness|support|day|week|fund|screening))"
 )
 _WEB = r"\b(?:https?://|www\.)[^\s<>\"'`]{2,300}[^\s<>\"'`.,;:!?)\]]"
 _AGE = r"\b\d{1,3}(?=[ -](?:years?|yrs?)[ -]old\b| Jahre alt\b| años\b|-jährig)|\b(?:aged|age[d:]?|turn(?:ed|s|ing)|im Alter von) \K\d{1,3}\b(?![.,%]\d| (?:in|on|off|out|days|minutes|times))"
@@ -247,7 +234,7 @@ def _personal() -> list[Any]:
         Named(),
         Tagged(),
         own("AGE", 0.7, _AGE),
-        own("HEALTH", 0.75, _HEALTH_SAID, _HEALTH_OWN),
+        Health(),
         own("WEB_ADDRESS", 0.7, _WEB),
         own("BANK_ACCOUNT", 0.65, _ACCOUNT_SAID),
     ]

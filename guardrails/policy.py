@@ -79,7 +79,7 @@ class TopicPolicy(_Strict):
 
 class RailPolicy(_Strict):
     run: bool = True
-    budget_ms: int = Field(2000, ge=5, le=60_000)
+    budget_ms: int = Field(10_000, ge=5, le=60_000)
     threshold: float | None = Field(None, ge=0, le=1)
 
 
