@@ -19,7 +19,7 @@ _SOURCE: Mapping[Language, str] = {
 }
 _SECTION: Mapping[Language, str] = {"en": ", “{}”", "es": ", «{}»", "de": ", „{}“"}
 _LEANS = re.compile(
-    r"^(?:it|they|this|these|those|that|such|he|she|both|otherwise|however|in (?:that|this|these|those|such) cases?|the same|"
+    r"^(?!(?-i:IT\b))(?:it|they|this|these|those|that|such|he|she|both|otherwise|however|in (?:that|this|these|those|such) cases?|the same|"
     r"es|er|sie|dies\w*|diese\w*|das|dabei|dafür|ansonsten|beide|ello|ellos|ellas|esto|eso|estos|estas|este|esta|en (?:ese|este|tal) caso|ambos)\b",
     re.IGNORECASE,
 )

@@ -172,6 +172,12 @@ def test_what_says_the_lead_stands_beside_it() -> None:
     assert composed("Who asks?", text, [2, 0]).startswith("A phone needs")  # without a lead the passage's order
 
 
+def test_the_it_team_does_not_lean_on_the_sentence_before() -> None:
+    text = "A phone needs a profile. IT cannot see photos. It can wipe the profile."
+    assert composed("Can IT see photos?", text, [1]) == "**No.** IT cannot see photos. [1]"
+    assert composed("What can be wiped?", text, [2]).startswith("IT cannot see photos. [1] It can")
+
+
 def test_steps_that_are_told_whole_keep_their_numbers() -> None:
     one = passage("1. Leave the building.\n2. Go to the assembly point.", section="Fire > When you hear the alarm")
     said = [(unit, 0) for unit in units(one.text)]
