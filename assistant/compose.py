@@ -9,46 +9,29 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import groupby
 
-from assistant.depends import ASKS_HOW_MUCH, MOST_ROWS, SHORT, ask_for_document, ask_for_row, open_rows, table_of_cases
-from assistant.form import asked_form, in_form
+from assistant.depends import (
+    ASKS_HOW_MUCH,
+    MOST_ROWS,
+    SHORT,
+    TABLES_OF,
+    ask_for_document,
+    ask_for_row,
+    open_rows,
+    table_of_cases,
+)
+from assistant.form import asked_form, in_form, matter
 from assistant.layout import part_text, source_line
 from assistant.prompt import ASK_BACK, NO_ANSWER
 from assistant.quote import Scored, choose
+from assistant.short_answer import Span, asks_for_a_way, cell, one_of_several, only_cell, short_answer
 from assistant.units import Unit, units
 from assistant.words import content_words, language_of
-from assistant.yes_no import asks_yes_or_no, lead_of
+from assistant.yes_no import lead_of
 from core.records import Passage
 from retrieval.glossary import Glossary
 
-Span = tuple[float, str]
-"""Margin and words of a unit's best span."""
-
-LONGEST_LEAD = 12
-"""Words that a short answer may have."""
-MOST_OF_UNIT = 0.6
-"""A span that is more of its unit than this needs no lead: the sentence is short enough by itself."""
-LEAST_MARGIN = 0.0
-"""A span is a lead where the reader prefers it to "no answer in this passage"."""
-_EDGES = " ,;:.()[]\"'“”„«»|–—-"
-_ASKS_FOR_A_WAY = re.compile(
-    r"^(?:how (?:do|does|can|could|should|must|would|to)\b(?! (?:long|many|much|often))|what (?:do|does|should|must|can|could) (?:i|we|you|one|somebody|people)\b|what (?:happens|if)\b|why\b|"
-    r"wie (?:kann|muss|soll|mache|melde|beantrage|bekomme)\b|was (?:mache|muss|soll|passiert)\b|warum\b|cómo\b|por qué\b|qué (?:hago|debo|pasa)\b)",
-    re.IGNORECASE,
-)
-"""Questions that a sentence answers, and no few words of it."""
-_ASKS_FOR_A_FIGURE = re.compile(
-    r"\bhow (?:many|much|long|often|high|far|old|big|large|soon|early|late|quickly|fast)\b|\bwie (?:viele?|hoch|lange|oft|weit|schnell)\b|\bcuánt[oa]s?\b|\bcada cuánto\b",
-    re.IGNORECASE,
-)
-_FIGURE = re.compile(
-    r"\d|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|half|twice|once|daily|weekly|monthly|never|none|zwei|drei|vier|fünf|sechs|uno|dos|tres|cuatro|cinco|seis)\b",
-    re.IGNORECASE,
-)
-_FIGURES = re.compile(r"\d+(?:[.,]\d+)*")
-_ASKS_WHO = re.compile(
-    r"^(?:who|whom|whose)\b|\bwho (?:approves|signs|decides|pays)\b|^(?:wer|wen|wem)\b|quién", re.IGNORECASE
-)
 _WANTS_ALL = re.compile(
     r"\b(?:list|all|every|each|table|overview|what are|which are|liste|alle|tabelle|todos|todas|tabla|lista)\b",
     re.IGNORECASE,
@@ -62,6 +45,10 @@ _LIKELY = 0.5
 question names."""
 _SURE_MARGIN = 1.0
 """Margin of a span over "no answer" from which the reader is sure of its sentence."""
+_NAMES_A_LIST = 2
+"""Words that carry meaning with which a question names a list by its intro or heading."""
+_MOST_OF_INTRO = 0.6
+"""Share of an intro's words that the question holds: "replaced early" is not what "replaced" asks for."""
 _TWO_CASES = 0.3
 """Chance from which the best part of a second document makes a short question ambiguous."""
 
@@ -94,17 +81,19 @@ def written(
     if len(rows) > MOST_ROWS and wanted:
         yield f"{ASK_BACK} {wanted}"
         return
-    span = None if rows or (span and _one_of_several(question, best.unit, span, glossary)) else span
+    span = None if rows or (span and one_of_several(question, best.unit, span, glossary)) else span
     if not rows and _WANTS_FEW_WORDS.search(question):
         chosen = chosen[:1]
-        if short := _cell(question, best.unit, glossary) or _short_answer(question, best.unit, span):
+        if short := cell(question, best.unit, glossary) or short_answer(matter(question), best.unit, span):
             yield f"{short[:-1]} [{best.passage + 1}]."
             return
-    picked = [(row, best.passage) for row in rows] or [(s.unit, s.passage) for s in chosen]
+    listed = [] if told or rows else _list_asked_for(question, passages, glossary)
+    span = None if listed else span
+    picked = [(row, best.passage) for row in rows] or listed or [(s.unit, s.passage) for s in chosen]
     yield from in_form(compose(question, picked, passages, span=span), asked_form(question))
     if wanted:
         yield f"\n\n{ASK_BACK} {wanted}"
-    elif other := _other_case(question, chosen, glossary):
+    elif other := None if listed else _other_case(question, chosen, glossary):
         yield f"\n\n{ASK_BACK} {ask_for_document(question, passages[best.passage], passages[other.passage])}"
 
 
@@ -131,9 +120,10 @@ def compose(
         chosen: units with their passage's place in `passages`, best first.
         span: margin and words of the first unit's best span.
     """
-    language = language_of(question)
-    lead = lead_of(question, chosen[0][0], language) or _short_answer(question, chosen[0][0], span)
-    first, listed = passages[chosen[0][1]], bool(asked_form(question))
+    first, listed, asked = passages[chosen[0][1]], bool(asked_form(question)), matter(question)
+    language = language_of(question, chosen[0][0].said)
+    lead = lead_of(asked, chosen[0][0], language, about=f"{first.title} {first.section}")
+    lead = lead or _few_words(asked, chosen, span)
     for nth, (place, group) in enumerate(_by_passage(chosen)):
         passage, mark = passages[place], f"[{place + 1}]"
         if nth:
@@ -145,13 +135,41 @@ def compose(
             mark,
             lead=lead if not nth else "",
             listed=listed,
-            whole_list=not nth and _lists_the_way(question, group[0], passage),
+            whole_list=not nth and _lists_the_way(asked, group[0], passage),
         )
+
+
+def _few_words(question: str, chosen: Sequence[tuple[Unit, int]], span: Span | None) -> str:
+    """The short answer; "" where it is but one of several items or rows."""
+    (best, of), *rest = chosen
+    beside = any(unit.block == best.block and place == of for unit, place in rest)
+    if beside and best.kind == "item":
+        return ""
+    return short_answer(question, best, span) or ("" if beside else only_cell(question, best))
+
+
+def _list_asked_for(question: str, passages: Sequence[Passage], glossary: Glossary) -> list[tuple[Unit, int]]:
+    """The items of a short list whose intro says all that the question names, or, where all are wanted, whose heading does."""
+    asked = set(content_words(glossary.plain(_WANTS_ALL.sub(" ", question)))) - ASKS_HOW_MUCH
+    if len(asked) < _NAMES_A_LIST:
+        return []
+    for place, passage in enumerate(passages[:TABLES_OF]):
+        heading = passage.section.rsplit(" > ", 1)[-1]
+        own = set(content_words(glossary.plain(heading)))
+        titled = asked <= own | set(content_words(glossary.plain(passage.title))) and len(asked & own) > 1
+        for _, block in groupby(units(passage.text), key=lambda unit: (unit.block, unit.kind)):
+            items = list(block)
+            intro = set(content_words(glossary.plain(items[0].head)))
+            named = asked <= intro and len(asked) >= _MOST_OF_INTRO * len(intro)
+            named = named or (titled and bool(_WANTS_ALL.search(question)))
+            if named and items[0].kind == "item" and len(items) <= MOST_ROWS:
+                return [(item, place) for item in items]
+    return []
 
 
 def _lists_the_way(question: str, unit: Unit, passage: Passage) -> bool:
     """Whether what was asked is how to go about something, and the unit is one item of a list that its intro or heading says is about it."""
-    if unit.kind != "item" or not _ASKS_FOR_A_WAY.search(question):
+    if unit.kind != "item" or not asks_for_a_way(question):
         return False
     about = unit.head or passage.section.rsplit(" > ", 1)[-1]
     return bool(set(content_words(question)) & set(content_words(about)))
@@ -160,45 +178,3 @@ def _lists_the_way(question: str, unit: Unit, passage: Passage) -> bool:
 def _by_passage(chosen: Sequence[tuple[Unit, int]]) -> list[tuple[int, list[Unit]]]:
     order = list(dict.fromkeys(place for _, place in chosen))
     return [(place, [unit for unit, of in chosen if of == place]) for place in order]
-
-
-def _cell(question: str, unit: Unit, glossary: Glossary) -> str:
-    """The value of a row in the column that the question names, as a sentence; "" where it names none, or several alike."""
-    asked = set(content_words(glossary.plain(question)))
-    named = [(len(asked & set(content_words(glossary.plain(name)))), value) for name, value in unit.pairs()[1:] if name]
-    best = max((count for count, _ in named), default=0) if unit.kind == "row" else 0
-    values = [value for count, value in named if count == best]
-    return f"{values[0].rstrip('.')}." if best and len(values) == 1 else ""
-
-
-def _one_of_several(question: str, unit: Unit, span: Span, glossary: Glossary) -> bool:
-    """Whether the span lies in one of a row's cells that hold such a figure each, and the question names no column: any of them may be meant."""
-    if unit.kind != "row":
-        return False
-    words = _within_a_cell(span[1], unit).strip(_EDGES)
-    others = {_FIGURES.sub("#", value) for name, value in unit.pairs()[1:] if name and words not in value}
-    return bool(_FIGURES.search(words)) and _FIGURES.sub("#", words) in others and not _cell(question, unit, glossary)
-
-
-def _short_answer(question: str, unit: Unit, span: Span | None) -> str:
-    """The reader's span as a sentence of its own, or "" where it says no more or less than the unit."""
-    if span is None or span[0] < LEAST_MARGIN or asks_yes_or_no(question) or _ASKS_FOR_A_WAY.search(question):
-        return ""
-    words = (_within_a_cell(span[1], unit) if unit.kind == "row" else span[1]).strip(_EDGES)
-    count = len(words.split())
-    if bool(_ASKS_FOR_A_FIGURE.search(question)) > bool(_FIGURE.search(words)):
-        return ""
-    if _ASKS_WHO.search(question) and not re.search(r"[^\W\d_]{3}", words):
-        return ""
-    if not words or count > LONGEST_LEAD or (unit.kind == "sentence" and count > MOST_OF_UNIT * len(unit.text.split())):
-        return ""
-    if not set(content_words(words)) - set(content_words(question)) and not re.search(r"\d", words):
-        return ""  # it repeats the question
-    return f"{words[0].upper()}{words[1:]}."
-
-
-def _within_a_cell(words: str, unit: Unit) -> str:
-    """The words of a row's span that stand in its last cell; "" where they are a piece of what the row is about ("Lost" of "Lost or stolen")."""
-    value = words.rsplit("; ", 1)[-1].rsplit(": ", 1)[-1]
-    subject = unit.pairs()[0][1]
-    return "" if value in subject and len(value.strip(_EDGES)) < len(subject.strip(_EDGES)) else value

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from assistant.compose import Span, written
+from assistant.compose import written
 from assistant.confidence import sure_enough
 from assistant.depends import ask_what_is_meant, table_of_cases
 from assistant.form import matter
@@ -22,6 +22,7 @@ from assistant.quote import Place, QuotingModel, Scored, rank
 from assistant.quote_signals import WEIGHTS
 from assistant.readable import Readable, plain, readable
 from assistant.reader import DEFAULT, PassageReading, Readers
+from assistant.short_answer import Span
 from assistant.units import Unit
 from assistant.words import language_of
 from core.errors import AssistantError

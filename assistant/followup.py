@@ -132,7 +132,10 @@ def resolve(question: str, before: str) -> str:
     subject = _subject(before)
     if not content_words(rest) or _is_fragment(rest):
         return f"{rest.rstrip('?!. ')} — {subject}?" if _asks(rest) else f"{before.rstrip('?!. ')}, {_lowered(rest)}?"
-    return f"{rest.rstrip('?!. ')}? ({subject})"
+    asked = (
+        subject if _asks(rest) else before.strip(" ?!.¿¡")
+    )  # a case by itself leaves out whether it asks how many or who
+    return f"{rest.rstrip('?!. ')}? ({asked})"
 
 
 def is_follow_up(question: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 
@@ -18,7 +19,7 @@ _SOURCE: Mapping[Language, str] = {
 }
 _SECTION: Mapping[Language, str] = {"en": ", “{}”", "es": ", «{}»", "de": ", „{}“"}
 _LEANS = re.compile(
-    r"^(?:it|they|this|these|those|that|such|he|she|both|otherwise|however|in (?:that|this|these|those|such) cases?|the same|"
+    r"^(?!(?-i:IT\b))(?:it|they|this|these|those|that|such|he|she|both|otherwise|however|in (?:that|this|these|those|such) cases?|the same|"
     r"es|er|sie|dies\w*|diese\w*|das|dabei|dafür|ansonsten|beide|ello|ellos|ellas|esto|eso|estos|estas|este|esta|en (?:ese|este|tal) caso|ambos)\b",
     re.IGNORECASE,
 )
@@ -72,9 +73,14 @@ def part_text(
         whole_list: an item calls for the others of its list, if that is short.
     """
     whole = _with_neighbours(picked, known, least_of_list=1 if whole_list else _LEAST_OF_LIST)
+    if lead:
+        whole = _from(whole, picked[0])
     blocks = [list(group) for _, group in groupby(whole, key=lambda u: (u.block, u.kind))]
     bullets = listed or (len(blocks) > 1 and all(block[0].kind == "sentence" for block in blocks))
-    body = ("\n" if bullets else "\n\n").join(_block_text(b, mark, bullet=bullets, listed=listed) for b in blocks)
+    counts = Counter(unit.block for unit in known)
+    body = ("\n" if bullets else "\n\n").join(
+        _block_text(b, mark, bullet=bullets, listed=listed, whole=len(b) == counts[b[0].block]) for b in blocks
+    )
     if not lead:
         return body
     return f"**{lead}** {body}" if blocks[0][0].kind == "sentence" and not bullets else f"**{lead}**\n\n{body}"
@@ -100,12 +106,19 @@ def _with_neighbours(picked: Sequence[Unit], known: Sequence[Unit], *, least_of_
     return [unit for unit in dict.fromkeys(known) if unit in wanted]
 
 
-def _block_text(block: Sequence[Unit], mark: str, *, bullet: bool, listed: bool) -> str:
-    """Units of one paragraph, list or table."""
+def _from(whole: Sequence[Unit], first: Unit) -> list[Unit]:
+    """The units from the sentence that the lead is taken from on, then those before it: beside a lead stands what says it."""
+    at = 0 if first.kind != "sentence" or _LEANS.match(first.text) else whole.index(first)
+    return [*whole[at:], *whole[:at]]
+
+
+def _block_text(block: Sequence[Unit], mark: str, *, bullet: bool, listed: bool, whole: bool) -> str:
+    """Units of one paragraph, list or table; `whole` where it is all of that. Steps keep their numbers."""
     first = block[0]
     if first.kind == "item":
         intro = f"{first.head}\n\n" if first.head else ""
-        return intro + "\n".join(f"- {unit.text} {mark}" for unit in block)
+        signs = [f"{n}." if first.ordered and whole and not listed else "-" for n in range(1, len(block) + 1)]
+        return intro + "\n".join(f"{sign} {unit.text} {mark}" for sign, unit in zip(signs, block, strict=True))
     if first.kind == "row":
         if not listed and (len(cells(first.head)) <= _NARROW or len(block) > 1):
             return _table(block, mark)

@@ -3,7 +3,7 @@
     echo '{"id": 1, "question": "How long?", "passages": ["It takes two days."]}' | python -m assistant read
     python -m assistant read --adapter reader-3 < questions.jsonl > answers.jsonl
 
-Each line: {"id", "question", "passages": [text, ...]}. It needs no documents, no people and no server.
+Each line: {"id", "question", "passages": [text, ...]}, in UTF-8. It needs no documents, no people and no server.
 JSON fields, one object a line, in order: id, answer, sentence, passage, score, answerable, ms.
 answer is the best span, word for word, whether or not the passages answer the question: answerable says that (score, a
 calibrated probability, of 0.5 or more). sentence is the sentence around it, passage its passage's index; null where
@@ -18,6 +18,7 @@ import argparse
 import json
 import sys
 import time
+from collections.abc import Iterator
 from typing import Any
 
 from assistant.reader import SPANS, THRESHOLD, Readers
@@ -42,14 +43,15 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 def run(args: argparse.Namespace) -> int:
     """Run the command; returns its exit code."""
     readers = Readers(load_settings(), *([args.adapter] if args.adapter else []))
+    readers.network()  # an adapter that is refused is said once, and not for each line
     failed = False
-    for number, line in enumerate(sys.stdin, 1):
+    for number, line in enumerate(_lines(), 1):
         if not line.strip():
             continue
         identity: object = number
         try:
             record = _record(line, number)
-            identity = record.get("id", number)
+            identity = _identity(record, number)
             found = read_line(readers, record, number)
         except AssistantError as error:
             failed = True
@@ -82,11 +84,30 @@ def read_line(readers: Readers, record: dict[str, Any], number: int) -> dict[str
     }
 
 
-def _record(line: str, number: int) -> dict[str, Any]:
+def _lines() -> Iterator[bytes]:
+    """Standard input as bytes: JSON is UTF-8, whatever the terminal's encoding is."""
+    if sys.stdin is None:
+        raise BadInput("There is no standard input: give one JSON object a line, as in < questions.jsonl")
+    yield from sys.stdin.buffer
+
+
+def _record(line: bytes, number: int) -> dict[str, Any]:
     try:
-        record = json.loads(line)
-    except ValueError:
+        record = json.loads(line.decode("utf-8-sig"))
+    except UnicodeDecodeError:
+        raise BadInput(f"Line {number} is no UTF-8 text: convert the file first.") from None
+    except (ValueError, RecursionError):
         raise BadInput(f"Line {number} is no JSON: write one object a line.") from None
     if not isinstance(record, dict):
         raise BadInput(f'Line {number} is no object: write {{"id", "question", "passages"}}.')
     return record
+
+
+def _identity(record: dict[str, Any], number: int) -> object:
+    """The line's id as it was given, the line's number without one. Raises BadInput for one that JSON in UTF-8 cannot say."""
+    identity = record.get("id", number)
+    try:
+        json.dumps(identity, ensure_ascii=False, allow_nan=False).encode()
+    except ValueError:
+        raise BadInput(f"Line {number}: its id is no JSON value (NaN, Infinity, or half of a character).") from None
+    return identity

@@ -10,6 +10,7 @@ refused and changes nothing: those that are resident go on.
 from __future__ import annotations
 
 import logging
+import re
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -38,6 +39,8 @@ DEFAULT = "reader-3"
 """The shipped adapter that answers: it finds the sentence, item or row that says it."""
 SPANS = "reader-1"
 """The shipped adapter that finds the few words that answer: what the read command gives."""
+_HALF = re.compile("[\ud800-\udfff]")
+"""What a JSON text may hold and no UTF-8 text can."""
 THRESHOLD = 0.5
 """A passage answers a question from this calibrated probability on."""
 
@@ -170,6 +173,8 @@ def check_input(question: str, passages: Sequence[str]) -> None:
         raise TooLarge(f"The question has {len(question):,} characters; at most {MAX_QUESTION_CHARS:,} are read.")
     if not any(any(c.isalnum() for c in passage) for passage in passages):
         raise BadInput("There is no passage to read: give at least one with words in it.")
+    if any(_HALF.search(text) for text in (question, *passages)):
+        raise BadInput("The text holds half of a character (a lone surrogate such as \\ud800): write it in UTF-8.")
     if len(passages) > MAX_PASSAGES:
         raise TooLarge(f"{len(passages)} passages are too many to read at once; give at most {MAX_PASSAGES}.")
     for number, passage in enumerate(passages):

@@ -14,6 +14,7 @@ from core.markdown import cells
 UnitKind = Literal["sentence", "item", "row"]
 
 _ITEM = re.compile(r"^\s*(?:[-*+•]|\d{1,3}[.)]|[a-z][.)])\s+")
+_NUMBERED = re.compile(r"^\s*1[.)]\s")
 _SEPARATOR = re.compile(r"^\s*\|?(?:\s*:?-{2,}:?\s*\|)+\s*(?::?-{2,}:?\s*)?\|?\s*$")
 _HEADING = re.compile(r"^#{1,6}\s")
 _FIELD = re.compile(r"^\s*[^\W\d_][^:|.]{1,40}: \S")
@@ -30,12 +31,14 @@ class Unit:
         text: as the passage has it: a sentence, a list item without its bullet, a table row with its bars.
         head: what it needs to be understood: a list's intro line, a table's head row with its bars; may be empty.
         block: number of the paragraph, list or table that it stands in.
+        ordered: an item of a list whose items are numbered.
     """
 
     kind: UnitKind
     text: str
     head: str
     block: int
+    ordered: bool = False
 
     @property
     def said(self) -> str:
@@ -61,7 +64,8 @@ def units(text: str) -> tuple[Unit, ...]:
             found += [Unit("row", line.strip(), lines[0].strip(), block) for line in lines[2:] if _says(line)]
             intro = ""
         elif _ITEM.match(lines[0]):
-            found += [Unit("item", item, intro, block) for item in _items(lines)]
+            ordered = bool(_NUMBERED.match(lines[0]))
+            found += [Unit("item", item, intro, block, ordered) for item in _items(lines)]
         elif len(lines) > 1 and all(_FIELD.match(line) for line in lines):
             found += [Unit("item", line.strip(), intro, block) for line in lines]
             intro = ""
@@ -75,13 +79,14 @@ def units(text: str) -> tuple[Unit, ...]:
 
 
 def places(text: str) -> list[tuple[int, int] | None]:
-    """Where each unit of a text stands in it, as characters `[start, end)`; None for one whose lines were joined."""
+    """Where each unit of a text stands in it, as characters `[start, end)`, its line breaks included; None where it cannot be found."""
     found: list[tuple[int, int] | None] = []
     at = 0
     for unit in units(text):
-        start = text.find(unit.text, at)
-        found.append((start, start + len(unit.text)) if start >= 0 else None)
-        at = start if start >= 0 else at
+        words = r"\s+".join(map(re.escape, unit.text.split()))
+        stands = re.compile(words).search(text, at)
+        found.append(stands.span() if stands else None)
+        at = stands.start() if stands else at
     return found
 
 

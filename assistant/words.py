@@ -84,8 +84,8 @@ def stem(word: str) -> str:
     return word[:-1] if word.endswith("e") and len(word) > 4 else word
 
 
-def language_of(text: str) -> Language:
-    """The language whose small words the text uses most; English where nothing tells.
+def language_of(text: str, beside: str = "") -> Language:
+    """The language whose small words the text uses most; where nothing in it tells, that of the text `beside` it, else English.
 
     A dozen small words of each language decide it: a trained detector mistakes the language of short questions.
     """
@@ -94,6 +94,8 @@ def language_of(text: str) -> Language:
         name: sum(w in small for w in said) + 0.5 * bool(name == "es" and re.search("[¿¡ñ]", text))
         for name, small in _BY_LANGUAGE.items()
     }
+    if beside and not any(counts.values()):
+        return language_of(beside)
     best = max(counts, key=lambda name: (counts[name], name == "en"))
     return best if counts[best] > counts["en"] else "en"
 

@@ -18,6 +18,8 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
+from core.errors import BadInput
+
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
@@ -89,11 +91,42 @@ def fit(net: nn.Module, stream: Iterator[Sequence[T]], loss_of: Loss[T], stage: 
             _report(stage, drawn, losses[-REPORT_EVERY:], (began, seen))
         if len(losses) % stage.checkpoint_every == 0:
             state = {"net": net.state_dict(), "optimiser": optimiser.state_dict(), "average": average}
-            _save_checkpoint(stage.checkpoint, {**state, "seen": drawn, "precision": precision})
+            save_whole(stage.checkpoint, {**state, "seen": drawn, "precision": precision})
         if drawn >= stage.total:
             break
     net.load_state_dict(average, strict=False)
     stage.checkpoint.unlink(missing_ok=True)
+
+
+def once(net: nn.Module, kept: Path, learn: Callable[[], None]) -> None:
+    """Learn, and keep the weights in a file; where that was done before, they come from it."""
+    if kept.exists():
+        net.load_state_dict(torch.load(kept, weights_only=True, map_location=next(net.parameters()).device))
+        return
+    learn()
+    save_whole(kept, net.state_dict())
+
+
+def save_whole(path: Path, state: Mapping[str, Any]) -> None:
+    """Under its name there is a whole file or none, whatever ends the process."""
+    temporary = path.with_suffix(".tmp")
+    torch.save(state, temporary)
+    temporary.replace(path)
+
+
+def begin(folder: Path, recipe: Mapping[str, Any]) -> None:
+    """Make a run's folder, with its settings in recipe.json.
+
+    Raises:
+        BadInput: a run with other settings began there, whose checkpoints this one would go on from.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / "recipe.json"
+    before = json.loads(file.read_text(encoding="utf-8")) if file.exists() else recipe
+    other = sorted(name for name in {*before, *recipe} if before.get(name) != recipe.get(name))
+    if other:
+        raise BadInput(f"{folder} holds a run with another {', '.join(other)}: name another folder with --out.")
+    file.write_text(json.dumps(recipe, indent=2) + "\n", encoding="utf-8")
 
 
 def fastest_precision(net: nn.Module, batch: Sequence[T], loss_of: Loss[T]) -> torch.dtype:
@@ -160,12 +193,6 @@ def _report(stage: Stage, drawn: int, losses: Sequence[float], since: tuple[floa
     log.info(
         "%s: %d of %d examples, loss %.3f, %.1f/s, %.0f min left", stage.name, drawn, stage.total, loss, speed, left
     )
-
-
-def _save_checkpoint(path: Path, state: Mapping[str, Any]) -> None:
-    temporary = path.with_suffix(".tmp")
-    torch.save(state, temporary)
-    temporary.replace(path)
 
 
 def _resume(

@@ -35,7 +35,7 @@ from retrieval.windows import (
     question_tokens,
 )
 from training.cards import reader_card
-from training.loop import Stage, cut_to_rank, fit, minutes_of, trainable_linear_layers
+from training.loop import Stage, begin, cut_to_rank, fit, minutes_of, once, trainable_linear_layers
 from training.publish import publish
 from training.reading_data import Kind, ReadingExample, Span, load, split
 from training.reading_scores import score
@@ -252,22 +252,25 @@ def stage_of(recipe: Recipe, folder: Path, name: str) -> Stage:
 def fine_tune(recipe: Recipe, folder: Path, data: Data) -> ReaderNet:
     """Stage 1: every linear layer of the encoder and the heads. Kept in full.pt, so that a later stage can be repeated."""
     net, tokenizer = new_net(recipe.start)
-    kept = folder / "full.pt"
-    if kept.exists():
-        net.load_state_dict(torch.load(kept, weights_only=True, map_location=net.span.weight.device))
-        return net
-    stream = stream_of(tokenizer, sample_order(data.training, data.unanswerable, recipe), recipe, recipe.examples)
-    train(net, stream, recipe, stage_of(recipe, folder, "full"))
-    torch.save(net.state_dict(), kept)
+
+    def learn() -> None:
+        order = sample_order(data.training, data.unanswerable, recipe)
+        train(net, stream_of(tokenizer, order, recipe, recipe.examples), recipe, stage_of(recipe, folder, "full"))
+
+    once(net, folder / "full.pt", learn)
     return net
 
 
 def recover(net: ReaderNet, tokenizer: Tokenizer, recipe: Recipe, folder: Path, data: Data) -> None:
-    """Stage 3: a short run of the low-rank matrices and the heads alone, on questions in another order."""
+    """Stage 3: a short run of the low-rank matrices and the heads alone, on questions in another order. Kept in recovered.pt."""
     again = replace(recipe, seed=recipe.seed + 100, short_share=0.3)
-    order = sample_order(data.training, data.unanswerable, again)
-    stream = stream_of(tokenizer, order, again, recipe.recovery_examples)
-    train(net, stream, again, stage_of(again, folder, "recovery"))
+
+    def learn() -> None:
+        order = sample_order(data.training, data.unanswerable, again)
+        stream = stream_of(tokenizer, order, again, recipe.recovery_examples)
+        train(net, stream, again, stage_of(again, folder, "recovery"))
+
+    once(net, folder / "recovered.pt", learn)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -282,8 +285,7 @@ def run(arguments: argparse.Namespace) -> int:
         start=arguments.start,
     )
     folder: Path = arguments.out
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "recipe.json").write_text(json.dumps(asdict(recipe), indent=2) + "\n")
+    begin(folder, asdict(recipe))
     torch.manual_seed(recipe.seed)
     data = Data.load(arguments.data, recipe.seed)
     scores: Scores = {}

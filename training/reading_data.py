@@ -52,14 +52,18 @@ def load(folder: Path) -> list[ReadingExample]:
     """Every answerable example of the sets in the folder.
 
     Raises:
-        BadInput: none of the known sets is there.
+        BadInput: none of the known sets is there, or one of them cannot be read.
     """
     examples: list[ReadingExample] = []
     for name, path, reader in _SETS:
         if not (folder / path).exists():
             log.warning("reading set %s is not in the data folder: skipped", name)
             continue
-        found = list(reader(folder / path, name))
+        try:
+            found = list(reader(folder / path, name))
+        except (OSError, EOFError, ValueError, LookupError, TypeError, AttributeError) as error:
+            problem = f"{type(error).__name__}: {str(error)[:80]}"
+            raise BadInput(f"{folder / path} is not whole, or no reading set of its form ({problem}).") from None
         log.info("reading set %s: %d questions", name, len(found))
         examples += found
     if not examples:

@@ -40,7 +40,7 @@ from training.hard_negatives import (
     mine_reading,
     save,
 )
-from training.loop import Stage, cut_to_rank, fit, minutes_of, trainable_linear_layers
+from training.loop import Stage, begin, cut_to_rank, fit, minutes_of, once, trainable_linear_layers
 from training.reading_data import ReadingExample, Span, load, split
 from training.reranker_scores import publish_reranker, variant_scores
 from training.unanswerable import make_unanswerable
@@ -197,12 +197,9 @@ def new_net(start: Path | None = None) -> RankerNet:
 
 def fine_tune(recipe: Recipe, folder: Path, mined: Sequence[Mined]) -> RankerNet:
     """Stage 1. Kept in full.pt, so that a later stage can be repeated."""
-    net, kept = new_net(Path(recipe.start) if recipe.start else None), folder / "full.pt"
-    if kept.exists():
-        net.load_state_dict(torch.load(kept, weights_only=True, map_location=next(net.parameters()).device))
-        return net
-    _fit(net, mined, recipe, _stage(recipe, folder, "full"), recipe.seed)
-    torch.save(net.state_dict(), kept)
+    net = new_net(Path(recipe.start) if recipe.start else None)
+    stage = _stage(recipe, folder, "full")
+    once(net, folder / "full.pt", lambda: _fit(net, mined, recipe, stage, recipe.seed))
     return net
 
 
@@ -216,12 +213,8 @@ def cut(full: RankerNet, rank: int) -> RankerNet:
 
 def recover(net: RankerNet, recipe: Recipe, folder: Path, mined: Sequence[Mined]) -> None:
     """Stage 3: the low-rank matrices and the head alone, on questions in another order. Kept in recovered.pt."""
-    kept = folder / "recovered.pt"
-    if kept.exists():
-        net.load_state_dict(torch.load(kept, weights_only=True, map_location=next(net.parameters()).device))
-        return
-    _fit(net, mined, recipe, _stage(recipe, folder, "recovery"), recipe.seed + 100)
-    torch.save(net.state_dict(), kept)
+    stage = _stage(recipe, folder, "recovery")
+    once(net, folder / "recovered.pt", lambda: _fit(net, mined, recipe, stage, recipe.seed + 100))
 
 
 def _stage(recipe: Recipe, folder: Path, name: str) -> Stage:
@@ -245,8 +238,7 @@ def run(arguments: argparse.Namespace) -> int:
     given = {name: value for name, value in vars(arguments).items() if name in Recipe.__dataclass_fields__}
     recipe = Recipe(**given | {name: str(given[name] or "") for name in ("data", "nfcorpus", "start")})
     folder: Path = arguments.out
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "recipe.json").write_text(json.dumps(asdict(recipe), indent=2) + "\n", encoding="utf-8")
+    begin(folder, asdict(recipe))
     torch.manual_seed(recipe.seed)
     embedder = open_embedder(load_settings(), remember=False)
     everything = load(arguments.data)

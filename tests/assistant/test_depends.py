@@ -206,3 +206,42 @@ def test_same_amount_or_another_matter_is_no_disagreement() -> None:
 
 def test_few_words_of_a_row_are_the_cell_whose_column_is_named() -> None:
     assert answered("Just the number of weeks of notice for a K10, please", (NOTICE, 2, 0.8)) == "6 months [1]."
+
+
+EARLY = passage(
+    "Laptops are replaced after four years. A laptop is replaced early in any of these cases:\n\n- the battery is worn out;\n- it had three repairs.",
+    title="Laptop standard",
+    section="When a laptop is replaced",
+)
+FLAGS = passage(
+    "- The customer wants to pay in cash.\n- The quantity does not fit.\n\nStop when you see one red flag.",
+    title="Export control",
+    section="Briefing > Red flags",
+)
+
+
+@pytest.mark.parametrize(
+    ("question", "held", "at", "whole"),
+    [
+        ("When is a laptop replaced early?", EARLY, 0, True),
+        ("When are laptops replaced?", EARLY, 0, False),  # the list is of exceptions
+        ("When is a screen replaced early?", EARLY, 0, False),
+        ("List the red flags for export", FLAGS, 2, True),
+        ("What do I do when I see a red flag?", FLAGS, 2, False),
+    ],
+)
+def test_a_list_whose_intro_or_heading_says_what_is_asked_is_told_whole(
+    question: str, held: Passage, at: int, whole: bool
+) -> None:
+    answer = answered(question, (held, at, 0.4))
+    items = [unit.text for unit in units(held.text) if unit.kind == "item"]
+    assert all(f"- {item} [1]" in answer for item in items) is whole
+
+
+def test_a_few_words_are_no_answer_to_what_happens() -> None:
+    invoices = passage(
+        "An invoice without a number is sent back to the supplier within 3 working days.", title="Buying"
+    )
+    asked = "In at most 30 words, what happens when a number is missing on an invoice?"
+    answer = answered(asked, (invoices, 0, 0.8), margin=4.0, span="3 working days")
+    assert answer == f"{invoices.text} [1]"

@@ -35,6 +35,11 @@ def test_a_second_follow_up_keeps_the_first_subject() -> None:
     assert "hotel limit" in found and "Hamburg" in found and "Denver" not in found
 
 
+def test_a_case_by_itself_keeps_what_was_asked_of_the_one_before() -> None:
+    found = standalone("And in Hamburg with a disability?", [Message("user", "How many days of leave do I get?")])
+    assert "How many days" in found and "Hamburg" in found
+
+
 def test_the_assistants_own_words_are_not_taken_up() -> None:
     history = [Message("user", "Is there a bicycle allowance?"), Message("assistant", "Unicorns are paid. [1]")]
     assert "Unicorn" not in standalone("How much is it?", history)

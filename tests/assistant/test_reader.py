@@ -13,6 +13,7 @@ import pytest
 from assistant.__main__ import main
 from assistant.embedded import READER_WEIGHTS, SPAN_WEIGHT, weights_of
 from assistant.reader import DEFAULT, MAX_PASSAGE_CHARS, MAX_QUESTION_CHARS, Readers
+from assistant.units import sentence_around
 from core.errors import AdapterRefused, BadInput, NotFound, TooLarge
 from core.settings import load_settings
 from retrieval.adapters import SHIPPED
@@ -122,7 +123,7 @@ def test_read_command_answers_line_by_line_and_goes_on_after_a_bad_one(
         json.dumps({"id": "g", "question": "Who wears a badge?", "passages": [BADGE]}),
     ]
     monkeypatch.setenv("ASSISTANT_HOME", str(tmp_path))
-    monkeypatch.setattr("sys.stdin", io.StringIO("\n".join(lines)))
+    monkeypatch.setattr("sys.stdin", standard_input("\n".join(lines).encode()))
     assert main(["read"]) == 2
     out = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [line["id"] for line in out] == ["a", 2, "c", "d", "e", "g"]
@@ -133,6 +134,57 @@ def test_read_command_answers_line_by_line_and_goes_on_after_a_bad_one(
     assert [line.get("error") for line in out[1:5]] == ["bad_input"] * 4
     assert "Line 2 is no JSON" in out[1]["message"]
     assert out[5]["answer"].lower().startswith("visitors")
+
+
+def test_read_command_reads_utf8_and_goes_on_after_lines_that_are_none(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    good = {"question": "Who wears a badge?", "passages": [BADGE]}
+    lines = [
+        "\ufeff".encode() + json.dumps({"id": "ä", **good}, ensure_ascii=False).encode() + b"\r",
+        b'{"id": 2, "question": "caf\xe9", "passages": []}',
+        json.dumps({"id": 3, **good, "question": "Who \ud800?"}).encode(),
+        json.dumps({"id": 4, **good, "passages": ["A badge \udc00."]}).encode(),
+        b'{"id": NaN, "question": "Who?", "passages": ["A badge."]}',
+        b'{"id": "\\ud800", "question": "Who?", "passages": ["A badge."]}',
+        b"[" * 100_000,
+        json.dumps({"id": {"any": ["value"]}, **good}).encode(),
+    ]
+    monkeypatch.setenv("ASSISTANT_HOME", str(tmp_path))
+    monkeypatch.setattr("sys.stdin", standard_input(b"\n".join(lines)))
+    assert main(["read"]) == 2
+    out = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [line["id"] for line in out] == ["ä", 2, 3, 4, 5, 6, 7, {"any": ["value"]}]
+    assert [line.get("error") for line in out] == [None, *["bad_input"] * 6, None]
+    assert "no UTF-8" in out[1]["message"]
+    assert "half of a character" in out[2]["message"]
+
+
+def test_read_command_without_standard_input_says_what_to_give(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setenv("ASSISTANT_HOME", str(tmp_path))
+    monkeypatch.setattr("sys.stdin", None)
+    assert main(["read"]) == 2
+    assert "one JSON object a line" in capsys.readouterr().err
+
+
+def standard_input(said: bytes) -> io.TextIOWrapper:
+    return io.TextIOWrapper(io.BytesIO(said), encoding="latin-1")
+
+
+@pytest.mark.parametrize(
+    ("text", "word", "sentence"),
+    [
+        ("Full-time employees receive 25\ndays of leave. A badge is blue.", "25", "Full-time employees receive 25\ndays of leave."),
+        ("One.\r\n\r\nParcels take\r\ntwelve days.", "twelve", "Parcels take\r\ntwelve days."),
+        ("Take:\n\n- the laptop,\n  its charger\n- a badge", "charger", "the laptop,\n  its charger"),
+        ("| A | B |\n|---|---|\n| x | 20 € |", "20", "| x | 20 € |"),
+        ("🎉 Zu\u0308rich pays. It costs 5 €.", "pays", "🎉 Zu\u0308rich pays."),
+    ],
+)  # fmt: skip
+def test_the_sentence_around_a_place_is_whole_and_word_for_word(text: str, word: str, sentence: str) -> None:
+    assert sentence_around(text, text.index(word)) == sentence
 
 
 def test_read_command_says_which_adapters_there_are(

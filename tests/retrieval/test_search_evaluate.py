@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import BadInput
-from retrieval.collection import read_collection
+from retrieval.collection import CorpusDocument, read_collection
 from retrieval.embed import HashEmbedder
 from retrieval.evaluate import _modes, evaluate
 from retrieval.metrics import ndcg, percentile, recall, reciprocal_rank
@@ -87,6 +87,34 @@ def test_files_of_two_collections_are_noticed(tmp_path: Path) -> None:
     qrels.write_text("other\td0\t1\n", encoding="utf-8")
     with pytest.raises(BadInput, match="one collection"):
         read_collection(corpus, queries, qrels)
+
+
+def test_judgements_of_documents_that_the_corpus_lacks_are_noticed(tmp_path: Path) -> None:
+    corpus, queries, qrels = write_collection(tmp_path)
+    qrels.write_text("q0\telsewhere\t1\nq1\td1\t0\n", encoding="utf-8")
+    with pytest.raises(BadInput, match="one collection"):
+        read_collection(corpus, queries, qrels)
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        (['{"_id": "d0", "text": "a"}', '{"_id": "d0", "text": "b"}'], "line 2: an earlier line has the same _id"),
+        (['{"_id": "d0", "text": "half \\ud800"}'], "line 1: not a JSON object"),
+        (["[" * 100_000], "line 1: not a JSON object"),
+    ],
+)
+def test_corpus_lines_that_would_count_wrong_are_named(tmp_path: Path, lines: list[str], message: str) -> None:
+    corpus, queries, qrels = write_collection(tmp_path)
+    corpus.write_text("\n".join(lines), encoding="utf-8")
+    with pytest.raises(BadInput, match=message):
+        read_collection(corpus, queries, qrels)
+
+
+def test_missing_titles_and_byte_order_marks_are_no_words(tmp_path: Path) -> None:
+    corpus, queries, qrels = write_collection(tmp_path)
+    corpus.write_text('\ufeff{"_id": "d0", "title": null, "text": null}\n', encoding="utf-8")
+    assert read_collection(corpus, queries, qrels).documents[0] == CorpusDocument("d0", "", "")
 
 
 def test_modes_are_checked_before_anything_is_indexed() -> None:

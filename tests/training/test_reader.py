@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 import torch
 
+from core.errors import BadInput
 from retrieval.adapters import open_adapter
 from retrieval.heads import load_net
 from retrieval.network import torch_run
 from retrieval.windows import Window, build_windows, collate, decode, open_tokenizer
 from training.__main__ import main as command
-from training.loop import Stage
+from training.loop import Stage, begin, once
 from training.reader import Recipe, Row, low_rank, new_net, train
 from training.reading_scores import auroc, fit_logistic, normalise, token_f1, wilson
 
@@ -60,6 +61,23 @@ def test_adapter_cut_from_full_weights_gives_the_same_logits_at_full_rank() -> N
         assert ours == pytest.approx(theirs, abs=1e-3)
 
 
+def test_a_folder_of_another_run_is_refused_and_the_same_run_goes_on(tmp_path: Path) -> None:
+    begin(tmp_path / "out", {"seed": 7, "rank": 64, "data": "sets"})
+    begin(tmp_path / "out", {"seed": 7, "rank": 64, "data": "sets"})
+    with pytest.raises(BadInput, match="another data, seed: name another folder"):
+        begin(tmp_path / "out", {"seed": 8, "rank": 64, "data": "others"})
+
+
+def test_a_stage_that_ended_is_kept_whole_and_not_learnt_again(tmp_path: Path) -> None:
+    kept, net = tmp_path / "full.pt", torch.nn.Linear(2, 2)
+    (tmp_path / "full.tmp").write_bytes(b"cut off")  # of a process that was killed while it wrote
+    once(net, kept, lambda: torch.nn.init.constant_(net.weight, 3.0))
+    again = torch.nn.Linear(2, 2)
+    once(again, kept, lambda: pytest.fail("it is learnt already"))
+    assert torch.equal(again.weight, net.weight)
+    assert not (tmp_path / "full.tmp").exists()
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_command_trains_cuts_recovers_scores_and_resumes(reading_folder: Path, tmp_path: Path) -> None:
@@ -76,10 +94,10 @@ def test_command_trains_cuts_recovers_scores_and_resumes(reading_folder: Path, t
     assert "| published, torch" in (out / "reader-1" / "README.md").read_text()
     windows = build_windows(open_tokenizer(), "Who opened the bridge?", ["Ruth opened the bridge in 1901."])
     assert np.isfinite(torch_run(load_net(adapter))(*collate(windows))[0]).all()
-    full = torch.load(out / "full.pt", weights_only=True)
-    assert command(arguments) == 0  # goes on from full.pt instead of training it again
-    again = torch.load(out / "full.pt", weights_only=True)
-    assert all(torch.equal(full[name], again[name]) for name in full)
+    written = [(out / name).stat().st_mtime_ns for name in ("full.pt", "recovered.pt")]
+    assert command(arguments) == 0  # goes on from what is kept instead of training it again
+    assert [(out / name).stat().st_mtime_ns for name in ("full.pt", "recovered.pt")] == written
+    assert open_adapter(out / "reader-1", "reader").sha256 == adapter.sha256
 
 
 def test_best_span_lies_inside_the_passage_and_is_not_backwards() -> None:

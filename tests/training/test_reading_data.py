@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,22 @@ def test_whole_articles_are_held_out(reading_folder: Path) -> None:
 
 def test_folder_without_a_reading_set_says_what_is_wanted(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="holds no reading set"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize("said", ['{"data": [{"paragraphs": [{"qas": [{}]}]}]}', '{"data": [', '{"data": [1]}', "[]"])
+def test_set_that_is_cut_or_of_another_form_is_named(tmp_path: Path, said: str) -> None:
+    (tmp_path / "policyqa").mkdir()
+    (tmp_path / "policyqa" / "train.json").write_text(said, encoding="utf-8")
+    with pytest.raises(BadInput, match=r"policyqa/train\.json is not whole"):
+        load(tmp_path)
+
+
+def test_compressed_set_that_is_cut_short_is_named(tmp_path: Path) -> None:
+    whole = gzip.compress(b'{"question": "q", "answers": ["a"], "ctxs": []}\n' * 500)
+    (tmp_path / "nq").mkdir()
+    (tmp_path / "nq" / "nq-open-oracle.jsonl.gz").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(BadInput, match=r"nq-open-oracle\.jsonl\.gz is not whole"):
         load(tmp_path)
 
 
