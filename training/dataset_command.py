@@ -18,7 +18,7 @@ JSON fields of verify: where, line, problem.
 JSON fields of verify's last line: dataset_id, rows, problems.
 JSON fields of show: dataset_id, sha256, folder, rows, ceiling, counts, created_by, created_at.
 JSON fields of card: dataset_id, card.
-JSON fields of affected: dataset_id, part, rows, adapters.
+JSON fields of affected: dataset_id ("" where a training read the document whole), part, rows, adapters.
 JSON fields of held, release: item_id, reason, detail, held_at, released_at, released_by, note.
 
 Exit codes: 0 done, 1 a dataset does not verify or may not be trained on any more, 2 wrong input, or too few rows,
@@ -199,10 +199,11 @@ def _card(args: argparse.Namespace, here: Opened, datasets: Datasets) -> int:
 def _affected(args: argparse.Namespace, datasets: Datasets) -> int:
     found = datasets.affected(person_id=args.person, document_id=args.document)
     for one in found:
+        how = f"{one.dataset_id}: {one.rows} rows as {one.part}" if one.dataset_id else "read whole, in no dataset"
         adapters = f"; trained on it: {', '.join(one.adapters)}" if one.adapters else ""
-        say(args, f"{one.dataset_id}: {one.rows} rows as {one.part}{adapters}", asdict(one))
+        say(args, f"{how}{adapters}", asdict(one))
     if not found and not args.json:
-        say(args, "No dataset was made of it.", {})
+        say(args, "No dataset and no adapter was made of it.", {})
     return 0
 
 

@@ -11,9 +11,10 @@ from assistant.pages.render import day, esc, moment, rich
 from assistant.pages.rollout_views import button
 from assistant.pages.source import label
 from core.adapter_card import Difference
+from core.adapter_events import AdapterEvent
 from core.gate import Demand, GateReport
 from core.records import AdapterRecord
-from core.registry import AdapterEvent, person_of
+from core.registry import person_of
 from core.standing import Standing
 
 

@@ -11,12 +11,13 @@ import pytest
 
 from assistant.pages import adapters_plots, adapters_views, rollout_views
 from assistant.rollout_results import RATES, ArmResult, Day
+from core.adapter_events import AdapterEvent
 from core.audit import Audit
 from core.canary import Judgement
 from core.gate import Demand
 from core.rates import wilson
 from core.records import AdapterRecord, Rollout, TrialArm
-from core.registry import AdapterEvent, Registry
+from core.registry import Registry
 from core.standing import Standing
 from core.store import Store
 from tests.core.adapters import gate_report, packaged_demand, registered
