@@ -20,7 +20,7 @@ import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -31,7 +31,7 @@ from core.audit import Audit
 from core.datasets import Datasets
 from core.errors import AdapterRefused, BadInput, Conflict, NotAllowed, NotFound
 from core.files import writing
-from core.gate import Demand, GateReport, verify_report
+from core.gate import Demand, GateReport, newest_report, verify_report
 from core.lineage import DocumentRead, require_kept
 from core.records import CLASSIFICATIONS, AdapterRecord, Classification, Stage, clearance_rank
 from core.sealed import MANIFEST, Sealed, open_sealed, require_base
@@ -222,16 +222,17 @@ class Registry:
         """dev to staging, with a passing gate report for this very sha256.
 
         An adapter in staging takes a newer report, where what is asked for has changed since; approval is asked for again then.
+        One in production that serves nobody goes back to staging with it.
 
         Raises:
             Conflict: the report is not ours, not of this content, says no, or is not what is asked for here (`Demand`); the
-                adapter is neither in dev nor in staging, or is blocked.
+                adapter is archived, is in production and serves somebody, or is blocked.
             AdapterRefused: its files do not verify.
         """
         record = self.get(adapter_id)
         self._require_holds(report, record)
         self.verified(adapter_id)
-        move: tuple[Stage, Stage] = ("staging" if record.stage == "staging" else "dev", "staging")
+        move: tuple[Stage, Stage] = ("dev" if record.stage == "archived" else record.stage, "staging")
         return self._move(record, "stage", move, actor=actor, reason=_needed(reason), report=report)
 
     def request(self, adapter_id: str, *, actor: str, reason: str) -> AdapterEvent:
@@ -274,14 +275,48 @@ class Registry:
         record = self.get(adapter_id)
         self._require_another(record, actor)
         self.verified(adapter_id)
-        report = self.report(adapter_id)
-        if report is None or self.open_request(adapter_id) is None:
+        report, asked = self.report(adapter_id), self.open_request(adapter_id)
+        if report is None or asked is None:
             raise Conflict(
                 f"Nobody has asked for {adapter_id} to go into production: python -m assistant adapters request {adapter_id}"
             )
-        self._require_holds(report, record)
         move: tuple[Stage, Stage] = ("staging", "production")
-        return self._move(record, "approve", move, actor=actor, reason=_needed(reason), report=report)
+        with self._act(record, "approve", move[0], actor=actor, reason=_needed(reason), to=move[1]) as connection:
+            if _open_request(events_of(connection, adapter_id)) != asked:
+                raise Conflict(f"Somebody else has decided on {adapter_id} meanwhile: look at its history again.")
+            self._require_holds(report, record)
+            _moved(connection, record, "approve", move, actor=actor, reason=reason.strip(), report=report)
+        return self.get(adapter_id)
+
+    def require_promotable(self, adapter_id: str, *, served: bool) -> None:
+        """Return where all that an approval rested on still holds at this moment: for the transaction that lets it serve everybody.
+
+        What the settings named has no report: whoever runs the assistant has chosen it.
+
+        Args:
+            served: it has served everybody before. As for a rollback, its report need not compare with what serves now.
+
+        Raises:
+            Conflict: its report is not ours, not of this content, or not what is asked for any longer; or a report of this content
+                that was made since, or its own file, says no or was changed.
+        """
+        record, events = self.get(adapter_id), self.history(adapter_id)
+        rested_on = next((event.report for event in reversed(events) if event.action == "approve"), None)
+        if rested_on is None and events and (events[0].from_stage, events[0].to_stage) == ("", "production"):
+            return
+        if rested_on is None:
+            raise Conflict(f"Nobody has approved {adapter_id}: python -m assistant adapters request {adapter_id}")
+        demand = self.demand(adapter_id)
+        demand = replace(demand, against="", against_sha256="") if served else demand
+        last = newest_report(self.home, record.sha256, demand)
+        counts = last is not None and last.created_at >= rested_on.created_at and not demand.unmet(last)
+        for report in (rested_on, *([last] if last and counts else [])):
+            try:
+                verify_report(report, self._audit, adapter_sha256=record.sha256, demand=demand)
+            except Conflict as error:
+                raise Conflict(
+                    f"{error} A new report is taken by: python -m assistant adapters stage {adapter_id}, and approved again then."
+                ) from None
 
     def archive(self, adapter_id: str, *, actor: str, reason: str) -> AdapterRecord:
         """Any stage to archived, which is the end; its files stay.
@@ -393,8 +428,7 @@ class Registry:
         report: GateReport | None = None,
     ) -> AdapterRecord:
         with self._act(record, action, move[0], actor=actor, reason=reason, to=move[1]) as connection:
-            add_event(connection, record.adapter_id, action, move, actor=actor, reason=reason, report=report)
-            connection.execute(adapter.update().where(adapter.c.adapter_id == record.adapter_id).values(stage=move[1]))
+            _moved(connection, record, action, move, actor=actor, reason=reason, report=report)
         return self.get(record.adapter_id)
 
     @contextmanager
@@ -414,7 +448,8 @@ class Registry:
                 raise Conflict(f"{record.adapter_id} is in {row.stage}, and this takes one in {stage}. {LIST}")
             if row.blocked and action not in ("archive", "decline"):
                 raise Conflict(f"{record.adapter_id} is blocked: {row.blocked}")
-            if action == "archive" and record.adapter_id in _serving(connection):
+            leaves = action == "archive" or (action == "stage" and stage == "production")
+            if leaves and record.adapter_id in _serving(connection):
                 raise Conflict(
                     f"{record.adapter_id} serves people now: python -m assistant rollout status says whom; promote another "
                     "one, or stop its trial, first."
@@ -450,6 +485,20 @@ def _require_kept(connection: sa.Connection, training: Training) -> None:
         mine = sa.select(adapter.c.blocked).where(adapter.c.adapter_id == training.parent).with_for_update(read=True)
         if blocked := connection.scalar(mine):
             raise Conflict(f"It was trained on from {training.parent}, which is blocked: {blocked}")
+
+
+def _moved(
+    connection: sa.Connection,
+    record: AdapterRecord,
+    action: str,
+    move: tuple[Stage, Stage],
+    *,
+    actor: str,
+    reason: str,
+    report: GateReport | None,
+) -> None:
+    add_event(connection, record.adapter_id, action, move, actor=actor, reason=reason, report=report)
+    connection.execute(adapter.update().where(adapter.c.adapter_id == record.adapter_id).values(stage=move[1]))
 
 
 def _open_request(events: list[AdapterEvent]) -> AdapterEvent | None:

@@ -105,6 +105,9 @@ def test_only_what_may_come_next_is_offered(registry: Registry, audit: Audit, tm
     registry.approve(dev.adapter_id, actor="ada.admin", reason="read it")
     done = registry.get(dev.adapter_id)
     assert "promote" in steps(done, registry.history(dev.adapter_id), "ada.admin")
+    assert "stage" not in steps(done, registry.history(dev.adapter_id), "ada.admin", waiting=opened)
+    newer = replace(opened, created_at="2026-11-28T06:00:00+00:00")
+    assert {"promote", "stage"} <= steps(done, registry.history(dev.adapter_id), "ada.admin", waiting=newer)
     serving = Standing(replace(ROW, production=dev.adapter_id))
     assert steps(done, registry.history(dev.adapter_id), "ada.admin", standing=serving) == {"block"}
     registry.block(dev.adapter_id, actor="ada.admin", reason="erasure")
