@@ -66,6 +66,8 @@ class Outlook:
     @property
     def refusal(self) -> str:
         """Why nobody can ask for one now, and what to do; "" where they can."""
+        if self.job and self.job.to_go_on:
+            return f"A retraining waits to go on at the step {self.job.to_go_on}: {self.job.job_id}."
         if self.job:
             return f"A retraining is {self.job.status} already: {self.job.job_id}."
         if self.approved < LEAST:
@@ -154,7 +156,7 @@ def gate_words(suite: str, policy: Path | None) -> list[str]:
 
 def approved(here: Here) -> int:
     """Items that may be trained on now."""
-    return sum(1 for _ in open_reviews(here.settings, here.store, here.audit).approved())
+    return open_reviews(here.settings, here.store, here.audit).approved_count()
 
 
 def due_by_count(here: Here, jobs: Jobs) -> int:
