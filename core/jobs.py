@@ -4,6 +4,8 @@
             <-         -> failed
     queued -> cancelled
 
+What a stopped worker gave back is queued again, with the steps that are done.
+
 A lease is a number that grows with every claim (the fence). What a step brings is written where the fence is still the claimant's,
 in the same transaction: a worker that slept through its lease finishes nothing, and two workers never both do.
 """
@@ -64,6 +66,11 @@ class Job:
     requested_by: str
     created_at: datetime
     finished_at: datetime | None
+
+    @property
+    def to_go_on(self) -> str:
+        """The step at which a worker will go on with what another one gave back; "" of what none has begun, or what does not wait."""
+        return self.step if self.status == "queued" and self.fence else ""
 
     @property
     def results(self) -> Mapping[str, Mapping[str, Any]]:
@@ -148,10 +155,10 @@ class Jobs:
         return made
 
     def cancel(self, job_id: str, *, actor: str) -> None:
-        """Take back what no worker has begun.
+        """Take back what waits for a worker. Of one that was given back, what its steps have brought stays as it is.
 
         Raises:
-            NotFound: there is no such retraining. Conflict: it has begun, or has ended.
+            NotFound: there is no such retraining. Conflict: a worker has it, or it has ended.
         """
         with self._audit.recorded(actor, "retrain.cancel", job_id[:80]) as connection:
             waits = (job.c.job_id == job_id, job.c.kind == KIND, job.c.status == "queued")
@@ -160,7 +167,7 @@ class Jobs:
             status = connection.scalar(sa.select(job.c.status).where(job.c.job_id == job_id))
             if status is None:
                 raise NotFound(f"There is no retraining {job_id[:80]!r}. {LISTED}")
-            raise Conflict(f"{job_id} is {status}: only what no worker has begun can be cancelled.")
+            raise Conflict(f"{job_id} is {status}: only what waits for a worker can be cancelled.")
 
     # --- working -------------------------------------------------------------------------------------------------
 
