@@ -19,7 +19,18 @@ from core.lineage import Loss, lost_rows, require_kept, with_heirs
 from core.records import Classification
 from core.reviews import settle_anew
 from core.store import Store
-from core.tables import adapter, adapter_document, dataset, dataset_hold, dataset_row, review, review_item, turn
+from core.tables import (
+    adapter,
+    adapter_document,
+    dataset,
+    dataset_hold,
+    dataset_row,
+    document,
+    person,
+    review,
+    review_item,
+    turn,
+)
 
 HoldReason = Literal[
     "burst", "person_share", "group_share", "outlier", "ungrounded", "injection", "contradiction", "personal_data"
@@ -164,10 +175,26 @@ class Datasets:
                 for dataset_id, rows in connection.execute(query.order_by(dataset_row.c.dataset_id)).all():
                     mine = sa.select(adapter.c.adapter_id).where(adapter.c.dataset_id == dataset_id)
                     found.append(Affected(dataset_id, part, rows, with_heirs(connection, mine)))
-            whole = sa.select(adapter_document.c.adapter_id).where(adapter_document.c.document_id == document_id)
-            if readers := with_heirs(connection, whole):
+            read = sa.select(adapter_document.c.adapter_id).where(adapter_document.c.document_id == document_id)
+            if document_id and (readers := with_heirs(connection, read)):
                 found.append(Affected("", "whole", 0, readers))
         return found
+
+    def require_known(self, *, person_id: str = "", document_id: str = "") -> None:
+        """Return where there is, or was, such a person or document: "nothing was made of it" is no answer to a name misspelt.
+
+        Raises:
+            NotFound: neither the store's people, questions and documents nor a dataset's lineage knows the name.
+        """
+        people = (person.c.person_id, turn.c.person_id, dataset_row.c.person_id, dataset_row.c.reviewer)
+        documents = (document.c.document_id, dataset_row.c.document_id, adapter_document.c.document_id)
+        named, columns = (person_id, people) if person_id else (document_id, documents)
+        with self._store.read() as connection:
+            for column in columns:
+                if connection.execute(sa.select(column).where(column == named).limit(1)).first():
+                    return
+        what = "person" if person_id else "document"
+        raise NotFound(f"No {what} of the id {named[:80]!r} is known here, nor was one trained on: check its spelling.")
 
     def lost(self, dataset_id: str) -> Mapping[Loss, int]:
         """Rows that may not be trained on any more, by reason: their files stand still while people erase and opt out."""

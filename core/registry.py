@@ -315,7 +315,8 @@ class Registry:
                 verify_report(report, self._audit, adapter_sha256=record.sha256, demand=demand)
             except Conflict as error:
                 raise Conflict(
-                    f"{error} A new report is taken by: python -m assistant adapters stage {adapter_id}, and approved again then."
+                    f"What the approval of {adapter_id} rested on does not hold any more: it takes a new report, by python -m assistant "
+                    f"adapters stage {adapter_id}, and a new approval. {error}"
                 ) from None
 
     def archive(self, adapter_id: str, *, actor: str, reason: str) -> AdapterRecord:

@@ -17,7 +17,7 @@ from croniter import croniter
 from croniter.croniter import CroniterError
 
 from core.audit import Audit
-from core.errors import Conflict
+from core.errors import BadInput, Conflict
 from core.jobs import UNDER_WAY, Job, Jobs, Trigger
 from core.reviews import open_reviews
 from core.run_config import read_config
@@ -29,7 +29,8 @@ from core.turns import now
 PACKAGED: Final = Path(__file__).parents[1] / "training" / "configs" / "reader.yaml"
 """The run of a retraining where ASSISTANT_RETRAIN_CONFIG names no other."""
 LEAST: Final = 8
-"""Fewer rows make no dataset."""
+"""Fewer rows make no dataset, unless somebody asks for one of fewer."""
+FEWEST: Final = 2
 
 
 class Here(Protocol):
@@ -129,8 +130,10 @@ def wanted(
     The gate's suite and thresholds are the settings': nothing is promoted by others.
 
     Raises:
-        BadInput: the file has problems.
+        BadInput: the file has problems, or fewer rows are asked for than make a dataset.
     """
+    if least < FEWEST:
+        raise BadInput(f"A dataset has at least {FEWEST} rows to train on.")
     read = read_config(config or settings.retrain_config or PACKAGED)
     suite = named_suite(settings.retrain_suite)
     return {

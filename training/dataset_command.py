@@ -205,6 +205,8 @@ def _affected(args: argparse.Namespace, datasets: Datasets) -> int:
         how = f"{one.dataset_id}: {one.rows} rows as {one.part}" if one.dataset_id else "read whole, in no dataset"
         adapters = f"; trained on it: {', '.join(one.adapters)}" if one.adapters else ""
         say(args, f"{how}{adapters}", asdict(one))
+    if not found:
+        datasets.require_known(person_id=args.person, document_id=args.document)
     if not found and not args.json:
         say(args, "No dataset and no adapter was made of it.", {})
     return 0

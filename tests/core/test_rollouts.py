@@ -142,7 +142,7 @@ class Pinned:
 
     def refused(self, said: str) -> None:
         before = self.rollouts.current()
-        with pytest.raises(Conflict, match=rf"{said}.*adapters stage {self.name}"):
+        with pytest.raises(Conflict, match=rf"adapters stage {self.name}, and a new approval\..*{said}"):
             self.rollouts.promote(self.name, actor="ana", reason="approved")
         assert self.rollouts.current() == before
 

@@ -197,3 +197,22 @@ def test_a_retraining_that_waits_is_taken_back_by_a_command_begun_or_not(
     assert capsys.readouterr().out == f"{made.job_id} is taken back: no worker does any more of it.\n"
     row = next(here.audit.rows(limit=1))
     assert (row.actor, row.action, row.subject) == ("ana.silva", "retrain.cancel", made.job_id)
+
+
+def test_a_retraining_of_fewer_rows_than_make_a_dataset_is_refused_when_it_is_asked_for(
+    here: Opened, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["retrain", "--as", "ana.silva", "--least", "1"]) == 2
+    assert "A dataset has at least 2 rows" in capsys.readouterr().err
+    assert Jobs(here.store, here.audit).all() == []
+
+
+def test_what_an_erasure_would_reach_is_not_answered_for_a_name_misspelt(
+    here: Opened, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert here.people.get(ASKERS[0])
+    for what, known, unknown in (("person", ASKERS[0], "asker.zero"), ("document", "desk-1", "desk-one")):
+        assert main(["dataset", "affected", f"--{what}", known]) == 0
+        assert capsys.readouterr().out == "No dataset and no adapter was made of it.\n"
+        assert main(["dataset", "affected", f"--{what}", unknown]) == 2
+        assert f"No {what} of the id '{unknown}' is known here" in capsys.readouterr().err
