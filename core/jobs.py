@@ -155,14 +155,15 @@ class Jobs:
         return made
 
     def cancel(self, job_id: str, *, actor: str) -> None:
-        """Take back what waits for a worker. Of one that was given back, what its steps have brought stays as it is.
+        """Take back what waits for a worker, or whose worker has died. What its steps have brought stays as it is.
 
         Raises:
             NotFound: there is no such retraining. Conflict: a worker has it, or it has ended.
         """
         with self._audit.recorded(actor, "retrain.cancel", job_id[:80]) as connection:
-            waits = (job.c.job_id == job_id, job.c.kind == KIND, job.c.status == "queued")
-            if connection.execute(job.update().where(*waits).values(status="cancelled", finished_at=now())).rowcount:
+            mine, at = (job.c.job_id == job_id, job.c.kind == KIND), now()
+            over = {"status": "cancelled", "finished_at": at, "lease_owner": "", "lease_until": None}
+            if connection.execute(job.update().where(*mine, _free(at)).values(over)).rowcount:
                 return
             status = connection.scalar(sa.select(job.c.status).where(job.c.job_id == job_id))
             if status is None:
@@ -178,9 +179,7 @@ class Jobs:
             length: of the lease, at most LONGEST_LEASE.
         """
         at = now()
-        over = sa.or_(job.c.lease_until <= at, job.c.lease_until > at + LONGEST_LEASE)
-        free = sa.or_(job.c.status == "queued", sa.and_(job.c.status == "running", over))
-        query = sa.select(job).where(job.c.kind == KIND, free).order_by(job.c.created_at, job.c.job_id).limit(1)
+        query = sa.select(job).where(job.c.kind == KIND, _free(at)).order_by(job.c.created_at, job.c.job_id).limit(1)
         with self._store.read() as connection:  # a worker that looks every few seconds takes no lock to see nothing
             if connection.execute(query).first() is None:
                 return None
@@ -245,6 +244,12 @@ class Jobs:
             still = sa.select(job.c.job_id).where(job.c.job_id == job_id, job.c.status == "waiting").with_for_update()
             if connection.execute(still).first():
                 _end(connection, job_id, status, "")
+
+
+def _free(at: datetime) -> sa.ColumnElement[bool]:
+    """It waits for a worker, or its worker's lease has run out."""
+    over = sa.or_(job.c.lease_until <= at, job.c.lease_until > at + LONGEST_LEASE)
+    return sa.or_(job.c.status == "queued", sa.and_(job.c.status == "running", over))
 
 
 def _end(connection: sa.Connection, job_id: str, status: Status, error: str) -> None:

@@ -4,7 +4,7 @@
     python -m training retrain --config FILE --as ana.silva      who may then not approve it
     python -m training retrain --list
     python -m training retrain --wait                 until it waits for approval, or has failed
-    python -m training retrain --cancel JOB --as ana.silva       take back what waits for a worker; what it brought already stays
+    python -m training retrain --cancel JOB --as ana.silva       take back what waits for a worker, or whose worker died
 
 A retraining builds a dataset of what reviewers approved, trains, registers, asks the gate, stages what the gate lets through, and
 waits for a second person: python -m assistant adapters approve ADAPTER. It also starts by itself, after ASSISTANT_RETRAIN_AFTER newly

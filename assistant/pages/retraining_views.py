@@ -145,7 +145,7 @@ def _jobs(jobs: Sequence[Shown], at: datetime) -> str:
 def _job(shown: Shown, at: datetime) -> str:
     job = shown.job
     state = "gate closed" if shown.gate_closed else "waits to go on" if job.to_go_on else STATES[job.status]
-    buttons = _cancel(job) if job.status == "queued" else ""
+    buttons = _cancel(job) if job.status == "queued" or _left(job, at) else ""
     ladder = _ladder(job) if job.status == "running" or job.to_go_on else ""
     return (
         f'<li class="ad-job" data-job="{esc(job.job_id)}" data-status="{job.status}"><div class="ad-head">'
@@ -206,9 +206,14 @@ def _trouble(shown: Shown, at: datetime) -> str:
         return (
             f'<p class="ea-hint">{icon("info")}Its worker was stopped: the next one goes on at the step {at_step}.</p>'
         )
-    if job.status == "running" and job.lease_until and job.lease_until <= at:
+    if _left(job, at):
         return f'<p class="ea-hint">{icon("info")}Its worker gives no sign any more: the next one goes on from this step.</p>'
     return ""
+
+
+def _left(job: Job, at: datetime) -> bool:
+    """Its worker has died, or sleeps: the lease is over."""
+    return job.status == "running" and job.lease_until is not None and job.lease_until <= at
 
 
 def _gate_closed(shown: Shown) -> str:
@@ -225,10 +230,10 @@ def _gate_closed(shown: Shown) -> str:
 
 def _cancel(job: Job) -> str:
     text = "It is taken off the list before a worker begins it. The approved items stay"
-    if job.to_go_on:
-        made = "the dataset stays" if "dataset" in job.results else "nothing was made of it"
-        made = "the dataset and the adapter stay, and the adapter serves nobody" if "register" in job.results else made
-        text = f"It has begun, and waits to go on: no worker does any more of it. What it brought stays: {made}. So do the approved items"
+    if job.fence:
+        made = "Its dataset stays." if "dataset" in job.results else "Nothing was made of it yet."
+        made = "Its dataset and its adapter stay as they are." if "register" in job.results else made
+        text = f"It has begun, and no worker is at it now: none does any more of it. {made} The approved items stay"
     text += "." if job.trigger == "hand" else ", and as many new ones again start the next."
     return (
         f'<button type="button" class="ea-small" data-act="ad_sure" data-event="retrain_cancel" data-job="{esc(job.job_id)}" '

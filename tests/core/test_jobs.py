@@ -180,6 +180,16 @@ def test_a_job_that_was_given_back_says_where_it_goes_on_and_taken_back_it_keeps
         jobs.record(lease, "train", {})
 
 
+def test_a_job_whose_worker_died_can_be_taken_back_and_one_that_slept_writes_nothing_more(jobs: Jobs, job: Job) -> None:
+    lease = taken(jobs, "a", OVER)
+    jobs.cancel(job.job_id, actor="ana")
+    assert (jobs.get(job.job_id).status, jobs.get(job.job_id).lease_owner) == ("cancelled", "")
+    assert not jobs.renew(lease)
+    with pytest.raises(StaleLease):
+        jobs.record(lease, "train", {})
+    assert jobs.claim("b", MINUTE) is None
+
+
 def test_an_ended_job_is_nobodys_and_says_why(jobs: Jobs, job: Job) -> None:
     lease = taken(jobs, "a")
     jobs.end(lease, "failed", "Too few rows")
