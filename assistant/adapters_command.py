@@ -117,7 +117,7 @@ def run(args: argparse.Namespace) -> int:
     }
     with opened() as here:
         if args.person:
-            administrator(here, args.person)
+            args.person = administrator(here, args.person)
         acts[args.act](args, here, open_registry(here.settings, here.store, here.audit))
     return 0
 
@@ -225,12 +225,14 @@ def _diff(args: argparse.Namespace, here: Opened, registry: Registry) -> None:  
 
 
 def _register(args: argparse.Namespace, here: Opened, registry: Registry) -> None:  # noqa: ARG001
+    if not args.reason.strip():
+        raise BadInput("Say why: the reason is kept with the act.")
     training = Training(args.dataset, args.run, args.parent, args.ceiling)
     record = registry.register(args.folder, actor=args.person, training=training, reason=args.reason)
     _said(args, record, f"{record.adapter_id} is registered, for people cleared for {record.ceiling}. {_next(record)}")
 
 
-def _block_trained_on(args: argparse.Namespace, registry: Registry) -> None:
+def _block_trained_on(args: argparse.Namespace, here: Opened, registry: Registry) -> None:
     """Block what an erasure reaches, and what was trained on from one of them."""
     if args.adapter:
         raise BadInput("Name an adapter, or what adapters were trained on, and not both.")
@@ -239,13 +241,15 @@ def _block_trained_on(args: argparse.Namespace, registry: Registry) -> None:
     )
     for name in names:
         _said(args, registry.get(name), f"{name} serves nobody from the next question on.")
+    if not names:
+        Datasets(here.store, here.audit).require_known(person_id=args.erased_person, document_id=args.erased_document)
     if not names and not args.json:
         sys.stdout.write("No adapter was trained on it.\n")
 
 
 def _step(args: argparse.Namespace, here: Opened, registry: Registry) -> None:
     if args.act == "block" and (args.erased_person or args.erased_document or not args.adapter):
-        _block_trained_on(args, registry)
+        _block_trained_on(args, here, registry)
         return
     name, given = args.adapter, {"actor": args.person, "reason": args.reason}
     if args.act == "stage":
@@ -266,7 +270,7 @@ def _step(args: argparse.Namespace, here: Opened, registry: Registry) -> None:
         "decline": f"{name} stays in staging.",
         "archive": f"{name} is archived; its files stay at {registry.folder(record)}.",
         "block": f"{name} serves nobody from the next question on.",
-        "unblock": f"{name} may serve again.",
+        "unblock": f"{name} is not blocked any more; it is in {record.stage}.",
     }.get(args.act, f"{name} is in {record.stage}. {_next(record)}")
     _said(args, record, told)
 

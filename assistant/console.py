@@ -52,14 +52,15 @@ def add_person(parser: argparse.ArgumentParser, who: str, *, required: bool = Fa
 
 
 def administrator(here: Opened, person_id: str) -> str:
-    """The id of an administrator who acts on the command line.
+    """The id of an administrator who acts on the command line, in either case of letters.
 
     Raises:
         NotFound: no such active person. NotAllowed: they are no administrator.
     """
-    if not here.people.get(person_id).has_role("admin"):
-        raise NotAllowed(f"{person_id} is no administrator. See who is one with: python -m assistant users list")
-    return person_id
+    who = here.people.get(person_id.strip().lower())
+    if not who.has_role("admin"):
+        raise NotAllowed(f"{who.person_id} is no administrator. See who is one with: python -m assistant users list")
+    return who.person_id
 
 
 def acting(here: Opened, person_id: str, *roles: Role) -> str:

@@ -14,7 +14,7 @@ A rollback restores the adapter, the prompt template and the thresholds together
 the adapter to 1, 5, 10, 25, 50 and 100 % of the people.
 `python -m eval canary` judges it.
 
-JSON fields of status: rollout_id, at, actor, action, reason, production, base, mode, step, share, experiment_id, arms, template_sha256, evidence_threshold, low_evidence, restores, earlier, results (of each arm: adapter, persons, turns, rates, p50_ms, p95_ms), judged (the canary's last judgement: decision, reason, at, or null).
+JSON fields of status: rollout_id, at, actor, action, reason, production, base, mode, step, share, experiment_id, arms, template_sha256, evidence_threshold, low_evidence, restores, earlier, serving (who answers whoever is on no trial: another one than production while that is blocked), results (of each arm: adapter, persons, turns, rates, p50_ms, p95_ms), judged (the canary's last judgement: decision, reason, at, or null).
 JSON fields of history, trial, canary, advance, stop, shadow, promote, rollback, kill: rollout_id, at, actor, action, reason, production, base, mode, step, share, experiment_id, arms, template_sha256, evidence_threshold, low_evidence, restores.
 JSON fields of drill: old, new, askers, n (answers in all), failed, wrong, rollback_ms (until it was committed), seconds (from the call to the first answer by the old adapter), most_seconds, passed.
 
@@ -108,7 +108,7 @@ def run(args: argparse.Namespace) -> int:
     }
     with opened() as here:
         if args.person:
-            administrator(here, args.person)
+            args.person = administrator(here, args.person)
         rollouts = Rollouts(here.store, here.audit, open_registry(here.settings, here.store, here.audit))
         if args.act == "drill":
             return _drill(args, here)
@@ -144,14 +144,16 @@ def plain_rollout(row: Rollout) -> dict[str, Any]:
     }
 
 
-def told(row: Rollout) -> str:
-    """What serves whom, in a sentence or two."""
+def told(row: Rollout, stands_in: str = "") -> str:
+    """What serves whom, in a sentence or two. `stands_in` answers in place of a production that may not."""
     parts = [f"{row.production} serves everybody."]
     if row.mode == "shadow":
         parts.append(f"{row.arms[0].adapter} answers beside, unseen, for {row.arms[0].weight:.0%} of the people.")
     elif row.mode != "none":
         parts = [f"{row.production} is in production."]
         parts += [f"{arm.adapter} serves {arm.weight:.0%} of {people(arm)}." for arm in row.arms]
+    if stands_in:
+        parts[0] = f"{row.production} is blocked or archived: {stands_in} answers in its place."
     if row.mode == "canary":
         parts.append(f"Step {row.step + 1} of {len(CANARY)}.")
     return " ".join(parts)
@@ -199,12 +201,14 @@ def _status(args: argparse.Namespace, here: Opened, rollouts: Rollouts) -> None:
     judged = Judgements(here.store, here.audit).last(steps) if row.mode == "canary" else None
     fields = plain_rollout(row) | {
         "earlier": list(standing.earlier),
+        "serving": standing.serving,
         "results": [plain_arm(arm) for arm in found.arms],
         "judged": judged
         and {"decision": judged.decision, "reason": judged.reason, "at": judged.at.isoformat(timespec="seconds")},
     }
     lines = [
-        told(row),
+        told(row, standing.stands_in),
+        *(f"{name} meets nobody: it is blocked or archived." for name in standing.shut_out),
         f"Since {row.at:%Y-%m-%d %H:%M:%S} UTC by {row.actor} ({row.action}): {row.reason}",
         f"Prompt template {row.template_sha256[:12]}, evidence threshold {row.evidence_threshold:g}, low evidence "
         f"{row.low_evidence:g}. Without an adapter, {row.base} answers.",

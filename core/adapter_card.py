@@ -7,13 +7,14 @@ diff(registry, "reader-v1-…", "reader-v2-…")         what is not the same, f
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from core.datasets import Datasets
 from core.errors import AdapterRefused
 from core.gate import GateReport
+from core.lineage import DocumentRead
 from core.records import AdapterRecord
 from core.registry import Registry
 from core.sealed import CARD, CONFIG, Sealed
@@ -75,7 +76,7 @@ def card(registry: Registry, datasets: Datasets, adapter_id: str) -> str:
         _about(record),
         "## Approved uses\n\n" + _uses(record),
         "## Limits\n\n" + _limits(record),
-        "## Data\n\n" + _data(record, datasets),
+        "## Data\n\n" + _data(record, datasets, registry.documents_read(adapter_id)),
         "## Scores\n\n" + _scores(registry.report(adapter_id)),
         "## History\n\n" + _history(registry, adapter_id),
         "## From its training\n\n" + _own_card(registry, record),
@@ -117,8 +118,11 @@ def _limits(record: AdapterRecord) -> str:
     return "\n".join(lines)
 
 
-def _data(record: AdapterRecord, datasets: Datasets) -> str:
+def _data(record: AdapterRecord, datasets: Datasets, read: Sequence[DocumentRead]) -> str:
     found = datasets.find(record.dataset_id) if record.dataset_id else None
+    if found is None and read:
+        lines = [f"- {one.document_id} v{one.version} (sha256 {one.sha256[:16]})" for one in read]
+        return "Documents that its training read whole:\n\n" + "\n".join(lines)
     if found is None:
         return "No dataset of this installation; see the card that its training wrote."
     counted = ", ".join(f"{name} {value}" for name, value in sorted(found.counts.items()) if isinstance(value, int))

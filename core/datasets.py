@@ -15,18 +15,30 @@ import sqlalchemy as sa
 
 from core.audit import Audit
 from core.errors import BadInput, Conflict, NotAllowed, NotFound
-from core.lineage import Loss, lost_rows, require_kept
+from core.lineage import Loss, lost_rows, require_kept, with_heirs
 from core.records import Classification
 from core.reviews import settle_anew
 from core.store import Store
-from core.tables import adapter, dataset, dataset_hold, dataset_row, review, review_item, turn
+from core.tables import (
+    adapter,
+    adapter_document,
+    dataset,
+    dataset_hold,
+    dataset_row,
+    document,
+    person,
+    review,
+    review_item,
+    turn,
+)
 
 HoldReason = Literal[
     "burst", "person_share", "group_share", "outlier", "ungrounded", "injection", "contradiction", "personal_data"
 ]
 UNRELEASABLE: tuple[HoldReason, ...] = ("personal_data",)
 """What no release lets in. Of two items that contradict each other a person releases the one that is right."""
-Part = Literal["asker", "reviewer", "document"]
+Part = Literal["asker", "reviewer", "document", "whole"]
+"""Through what an erasure reaches: who asked, who reviewed, a document in rows, or one that a training read whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +92,10 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class Affected:
-    """A dataset that an erasure reaches: through whose part, in how many rows, and the adapters trained on it."""
+    """A dataset that an erasure reaches: through whose part, in how many rows, and the adapters trained on it.
+
+    A document that a training read whole is in no dataset: `dataset_id` is "" then, and `rows` are none.
+    """
 
     dataset_id: str
     part: Part
@@ -158,8 +173,28 @@ class Datasets:
                 count = sa.func.count(sa.distinct(dataset_row.c.row_sha256))
                 query = sa.select(dataset_row.c.dataset_id, count).where(where).group_by(dataset_row.c.dataset_id)
                 for dataset_id, rows in connection.execute(query.order_by(dataset_row.c.dataset_id)).all():
-                    found.append(Affected(dataset_id, part, rows, _trained_on(connection, dataset_id)))
+                    mine = sa.select(adapter.c.adapter_id).where(adapter.c.dataset_id == dataset_id)
+                    found.append(Affected(dataset_id, part, rows, with_heirs(connection, mine)))
+            read = sa.select(adapter_document.c.adapter_id).where(adapter_document.c.document_id == document_id)
+            if document_id and (readers := with_heirs(connection, read)):
+                found.append(Affected("", "whole", 0, readers))
         return found
+
+    def require_known(self, *, person_id: str = "", document_id: str = "") -> None:
+        """Return where there is, or was, such a person or document: "nothing was made of it" is no answer to a name misspelt.
+
+        Raises:
+            NotFound: neither the store's people, questions and documents nor a dataset's lineage knows the name.
+        """
+        people = (person.c.person_id, turn.c.person_id, dataset_row.c.person_id, dataset_row.c.reviewer)
+        documents = (document.c.document_id, dataset_row.c.document_id, adapter_document.c.document_id)
+        named, columns = (person_id, people) if person_id else (document_id, documents)
+        with self._store.read() as connection:
+            for column in columns:
+                if connection.execute(sa.select(column).where(column == named).limit(1)).first():
+                    return
+        what = "person" if person_id else "document"
+        raise NotFound(f"No {what} of the id {named[:80]!r} is known here, nor was one trained on: check its spelling.")
 
     def lost(self, dataset_id: str) -> Mapping[Loss, int]:
         """Rows that may not be trained on any more, by reason: their files stand still while people erase and opt out."""
@@ -288,13 +323,3 @@ def _same(known: DatasetRecord, record: DatasetRecord) -> DatasetRecord:
     if known.sha256 != record.sha256:
         raise Conflict(f"The id {record.dataset_id} is taken by a dataset of another content.")
     return known
-
-
-def _trained_on(connection: sa.Connection, dataset_id: str) -> tuple[str, ...]:
-    """Adapters trained on the dataset, and those that were trained on from one of them."""
-    columns = sa.select(adapter.c.adapter_id, adapter.c.dataset_id, adapter.c.parent)
-    rows = connection.execute(columns.order_by(adapter.c.created_at, adapter.c.adapter_id)).all()
-    found = {row.adapter_id for row in rows if row.dataset_id == dataset_id}
-    while more := {row.adapter_id for row in rows if row.parent in found} - found:
-        found |= more
-    return tuple(row.adapter_id for row in rows if row.adapter_id in found)

@@ -4,6 +4,8 @@
             <-         -> failed
     queued -> cancelled
 
+What a stopped worker gave back is queued again, with the steps that are done.
+
 A lease is a number that grows with every claim (the fence). What a step brings is written where the fence is still the claimant's,
 in the same transaction: a worker that slept through its lease finishes nothing, and two workers never both do.
 """
@@ -64,6 +66,11 @@ class Job:
     requested_by: str
     created_at: datetime
     finished_at: datetime | None
+
+    @property
+    def to_go_on(self) -> str:
+        """The step at which a worker will go on with what another one gave back; "" of what none has begun, or what does not wait."""
+        return self.step if self.status == "queued" and self.fence else ""
 
     @property
     def results(self) -> Mapping[str, Mapping[str, Any]]:
@@ -148,19 +155,20 @@ class Jobs:
         return made
 
     def cancel(self, job_id: str, *, actor: str) -> None:
-        """Take back what no worker has begun.
+        """Take back what waits for a worker, or whose worker has died. What its steps have brought stays as it is.
 
         Raises:
-            NotFound: there is no such retraining. Conflict: it has begun, or has ended.
+            NotFound: there is no such retraining. Conflict: a worker has it, or it has ended.
         """
         with self._audit.recorded(actor, "retrain.cancel", job_id[:80]) as connection:
-            waits = (job.c.job_id == job_id, job.c.kind == KIND, job.c.status == "queued")
-            if connection.execute(job.update().where(*waits).values(status="cancelled", finished_at=now())).rowcount:
+            mine, at = (job.c.job_id == job_id, job.c.kind == KIND), now()
+            over = {"status": "cancelled", "finished_at": at, "lease_owner": "", "lease_until": None}
+            if connection.execute(job.update().where(*mine, _free(at)).values(over)).rowcount:
                 return
             status = connection.scalar(sa.select(job.c.status).where(job.c.job_id == job_id))
             if status is None:
                 raise NotFound(f"There is no retraining {job_id[:80]!r}. {LISTED}")
-            raise Conflict(f"{job_id} is {status}: only what no worker has begun can be cancelled.")
+            raise Conflict(f"{job_id} is {status}: only what waits for a worker can be cancelled.")
 
     # --- working -------------------------------------------------------------------------------------------------
 
@@ -171,9 +179,7 @@ class Jobs:
             length: of the lease, at most LONGEST_LEASE.
         """
         at = now()
-        over = sa.or_(job.c.lease_until <= at, job.c.lease_until > at + LONGEST_LEASE)
-        free = sa.or_(job.c.status == "queued", sa.and_(job.c.status == "running", over))
-        query = sa.select(job).where(job.c.kind == KIND, free).order_by(job.c.created_at, job.c.job_id).limit(1)
+        query = sa.select(job).where(job.c.kind == KIND, _free(at)).order_by(job.c.created_at, job.c.job_id).limit(1)
         with self._store.read() as connection:  # a worker that looks every few seconds takes no lock to see nothing
             if connection.execute(query).first() is None:
                 return None
@@ -238,6 +244,12 @@ class Jobs:
             still = sa.select(job.c.job_id).where(job.c.job_id == job_id, job.c.status == "waiting").with_for_update()
             if connection.execute(still).first():
                 _end(connection, job_id, status, "")
+
+
+def _free(at: datetime) -> sa.ColumnElement[bool]:
+    """It waits for a worker, or its worker's lease has run out."""
+    over = sa.or_(job.c.lease_until <= at, job.c.lease_until > at + LONGEST_LEASE)
+    return sa.or_(job.c.status == "queued", sa.and_(job.c.status == "running", over))
 
 
 def _end(connection: sa.Connection, job_id: str, status: Status, error: str) -> None:

@@ -20,47 +20,29 @@ import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from datetime import datetime
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 import sqlalchemy as sa
 
+from core.adapter_events import AdapterEvent, add_event, events_of, set_blocked
 from core.audit import Audit
 from core.datasets import Datasets
 from core.errors import AdapterRefused, BadInput, Conflict, NotAllowed, NotFound
 from core.files import writing
-from core.gate import Demand, GateCheck, GateReport, verify_report
-from core.lineage import require_kept
+from core.gate import Demand, GateReport, newest_report, verify_report
+from core.lineage import DocumentRead, require_kept
 from core.records import CLASSIFICATIONS, AdapterRecord, Classification, Stage, clearance_rank
 from core.sealed import MANIFEST, Sealed, open_sealed, require_base
 from core.store import Store
-from core.tables import adapter, adapter_event, rollout
+from core.tables import adapter, adapter_document, adapter_event, rollout
 from core.turns import now
 
 NAME: Final = re.compile(r"(?P<stem>[a-z0-9][a-z0-9-]{0,60})-v(?P<version>[1-9]\d{0,5})-(?P<hash>[0-9a-f]{8})")
 """`reader-v2-1a2b3c4d`, as `core.sealed.named` makes it."""
 LIST = "List them with: python -m assistant adapters list"
 SYSTEM = "system"
-
-
-@dataclass(frozen=True, slots=True)
-class AdapterEvent:
-    """One act on an adapter. `action`: register, stage, request, decline, approve, archive, block or unblock.
-
-    `report` is the gate's, where the act rested on one.
-    """
-
-    event_id: int
-    adapter_id: str
-    at: datetime
-    actor: str
-    action: str
-    from_stage: str
-    to_stage: str
-    reason: str
-    report: GateReport | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +55,14 @@ class Training:
         parent: the registered adapter that the training went on from, "" for none.
         ceiling: the highest classification of the rows, where no dataset says it; unknown rows count as restricted. The
             dataset's and the parent's count too: the highest of them holds.
-        documents: document versions that were read whole, in no dataset.
+        documents: what was read whole, in no dataset: an erasure of one of them blocks the adapter.
     """
 
     dataset_id: str | None = None
     run_id: str = ""
     parent: str = ""
     ceiling: Classification | None = None
-    documents: tuple[tuple[str, int], ...] = ()
+    documents: tuple[DocumentRead, ...] = ()
 
 
 class Registry:
@@ -140,16 +122,23 @@ class Registry:
         """Every act on the adapter, oldest first; raises NotFound."""
         self.get(adapter_id)
         with self._store.read() as connection:
-            return _events(connection, adapter_id)
+            return events_of(connection, adapter_id)
 
     def report(self, adapter_id: str) -> GateReport | None:
         """The newest gate report that an act on it rested on."""
         return next((e.report for e in reversed(self.history(adapter_id)) if e.report), None)
 
+    def documents_read(self, adapter_id: str) -> list[DocumentRead]:
+        """What its training read whole, in no dataset."""
+        columns = [adapter_document.c[name] for name in DocumentRead._fields]
+        with self._store.read() as connection:
+            rows = connection.execute(sa.select(*columns).where(adapter_document.c.adapter_id == adapter_id))
+            return sorted(DocumentRead(*row) for row in rows)
+
     def open_request(self, adapter_id: str) -> AdapterEvent | None:
         """The request for production that waits for a second person."""
         with self._store.read() as connection:
-            return _open_request(_events(connection, adapter_id))
+            return _open_request(events_of(connection, adapter_id))
 
     def next_version(self, stem: str) -> int:
         """The version that the next adapter of that stem carries; two trainings at once may carry the same one."""
@@ -233,16 +222,17 @@ class Registry:
         """dev to staging, with a passing gate report for this very sha256.
 
         An adapter in staging takes a newer report, where what is asked for has changed since; approval is asked for again then.
+        One in production that serves nobody goes back to staging with it.
 
         Raises:
             Conflict: the report is not ours, not of this content, says no, or is not what is asked for here (`Demand`); the
-                adapter is neither in dev nor in staging, or is blocked.
+                adapter is archived, is in production and serves somebody, or is blocked.
             AdapterRefused: its files do not verify.
         """
         record = self.get(adapter_id)
         self._require_holds(report, record)
         self.verified(adapter_id)
-        move: tuple[Stage, Stage] = ("staging" if record.stage == "staging" else "dev", "staging")
+        move: tuple[Stage, Stage] = ("dev" if record.stage == "archived" else record.stage, "staging")
         return self._move(record, "stage", move, actor=actor, reason=_needed(reason), report=report)
 
     def request(self, adapter_id: str, *, actor: str, reason: str) -> AdapterEvent:
@@ -257,11 +247,11 @@ class Registry:
         if report is not None and record.stage == "staging":
             self._require_holds(report, record)
         with self._act(record, "request", "staging", actor=actor, reason=_needed(reason)) as connection:
-            if _open_request(_events(connection, adapter_id)):
+            if _open_request(events_of(connection, adapter_id)):
                 raise Conflict(
                     f"{adapter_id} waits for approval already: python -m assistant adapters approve {adapter_id}"
                 )
-            _add_event(connection, record, "request", "staging", actor=actor, reason=reason)
+            add_event(connection, adapter_id, "request", ("staging", "staging"), actor=actor, reason=reason)
         found = self.open_request(adapter_id)
         assert found is not None
         return found
@@ -270,9 +260,9 @@ class Registry:
         """Close an open request without approving it; raises Conflict where none is open."""
         record = self.get(adapter_id)
         with self._act(record, "decline", "staging", actor=actor, reason=_needed(reason)) as connection:
-            if not _open_request(_events(connection, adapter_id)):
+            if not _open_request(events_of(connection, adapter_id)):
                 raise Conflict(f"Nobody has asked for {adapter_id} to go into production.")
-            _add_event(connection, record, "decline", "staging", actor=actor, reason=reason)
+            add_event(connection, adapter_id, "decline", ("staging", "staging"), actor=actor, reason=reason)
 
     def approve(self, adapter_id: str, *, actor: str, reason: str) -> AdapterRecord:
         """staging to production: a second person's word on an open request, with the report that it was staged with.
@@ -285,14 +275,49 @@ class Registry:
         record = self.get(adapter_id)
         self._require_another(record, actor)
         self.verified(adapter_id)
-        report = self.report(adapter_id)
-        if report is None or self.open_request(adapter_id) is None:
+        report, asked = self.report(adapter_id), self.open_request(adapter_id)
+        if report is None or asked is None:
             raise Conflict(
                 f"Nobody has asked for {adapter_id} to go into production: python -m assistant adapters request {adapter_id}"
             )
-        self._require_holds(report, record)
         move: tuple[Stage, Stage] = ("staging", "production")
-        return self._move(record, "approve", move, actor=actor, reason=_needed(reason), report=report)
+        with self._act(record, "approve", move[0], actor=actor, reason=_needed(reason), to=move[1]) as connection:
+            if _open_request(events_of(connection, adapter_id)) != asked:
+                raise Conflict(f"Somebody else has decided on {adapter_id} meanwhile: look at its history again.")
+            self._require_holds(report, record)
+            _moved(connection, record, "approve", move, actor=actor, reason=reason.strip(), report=report)
+        return self.get(adapter_id)
+
+    def require_promotable(self, adapter_id: str, *, served: bool) -> None:
+        """Return where all that an approval rested on still holds at this moment: for the transaction that lets it serve everybody.
+
+        What the settings named has no report: whoever runs the assistant has chosen it.
+
+        Args:
+            served: it has served everybody before. As for a rollback, its report need not compare with what serves now.
+
+        Raises:
+            Conflict: its report is not ours, not of this content, or not what is asked for any longer; or a report of this content
+                that was made since, or its own file, says no or was changed.
+        """
+        record, events = self.get(adapter_id), self.history(adapter_id)
+        rested_on = next((event.report for event in reversed(events) if event.action == "approve"), None)
+        if rested_on is None and events and (events[0].from_stage, events[0].to_stage) == ("", "production"):
+            return
+        if rested_on is None:
+            raise Conflict(f"Nobody has approved {adapter_id}: python -m assistant adapters request {adapter_id}")
+        demand = self.demand(adapter_id)
+        demand = replace(demand, against="", against_sha256="") if served else demand
+        last = newest_report(self.home, record.sha256, demand)
+        counts = last is not None and last.created_at >= rested_on.created_at and not demand.unmet(last)
+        for report in (rested_on, *([last] if last and counts else [])):
+            try:
+                verify_report(report, self._audit, adapter_sha256=record.sha256, demand=demand)
+            except Conflict as error:
+                raise Conflict(
+                    f"What the approval of {adapter_id} rested on does not hold any more: it takes a new report, by python -m assistant "
+                    f"adapters stage {adapter_id}, and a new approval. {error}"
+                ) from None
 
     def archive(self, adapter_id: str, *, actor: str, reason: str) -> AdapterRecord:
         """Any stage to archived, which is the end; its files stay.
@@ -312,12 +337,12 @@ class Registry:
         record = self.get(adapter_id)
         if record.blocked:
             return record
-        return self._set_blocked(record, "block", _needed(reason)[:500], actor=actor)
+        return self._set_blocked(record, _needed(reason), actor=actor, reason=_needed(reason))
 
     def unblock(self, adapter_id: str, *, actor: str, reason: str) -> AdapterRecord:
         """Let it serve again; not blocked: nothing changes."""
         record = self.get(adapter_id)
-        return self._set_blocked(record, "unblock", "", actor=actor, why=_needed(reason)) if record.blocked else record
+        return self._set_blocked(record, "", actor=actor, reason=_needed(reason)) if record.blocked else record
 
     def block_trained_on(self, *, actor: str, reason: str, person_id: str = "", document_id: str = "") -> list[str]:
         """Block every adapter that was trained on a person's words or on a document, and those trained on from one of them.
@@ -372,7 +397,10 @@ class Registry:
                 self._check(connection)
                 _require_kept(connection, training)
                 connection.execute(adapter.insert().values(asdict(record)))
-                _add_event(connection, record, "register", stage, actor=actor, reason=reason)
+                if training.documents:
+                    read = [{"adapter_id": record.adapter_id, **one._asdict()} for one in training.documents]
+                    connection.execute(adapter_document.insert(), read)
+                add_event(connection, record.adapter_id, "register", ("", stage), actor=actor, reason=reason)
         except sa.exc.IntegrityError:
             raise Conflict(
                 f"The name {record.adapter_id} or its content is registered already: a name is never used again. {LIST}"
@@ -401,8 +429,7 @@ class Registry:
         report: GateReport | None = None,
     ) -> AdapterRecord:
         with self._act(record, action, move[0], actor=actor, reason=reason, to=move[1]) as connection:
-            _add_event(connection, record, action, move[1], actor=actor, reason=reason, report=report)
-            connection.execute(adapter.update().where(adapter.c.adapter_id == record.adapter_id).values(stage=move[1]))
+            _moved(connection, record, action, move, actor=actor, reason=reason, report=report)
         return self.get(record.adapter_id)
 
     @contextmanager
@@ -422,7 +449,8 @@ class Registry:
                 raise Conflict(f"{record.adapter_id} is in {row.stage}, and this takes one in {stage}. {LIST}")
             if row.blocked and action not in ("archive", "decline"):
                 raise Conflict(f"{record.adapter_id} is blocked: {row.blocked}")
-            if action == "archive" and record.adapter_id in _serving(connection):
+            leaves = action == "archive" or (action == "stage" and stage == "production")
+            if leaves and record.adapter_id in _serving(connection):
                 raise Conflict(
                     f"{record.adapter_id} serves people now: python -m assistant rollout status says whom; promote another "
                     "one, or stop its trial, first."
@@ -444,14 +472,10 @@ class Registry:
                 f"You {own} {record.adapter_id}{' in production' if own == 'asked for' else ''}: another person has to approve it."
             )
 
-    def _set_blocked(
-        self, record: AdapterRecord, action: str, blocked: str, *, actor: str, why: str = ""
-    ) -> AdapterRecord:
-        reason = why or blocked
+    def _set_blocked(self, record: AdapterRecord, blocked: str, *, actor: str, reason: str) -> AdapterRecord:
+        action = "block" if blocked else "unblock"
         with self._audit.recorded(actor, f"adapter.{action}", record.adapter_id, reason=reason) as connection:
-            where = adapter.c.adapter_id == record.adapter_id
-            connection.execute(adapter.update().where(where).values(blocked=blocked))
-            _add_event(connection, record, action, record.stage, actor=actor, reason=reason)
+            set_blocked(connection, record.adapter_id, blocked, actor=actor, reason=reason)
         return self.get(record.adapter_id)
 
 
@@ -464,11 +488,18 @@ def _require_kept(connection: sa.Connection, training: Training) -> None:
             raise Conflict(f"It was trained on from {training.parent}, which is blocked: {blocked}")
 
 
-def _events(connection: sa.Connection, adapter_id: str) -> list[AdapterEvent]:
-    query = sa.select(adapter_event).where(adapter_event.c.adapter_id == adapter_id).order_by(adapter_event.c.event_id)
-    return [
-        AdapterEvent(**(dict(row) | {"report": _report(row["report"])})) for row in connection.execute(query).mappings()
-    ]
+def _moved(
+    connection: sa.Connection,
+    record: AdapterRecord,
+    action: str,
+    move: tuple[Stage, Stage],
+    *,
+    actor: str,
+    reason: str,
+    report: GateReport | None,
+) -> None:
+    add_event(connection, record.adapter_id, action, move, actor=actor, reason=reason, report=report)
+    connection.execute(adapter.update().where(adapter.c.adapter_id == record.adapter_id).values(stage=move[1]))
 
 
 def _open_request(events: list[AdapterEvent]) -> AdapterEvent | None:
@@ -483,37 +514,6 @@ def _serving(connection: sa.Connection) -> set[str]:
     configuration: Mapping[str, Any] = connection.scalar(newest) or {}
     arms = {str(arm.get("adapter")) for arm in configuration.get("arms", ())}
     return arms | {str(configuration.get("production")), str(configuration.get("base"))}
-
-
-def _add_event(
-    connection: sa.Connection,
-    record: AdapterRecord,
-    action: str,
-    to_stage: str,
-    *,
-    actor: str,
-    reason: str,
-    report: GateReport | None = None,
-) -> None:
-    connection.execute(
-        adapter_event.insert().values(
-            adapter_id=record.adapter_id,
-            at=now(),
-            actor=actor[:80],
-            action=action,
-            from_stage="" if action == "register" else record.stage,
-            to_stage=to_stage,
-            reason=reason[:1000],
-            report=asdict(report) if report else None,
-        )
-    )
-
-
-def _report(fields: Mapping[str, Any] | None) -> GateReport | None:
-    if not fields:
-        return None
-    checks = tuple(GateCheck(**check) for check in fields["checks"])
-    return GateReport(**(dict(fields) | {"checks": checks}))
 
 
 def person_of(actor: str) -> str:

@@ -17,7 +17,7 @@ from croniter import croniter
 from croniter.croniter import CroniterError
 
 from core.audit import Audit
-from core.errors import Conflict
+from core.errors import BadInput, Conflict
 from core.jobs import UNDER_WAY, Job, Jobs, Trigger
 from core.reviews import open_reviews
 from core.run_config import read_config
@@ -29,7 +29,8 @@ from core.turns import now
 PACKAGED: Final = Path(__file__).parents[1] / "training" / "configs" / "reader.yaml"
 """The run of a retraining where ASSISTANT_RETRAIN_CONFIG names no other."""
 LEAST: Final = 8
-"""Fewer rows make no dataset."""
+"""Fewer rows make no dataset, unless somebody asks for one of fewer."""
+FEWEST: Final = 2
 
 
 class Here(Protocol):
@@ -66,6 +67,8 @@ class Outlook:
     @property
     def refusal(self) -> str:
         """Why nobody can ask for one now, and what to do; "" where they can."""
+        if self.job and self.job.to_go_on:
+            return f"A retraining waits to go on at the step {self.job.to_go_on}: {self.job.job_id}."
         if self.job:
             return f"A retraining is {self.job.status} already: {self.job.job_id}."
         if self.approved < LEAST:
@@ -127,8 +130,10 @@ def wanted(
     The gate's suite and thresholds are the settings': nothing is promoted by others.
 
     Raises:
-        BadInput: the file has problems.
+        BadInput: the file has problems, or fewer rows are asked for than make a dataset.
     """
+    if least < FEWEST:
+        raise BadInput(f"A dataset has at least {FEWEST} rows to train on.")
     read = read_config(config or settings.retrain_config or PACKAGED)
     suite = named_suite(settings.retrain_suite)
     return {
@@ -154,7 +159,7 @@ def gate_words(suite: str, policy: Path | None) -> list[str]:
 
 def approved(here: Here) -> int:
     """Items that may be trained on now."""
-    return sum(1 for _ in open_reviews(here.settings, here.store, here.audit).approved())
+    return open_reviews(here.settings, here.store, here.audit).approved_count()
 
 
 def due_by_count(here: Here, jobs: Jobs) -> int:

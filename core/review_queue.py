@@ -92,6 +92,11 @@ class Queue:
         found = {item.item_id: item for item in self._views(rows, reviewer, at or datetime.now(UTC))}
         return [found[item_id] for item_id in item_ids if item_id in found]
 
+    def require_readable(self, item_ids: Sequence[str], reviewer: Principal) -> None:
+        """Return where the reviewer may read every source of the items: who may not decides on none. Raises NotAllowed."""
+        if any(not item.allowed for item in self.named(item_ids, reviewer)):
+            raise NotAllowed("You may not read all sources of this item: a reviewer who may decides on it.")
+
     def case(self, item_id: str, reviewer: Principal, *, at: datetime | None = None) -> Case:
         """Everything that this reviewer may see of an item; of one whose sources they may not all read, no words.
 

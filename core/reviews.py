@@ -22,15 +22,20 @@ from core.people import principal
 from core.records import Decision, Principal, Triage, Turn
 from core.review_items import feedback_of
 from core.review_queue import LONGEST_LEASE, STAFF, Queue, refusal, reviews_of
-from core.review_records import Approved, Item, Judgement, QueueFilter, Step
+from core.review_records import STEPS, Approved, Item, Judgement, QueueFilter, Step
 from core.review_rules import agree, settled, sound
 from core.settings import Settings
 from core.store import Store
-from core.tables import feedback, person, review, review_item, turn
+from core.tables import feedback, person, review, review_item, training_consent, turn
 from core.turns import new_id, turn_of
 
 LEASE = timedelta(minutes=30)
 TWICE: frozenset[Decision] = frozenset({"train"})
+BLANK = (
+    "\t\n\x0b\x0c\r\x1c\x1d\x1e\x1f \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
+    "\u2028\u2029\u202f\u205f\u3000"
+)
+"""What `str.strip` takes away, for a database to do the same."""
 _STEPS: dict[str, Step] = {"open": "first", "assigned": "first", "second": "second", "adjudicate": "adjudication"}
 
 
@@ -208,6 +213,28 @@ class Reviews:
                 if found is not None:
                     yield found
 
+    def approved_count(self) -> int:
+        """How many `approved` gives, counted by the database: a page and a worker ask every few seconds."""
+        final = sa.select(review, _final_is_first()).subquery()
+        others = sa.exists().where(
+            review.c.item_id == review_item.c.item_id,
+            review.c.decision == "train",
+            review.c.reviewer != turn.c.person_id,
+        )
+        opted_out = sa.exists().where(
+            training_consent.c.person_id == turn.c.person_id, training_consent.c.allowed.is_(False)
+        )
+        rows = review_item.join(turn, turn.c.turn_id == review_item.c.turn_id)
+        query = (
+            sa.select(sa.func.count())
+            .select_from(rows.join(final, final.c.item_id == review_item.c.item_id))
+            .where(review_item.c.status == "done", review_item.c.gold.is_(sa.null()))
+            .where(final.c.place == 1, final.c.decision == "train", final.c.correction["kind"].as_string().is_not(None))
+            .where(others, ~opted_out, sa.func.ltrim(turn.c.question, BLANK) != "")
+        )
+        with self._store.read() as connection:
+            return int(connection.scalar(query) or 0)
+
     def _sound(self, judgement: Judgement, asked: Turn, reviewer: Principal) -> Judgement:
         named = list(asked.passages)
         wanted = judgement.correction.passage_id if judgement.correction else ""
@@ -260,6 +287,20 @@ def open_reviews(settings: Settings, store: Store, audit: Audit) -> Reviews:
     """The review queue under the rules of the settings."""
     lease = timedelta(minutes=settings.review_lease_minutes)
     return Reviews(store, audit, twice=settings.reviewed_twice, lease=lease)
+
+
+def _final_is_first() -> sa.Label[int]:
+    """An item's decisions numbered as `core.review_rules.settled` chooses: 1 is the one that holds."""
+    settles = review.c.step == "adjudication"
+    order = (
+        sa.case((settles, 0), (review.c.correction["kind"].as_string() == "span", 1), else_=2),
+        sa.case((settles, review.c.created_at)).desc(),
+        sa.case((settles, review.c.review_id)).desc(),
+        sa.case(*((review.c.step == step, place) for place, step in enumerate(STEPS))),
+        review.c.created_at,
+        review.c.review_id,
+    )
+    return sa.func.row_number().over(partition_by=review.c.item_id, order_by=order).label("place")
 
 
 def _approved(connection: sa.Connection, row: Any, opted_out: Collection[str]) -> Approved | None:

@@ -144,13 +144,17 @@ class Rollouts:
             defaults: the template and the thresholds that go with it; those of the settings at the last start when None.
 
         Raises:
-            Conflict: it is not in production, is blocked, or serves everybody already.
+            Conflict: it is not in production, is blocked, or serves everybody already; or what its approval rested on does not
+                hold any longer (`Registry.require_promotable`).
             AdapterRefused: its files do not verify. NotFound: it is not registered.
         """
         self._require(adapter_id, ("production",))
 
         def change(row: Rollout | None) -> Rollout:
             assert row is not None
+            self._require(adapter_id, ("production",), verify=False)
+            served = any(one.production == adapter_id for one in self.history())
+            self._registry.require_promotable(adapter_id, served=served)
             with self._store.read() as connection:
                 said = _said(defaults) if defaults else _values(_last_start(connection) or row)
             new = replace(row, **(said | {"base": row.base}), production=adapter_id, **_ALONE)
@@ -175,6 +179,7 @@ class Rollouts:
 
         def change(row: Rollout | None) -> Rollout:
             assert row is not None
+            self._require_serves(target, verify=False)
             old = {name: getattr(target, name) for name in _SERVED}
             return replace(row, **old, **_ALONE, restores=target.rollout_id)
 
@@ -261,6 +266,8 @@ class Rollouts:
     def _start(self, mode: str, action: str, arms: Sequence[TrialArm], *, actor: str, reason: str) -> Rollout:
         def change(row: Rollout | None) -> Rollout:
             assert row is not None
+            for arm in arms:
+                self._require(arm.adapter, TRIAL_STAGES, verify=False)
             if row.mode != "none":
                 raise Conflict(f"A trial is under way ({row.mode}): python -m assistant rollout stop")
             if any(arm.adapter == row.production for arm in arms):
@@ -281,7 +288,7 @@ class Rollouts:
         reason: str,
         subject: str = "the trial",
     ) -> Rollout:
-        """One more row, made from the one in force inside the same transaction."""
+        """One more row, made from the one in force inside the same transaction: nobody blocks or moves an adapter meanwhile."""
         if not reason.strip():
             raise BadInput("Say why: the reason is kept with the change.")
         with self._changing(actor, action, subject, reason.strip()) as connection:
@@ -307,6 +314,7 @@ class Rollouts:
         with self._audit.recorded(actor, f"rollout.{action}", subject, reason=reason) as connection:
             if connection.dialect.name == "postgresql":  # SQLite's transactions are one at a time
                 connection.execute(sa.text("lock table rollout in exclusive mode"))
+                connection.execute(sa.text("lock table adapter in share mode"))
             yield connection
 
     def _check_arms(self, arms: Sequence[TrialArm]) -> None:
@@ -343,11 +351,11 @@ class Rollouts:
         if verify:
             self._registry.verified(adapter_id)
 
-    def _require_serves(self, target: Rollout) -> None:
+    def _require_serves(self, target: Rollout, *, verify: bool = True) -> None:
         """Refuse a row whose production adapter may not serve now; what the settings name needs no registration."""
         if self._registry.find(target.production) is None and target.production == self.current().base:
             return
-        self._require(target.production, ("production",))
+        self._require(target.production, ("production",), verify=verify)
 
     def before(self) -> Rollout:
         """The row that a rollback goes back to; raises Conflict where there is none."""

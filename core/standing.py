@@ -35,6 +35,17 @@ class Standing:
                 return name
         return self.rollout.base
 
+    @property
+    def stands_in(self) -> str:
+        """Who answers in production's place while that one is blocked or archived; "" where production answers itself."""
+        return "" if self.serving == self.rollout.production else self.serving
+
+    @property
+    def shut_out(self) -> tuple[str, ...]:
+        """The adapters on trial that are blocked or archived, and so meet nobody."""
+        known = (self.adapters.get(arm.adapter) for arm in self.rollout.arms)
+        return tuple(one.adapter_id for one in known if one and (one.blocked or one.stage == "archived"))
+
     def may_serve(self, name: str, person: Principal) -> bool:
         """Whether that adapter may answer this person: known, not blocked or archived, and the person cleared for it."""
         record = self.adapters.get(name)

@@ -363,6 +363,18 @@ adapter = Table(
     Column("created_at", UtcDateTime, nullable=False),
 )
 
+adapter_document = Table(
+    "adapter_document",
+    metadata,
+    Column("adapter_id", ForeignKey("adapter.adapter_id"), nullable=False),
+    Column("document_id", String(200), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    PrimaryKeyConstraint("adapter_id", "document_id", "version"),
+    Index("ix_adapter_document_document", "document_id", "version"),
+)
+"""Documents that an adapter's training read whole, in no dataset. It outlives their words, so that an erasure finds the adapter."""
+
 adapter_event = Table(
     "adapter_event",
     metadata,

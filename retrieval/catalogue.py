@@ -18,6 +18,7 @@ import sqlalchemy as sa
 
 from core.audit import Audit
 from core.errors import NotFound
+from core.lineage import block_learnt_from
 from core.records import Document, DocumentStatus, IndexState, Passage, Principal
 from core.store import Store
 from core.tables import document, document_text, passage
@@ -244,9 +245,13 @@ class Catalogue:
         with self.recorded(key, actor=actor, action="document.moved") as connection:
             connection.execute(document.update().where(_is(document, key)).values(path=path))
 
-    def erase(self, key: Key, *, actor: str, whole: bool = False) -> None:
-        """Remove passages and text, and with `whole` the row itself; without it a row without words stays behind."""
-        with self.recorded(key, actor=actor, action="document.erase") as connection:
+    def erase(self, key: Key, *, actor: str, whole: bool = False) -> tuple[str, ...]:
+        """Remove passages and text, and with `whole` the row itself; without it a row without words stays behind.
+
+        Every adapter that was trained on the version is blocked in the same transaction; returns their names.
+        """
+        learnt: list[str] = []  # the audit row is written once it is filled
+        with self.recorded(key, actor=actor, action="document.erase", adapters=learnt) as connection:
             connection.execute(passage.delete().where(_is(passage, key)))
             connection.execute(document_text.delete().where(_is(document_text, key)))
             if whole:
@@ -254,6 +259,8 @@ class Catalogue:
             else:
                 blank = {"near_duplicates": [], "personal_data": {}, "duplicate_of": "", "chunks": 0}
                 connection.execute(document.update().where(_is(document, key)).values(**blank))
+            learnt += block_learnt_from(connection, *key, actor=actor)
+        return tuple(learnt)
 
     def is_stored(self, sha256: str) -> bool:
         """Whether a document version that still has its text was made from the file with this hash."""

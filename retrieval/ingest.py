@@ -377,8 +377,11 @@ class Ingest:
             self._withdraw((document_id, version), actor, "retired")
             return self._catalogue.get(document_id, version)
 
-    def delete(self, document_id: str, version: int, actor: str) -> None:
+    def delete(self, document_id: str, version: int, actor: str) -> tuple[str, ...]:
         """Erase a version: vectors, words and file are gone on return; a row without words says that it was.
+
+        Returns:
+            The adapters that were trained on it: they are blocked, and serve nobody from the next question on.
 
         Raises:
             NotFound; Conflict: it is under legal hold.
@@ -393,9 +396,10 @@ class Ingest:
                     key, "removed", actor=actor, action="document.delete", reason=DELETED, status="retired"
                 )
             self._indexing.withdraw(key)
-            self._catalogue.erase(key, actor=actor, whole=document.version == 0)
+            blocked = self._catalogue.erase(key, actor=actor, whole=document.version == 0)
             if not self._catalogue.is_stored(document.sha256):
                 self._files.remove(document.sha256)
+            return blocked
 
     def recover(self) -> int:
         """Finish what a crash cut off, before anything is answered; returns how many documents that were."""

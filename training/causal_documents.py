@@ -27,11 +27,12 @@ _PARAGRAPH = re.compile(r"\n\s*\n")
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A document's title and what is read of it."""
+    """A document's title and what is read of it; `sha256` is of its file."""
 
     document_id: str
     version: int
     text: str
+    sha256: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ def read_library(config: PretrainConfig, here: Opened, today: date) -> Library:
         kept = [p for p in paragraphs if p and guard.check(p).action == "allow"]
         personal += sum(bool(p) for p in paragraphs) - len(kept)
         if kept:
-            texts.append(Text(one.document_id, one.version, "\n\n".join([one.title, *kept])))
+            texts.append(Text(one.document_id, one.version, "\n\n".join([one.title, *kept]), one.sha256))
     return Library(tuple(texts), len(readable) - len(open_to_all), personal)
 
 

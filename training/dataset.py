@@ -34,6 +34,7 @@ from core.audit import Audit
 from core.datasets import UNRELEASABLE, DatasetRecord, Datasets
 from core.errors import BadInput
 from core.records import Classification, clearance_rank
+from core.retraining import FEWEST
 from core.reviews import open_reviews
 from core.settings import Settings
 from core.store import Store
@@ -82,8 +83,8 @@ class Options:
     def __post_init__(self) -> None:
         if not 0 < self.validation < 0.5 or not 0 <= self.replay <= 10 or not 0 <= self.paraphrases <= 10:
             raise BadInput("validation lies between 0 and 0.5, replay between 0 and 10, paraphrases from 0 to 10.")
-        if self.least < 2:
-            raise BadInput("A dataset has at least 2 rows to train on.")
+        if self.least < FEWEST:
+            raise BadInput(f"A dataset has at least {FEWEST} rows to train on.")
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,10 @@
     python -m training dataset affected --person ben.okafor      (or --document hr-annual-leave)
     python -m training dataset held                       approved items that a bound keeps out
     python -m training dataset release ITEM --as ada.admin --note "asked all three: a real error of the new handbook"
+    python -m training dataset reject ITEM --as ada.admin --note "nine flags of two new accounts within an hour"
 
-What is held is released by a person of the role support or admin who neither flagged nor reviewed it.
+What is held is released, or rejected for good, by a person of the role support or admin who neither flagged nor reviewed it and may read all
+its sources, as on the page Review. A rejected item is settled anew: no dataset ever has it.
 The same store and options make the same dataset with the same id. docs/training.md says what each step does.
 
 JSON fields of build: step, rows_in, rows_out, left_out.
@@ -18,11 +20,11 @@ JSON fields of verify: where, line, problem.
 JSON fields of verify's last line: dataset_id, rows, problems.
 JSON fields of show: dataset_id, sha256, folder, rows, ceiling, counts, created_by, created_at.
 JSON fields of card: dataset_id, card.
-JSON fields of affected: dataset_id, part, rows, adapters.
-JSON fields of held, release: item_id, reason, detail, held_at, released_at, released_by, note.
+JSON fields of affected: dataset_id ("" where a training read the document whole), part, rows, adapters.
+JSON fields of held, release, reject: item_id, reason, detail, held_at, released_at, released_by, note.
 
 Exit codes: 0 done, 1 a dataset does not verify or may not be trained on any more, 2 wrong input, or too few rows,
-3 a release by somebody who may not.
+3 a release or a rejection by somebody who may not.
 """
 
 from __future__ import annotations
@@ -71,12 +73,16 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     acts.add_parser("held", help="what is kept out").add_argument(
         "--all", action="store_true", help="released ones too"
     )
-    let = acts.add_parser("release", help="let held items in")
-    let.add_argument("items", nargs="+", metavar="ITEM")
-    add_person(
-        let, "who releases them: of the role support or admin, and neither flagged nor reviewed them", required=True
-    )
-    let.add_argument("--note", required=True, help="why they may be trained on")
+    for name, said, why in (
+        ("release", "let held items in", "why they may be trained on; kept with the release"),
+        ("reject", "keep held items out for good", "why they are not to be trained on; kept with the decision"),
+    ):
+        decided = acts.add_parser(name, help=said)
+        decided.add_argument("items", nargs="+", metavar="ITEM")
+        add_person(
+            decided, "who decides: of the role support or admin, and neither flagged nor reviewed them", required=True
+        )
+        decided.add_argument("--note", "--reason", required=True, metavar="WORDS", help=why)
     for one in acts.choices.values():
         add_json(one)
 
@@ -98,11 +104,8 @@ def run(args: argparse.Namespace) -> int:
                 return _card(args, here, datasets)
             case "affected":
                 return _affected(args, datasets)
-            case "release":
-                _say_holds(
-                    args,
-                    datasets.release(args.items, actor=acting(here, args.person, "support", "admin"), note=args.note),
-                )
+            case "release" | "reject":
+                _decide(args, here, datasets)
             case _:
                 _say_holds(args, datasets.holds(released=None if args.all else False))
     return 0
@@ -199,17 +202,29 @@ def _card(args: argparse.Namespace, here: Opened, datasets: Datasets) -> int:
 def _affected(args: argparse.Namespace, datasets: Datasets) -> int:
     found = datasets.affected(person_id=args.person, document_id=args.document)
     for one in found:
+        how = f"{one.dataset_id}: {one.rows} rows as {one.part}" if one.dataset_id else "read whole, in no dataset"
         adapters = f"; trained on it: {', '.join(one.adapters)}" if one.adapters else ""
-        say(args, f"{one.dataset_id}: {one.rows} rows as {one.part}{adapters}", asdict(one))
+        say(args, f"{how}{adapters}", asdict(one))
+    if not found:
+        datasets.require_known(person_id=args.person, document_id=args.document)
     if not found and not args.json:
-        say(args, "No dataset was made of it.", {})
+        say(args, "No dataset and no adapter was made of it.", {})
     return 0
 
 
-def _say_holds(args: argparse.Namespace, holds: list[Hold]) -> None:
+def _decide(args: argparse.Namespace, here: Opened, datasets: Datasets) -> None:
+    from core.reviews import open_reviews
+
+    person, items = acting(here, args.person, "support", "admin"), list(dict.fromkeys(args.items))
+    open_reviews(here.settings, here.store, here.audit).queue.require_readable(items, here.people.get(person))
+    act = datasets.release if args.act == "release" else datasets.reject
+    _say_holds(args, act(items, actor=person, note=args.note), done="" if args.act == "release" else "  rejected")
+
+
+def _say_holds(args: argparse.Namespace, holds: list[Hold], *, done: str = "") -> None:
     for one in holds:
         times = {n: value.isoformat() if (value := getattr(one, n)) else None for n in ("held_at", "released_at")}
-        released = f"  released by {one.released_by}" if one.released_at else ""
+        released = f"  released by {one.released_by}" if one.released_at else done
         say(args, f"{one.item_id}  {one.reason:<13}  {one.detail}{released}", asdict(one) | times)
     if not holds and not args.json:
         say(args, "Nothing is held.", {})

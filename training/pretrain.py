@@ -17,6 +17,7 @@ from typing import Any
 
 from assistant.console import opened
 from core.errors import BadInput
+from core.lineage import DocumentRead
 from core.run_config import PretrainConfig
 from training import causal
 from training.causal import Examples
@@ -50,7 +51,7 @@ def train(config: PretrainConfig, _rows: Rows, folder: Path, progress: Progress)
     found = Examples(pieces, [1.0] * len(pieces), pieces_of(held, base.tokenizer, config.max_length), 0, tokens)
     folder.mkdir(parents=True, exist_ok=True)
     if rank() == 0:
-        write_documents(folder, ((text.document_id, text.version) for text in library.texts))
+        write_documents(folder, read_of(library))
     order = drawn(found.training, found.weights, config.epochs, config.seed)
     trainer = SFTTrainer(
         model=causal.load_model(config),
@@ -63,6 +64,11 @@ def train(config: PretrainConfig, _rows: Rows, folder: Path, progress: Progress)
     counts = {"documents": len(learnt), "validation_documents": len(held), "left_out_shut": library.shut,
               "left_out_personal_paragraphs": library.personal}  # fmt: skip
     return causal.run(trainer, found, base, config, folder, progress=progress, counts=counts)
+
+
+def read_of(library: Library) -> list[DocumentRead]:
+    """Every document that is read, those to measure on included: what the registry keeps of the adapter's origin."""
+    return [DocumentRead(text.document_id, text.version, text.sha256) for text in library.texts]
 
 
 def split(library: Library, config: PretrainConfig) -> tuple[list[Text], list[Text]]:

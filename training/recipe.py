@@ -16,13 +16,14 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from core.errors import BadInput
+from core.lineage import DocumentRead
 from core.run_config import Method, RunConfig
 from training.rows import Rows
 
 SCORES: Final = "scores.json"
 TAKEN: Final = "taken.json"
 DOCUMENTS: Final = "documents.json"
-"""Which document versions a recipe read whole: they stand in no dataset, and may be erased before the adapter is registered."""
+"""Which document versions a recipe read whole: they stand in no dataset, and an erasure has to find the adapter all the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,16 +99,16 @@ def read_taken(folder: Path) -> Taken:
     return Taken(**json.loads((folder / TAKEN).read_text(encoding="utf-8")))
 
 
-def write_documents(folder: Path, read: Iterable[tuple[str, int]]) -> None:
+def write_documents(folder: Path, read: Iterable[DocumentRead]) -> None:
     (folder / DOCUMENTS).write_text(json.dumps(sorted(read), ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def read_documents(folder: Path) -> tuple[tuple[str, int], ...]:
-    """Id and version of each; none where the recipe reads rows."""
+def read_documents(folder: Path) -> tuple[DocumentRead, ...]:
+    """Those that a recipe has read whole; none where it reads rows."""
     path = folder / DOCUMENTS
     if not path.exists():
         return ()
-    return tuple((str(name), int(version)) for name, version in json.loads(path.read_text(encoding="utf-8")))
+    return tuple(DocumentRead(*one) for one in json.loads(path.read_text(encoding="utf-8")))
 
 
 def rank() -> int:

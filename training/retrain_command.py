@@ -4,15 +4,19 @@
     python -m training retrain --config FILE --as ana.silva      who may then not approve it
     python -m training retrain --list
     python -m training retrain --wait                 until it waits for approval, or has failed
+    python -m training retrain --cancel JOB --as ana.silva       take back what waits for a worker, or whose worker died
 
 A retraining builds a dataset of what reviewers approved, trains, registers, asks the gate, stages what the gate lets through, and
 waits for a second person: python -m assistant adapters approve ADAPTER. It also starts by itself, after ASSISTANT_RETRAIN_AFTER newly
 approved items and by ASSISTANT_RETRAIN_SCHEDULE. Its gate asks ASSISTANT_RETRAIN_SUITE (the demo's) by the thresholds of ASSISTANT_RETRAIN_GATE.
 docs/training.md
 
-JSON fields: job_id, trigger, status, step, error, requested_by, created_at, finished_at, dataset_id, adapter, passed, report.
+to_go_on is the step at which what a stopped worker gave back waits for the next one, "" for all others.
 
-Exit codes: 0 asked for (with --wait: it waits for approval), 1 with --wait: it failed, 2 wrong input, or one is under way.
+JSON fields: job_id, trigger, status, step, to_go_on, error, requested_by, created_at, finished_at, dataset_id, adapter, passed, report.
+
+Exit codes: 0 asked for (with --wait: it waits for approval), 1 with --wait: it failed, 2 wrong input, or one is under way (with --cancel: a
+worker has it, or it has ended), 3 not allowed.
 """
 
 from __future__ import annotations
@@ -41,8 +45,10 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--least", type=int, default=8, metavar="N", help="fewest rows to train on (%(default)s)")
     parser.add_argument("--allow-dirty", action="store_true", help="train although the source tree has changes")
     add_person(parser, "who asks for it, and so may not approve it; without it nobody is known who may not")
-    parser.add_argument("--list", action="store_true", help="those that were asked for, newest first")
-    parser.add_argument("--wait", action="store_true", help="until it waits for approval, or has failed")
+    instead = parser.add_mutually_exclusive_group()
+    instead.add_argument("--list", action="store_true", help="those that were asked for, newest first")
+    instead.add_argument("--wait", action="store_true", help="until it waits for approval, or has failed")
+    instead.add_argument("--cancel", default="", metavar="JOB", help="take back one that waits for a worker")
     add_json(parser)
 
 
@@ -55,6 +61,11 @@ def run(args: argparse.Namespace) -> int:
         jobs = Jobs(here.store, here.audit)
         if args.list:
             return _list(args, jobs.all())
+        if args.cancel:
+            jobs.cancel(args.cancel, actor=acting(here, args.person, "admin"))
+            job = jobs.get(args.cancel)
+            say(args, _told(job), fields(job))
+            return 0
         wanted = {"config": args.config, "allow_dirty": args.allow_dirty, "least": args.least}
         job = ask(here, jobs, "hand", actor=acting(here, args.person), **wanted)
         while args.wait and job.status in UNDER_WAY:
@@ -69,7 +80,10 @@ def _list(args: argparse.Namespace, jobs: list[Job]) -> int:
         for one in jobs:
             say(args, "", fields(one))
         return 0
-    rows = [(j.job_id, j.trigger, j.status, j.step, _adapter(j), j.error.split("\n")[0][:80]) for j in jobs]
+    rows = [
+        (j.job_id, j.trigger, "to go on" if j.to_go_on else j.status, j.step, _adapter(j), j.error.split("\n")[0][:80])
+        for j in jobs
+    ]
     head = ("retraining", "by", "status", "step", "adapter", "why")
     say(args, table([head, *rows]) if rows else "No retraining was asked for yet.", {})
     return 0
@@ -77,6 +91,12 @@ def _list(args: argparse.Namespace, jobs: list[Job]) -> int:
 
 def _told(job: Job) -> str:
     match job.status:
+        case "queued" if job.to_go_on:
+            return (
+                f"{job.job_id} waits to go on at the step {job.to_go_on}. A worker does it: python -m training worker"
+            )
+        case "cancelled":
+            return f"{job.job_id} is taken back: no worker does any more of it."
         case "queued" | "running":
             return f"{job.job_id} is {job.status}. A worker does it: python -m training worker"
         case "failed":
@@ -95,6 +115,7 @@ def fields(job: Job) -> dict[str, object]:
         "trigger": job.trigger,
         "status": job.status,
         "step": job.step,
+        "to_go_on": job.to_go_on,
         "error": job.error,
         "requested_by": job.requested_by,
         "created_at": job.created_at.isoformat(),

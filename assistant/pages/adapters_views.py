@@ -11,9 +11,10 @@ from assistant.pages.render import day, esc, moment, rich
 from assistant.pages.rollout_views import button
 from assistant.pages.source import label
 from core.adapter_card import Difference
+from core.adapter_events import AdapterEvent
 from core.gate import Demand, GateReport
 from core.records import AdapterRecord
-from core.registry import AdapterEvent, person_of
+from core.registry import person_of
 from core.standing import Standing
 
 
@@ -99,10 +100,13 @@ def _steps(
     asked = _open_request(history)
     own = person_id in (person_of(record.created_by), person_of(asked.actor) if asked else "")
     outdated = record.stage == "staging" and report is not None and bool(waiting.demand.unmet(report))
-    if (record.stage == "dev" or outdated) and not record.blocked:
+    newer = record.stage == "production" and waiting.report not in (None, report) and not role_of(name, standing)
+    if (record.stage == "dev" or outdated or newer) and not record.blocked:
         hint, ready = _gate_hint(record, waiting)
         if ready:
-            buttons.append(act("stage", "Stage", "It may go on trial: its gate report is of this very content, and passed.", "ea-primary"))  # fmt: skip
+            why = "It may go on trial: its gate report is of this very content, and passed."
+            again = " It goes back to staging with the newer report, and waits for approval again." if newer else ""
+            buttons.append(act("stage", "Stage", why + again, "" if newer else "ea-primary"))
     if record.stage == "staging" and not record.blocked and not asked and not outdated:
         buttons.append(act("request", "Ask for approval", "Another administrator is to let it into production.", "ea-primary"))  # fmt: skip
     if record.stage == "staging" and asked:

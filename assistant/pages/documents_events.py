@@ -73,8 +73,9 @@ class DocumentsEvents:
         """Erase a version for good: vectors, text and file. Only admins may."""
         person = require(signed_in(self._assistant, request), "admin")
         document = library.managed(self._assistant, person, *_key(event))
-        self._assistant.ingest.delete(document.document_id, document.version, person.person_id)
-        gr.Info("The document is deleted.", duration=4)
+        blocked = self._assistant.ingest.delete(document.document_id, document.version, person.person_id)
+        trained = f" Blocked, since they were trained on it: {', '.join(blocked)}." if blocked else ""
+        gr.Info(f"The document is deleted.{trained}", duration=8 if blocked else 4)
         return self._after(person, (words, department, standing, language), None)
 
     @told

@@ -144,9 +144,9 @@ def _jobs(jobs: Sequence[Shown], at: datetime) -> str:
 
 def _job(shown: Shown, at: datetime) -> str:
     job = shown.job
-    state = "gate closed" if shown.gate_closed else STATES[job.status]
-    buttons = _cancel(job) if job.status == "queued" else ""
-    ladder = _ladder(job) if job.status == "running" else ""
+    state = "gate closed" if shown.gate_closed else "waits to go on" if job.to_go_on else STATES[job.status]
+    buttons = _cancel(job) if job.status == "queued" or _left(job, at) else ""
+    ladder = _ladder(job) if job.status == "running" or job.to_go_on else ""
     return (
         f'<li class="ad-job" data-job="{esc(job.job_id)}" data-status="{job.status}"><div class="ad-head">'
         f'<span class="ea-badge ad-job-{job.status}">{state}</span><code>{esc(job.job_id)}</code><span class="ea-grow"></span>'
@@ -201,9 +201,19 @@ def _trouble(shown: Shown, at: datetime) -> str:
         asked = job.requested_by if job.trigger == "hand" else ""
         but = f" but {esc(asked)}, who asked for it," if asked and ":" not in asked else ""
         return f'<p class="ea-hint">{icon("info")}Any administrator{but} may approve it: open the adapter and read its gate report.</p>'
-    if job.status == "running" and job.lease_until and job.lease_until <= at:
+    if job.to_go_on:
+        at_step = STEP_NAMES.get(job.to_go_on, esc(job.to_go_on))
+        return (
+            f'<p class="ea-hint">{icon("info")}Its worker was stopped: the next one goes on at the step {at_step}.</p>'
+        )
+    if _left(job, at):
         return f'<p class="ea-hint">{icon("info")}Its worker gives no sign any more: the next one goes on from this step.</p>'
     return ""
+
+
+def _left(job: Job, at: datetime) -> bool:
+    """Its worker has died, or sleeps: the lease is over."""
+    return job.status == "running" and job.lease_until is not None and job.lease_until <= at
 
 
 def _gate_closed(shown: Shown) -> str:
@@ -219,11 +229,12 @@ def _gate_closed(shown: Shown) -> str:
 
 
 def _cancel(job: Job) -> str:
-    text = (
-        "It is taken off the list before a worker begins it. The approved items stay."
-        if job.trigger == "hand"
-        else "It is taken off the list before a worker begins it. The approved items stay, and as many new ones again start the next."
-    )
+    text = "It is taken off the list before a worker begins it. The approved items stay"
+    if job.fence:
+        made = "Its dataset stays." if "dataset" in job.results else "Nothing was made of it yet."
+        made = "Its dataset and its adapter stay as they are." if "register" in job.results else made
+        text = f"It has begun, and no worker is at it now: none does any more of it. {made} The approved items stay"
+    text += "." if job.trigger == "hand" else ", and as many new ones again start the next."
     return (
         f'<button type="button" class="ea-small" data-act="ad_sure" data-event="retrain_cancel" data-job="{esc(job.job_id)}" '
         f'data-title="Cancel this retraining?" data-text="{text}" data-label="Cancel it" data-keep="Keep it">Cancel</button>'

@@ -11,7 +11,7 @@ from assistant.pages.person import signed_in, told
 from assistant.pages.review_held import HeldItem, held_case, held_list
 from assistant.web.sessions import require
 from core.datasets import Hold
-from core.errors import BadInput, NotAllowed, NotFound
+from core.errors import BadInput, NotFound
 from core.records import Principal
 
 if TYPE_CHECKING:
@@ -55,8 +55,8 @@ class HeldEvents:
         """Release an item, or reject it, with a note."""
         who = self._reviewer(request)
         item_id, act, note = (word_of(event, name) for name in ("item", "act", "note"))
-        if not self._one(who, item_id).item.allowed:
-            raise NotAllowed("You may not read all sources of this item: a reviewer who may decides on it.")
+        self._one(who, item_id)
+        self._assistant.reviews.queue.require_readable([item_id], who)
         if act not in ("release", "reject"):
             raise BadInput("The page sent neither a release nor a rejection: reload it.")
         decide = self._assistant.datasets.release if act == "release" else self._assistant.datasets.reject

@@ -52,6 +52,8 @@ def serving_html(standing: Standing, back: Rollout | None) -> str:
         )
         buttons.append(button("kill", "Kill switch", why, kind="ea-danger"))
     who = "serves everybody" if row.mode in ("none", "shadow") else "is in production"
+    if standing.stands_in:
+        who = f'<span class="ea-danger">is blocked or archived: {esc(standing.stands_in)} answers in its place</span>'
     facts = [
         ("Since", f"{moment(row.at)} by {esc(row.actor)}: {esc(row.reason)}"),
         ("Prompt", f"<code>{esc(row.template_sha256[:12])}</code>"),

@@ -13,6 +13,7 @@ import pytest
 import assistant.adapters_command
 import assistant.rollout_command
 from assistant.__main__ import main
+from assistant.pages.rollout_views import serving_html
 from core.audit import Audit
 from core.datasets import DatasetRecord, Datasets, LineageRow
 from core.gate import THRESHOLDS, report_path, write_report
@@ -122,7 +123,7 @@ def test_erasure_blocks_what_was_trained_on_it(
     reached = registered(registry, audit, tmp_path, value=1.0, training=Training(dataset_id="ds-1"))
     spared = registered(registry, audit, tmp_path, value=2.0)
     by = ["--as", "ada.admin", *WHY]
-    assert run("adapters", "block", "--person", "nobody", *by) == []
+    assert run("adapters", "block", "--person", "tess.trainer", *by) == []
     for wrong in ([], [reached, "--person", "emma.employee"], ["--person", "emma.employee", "--document", "hr-leave"]):
         assert run("adapters", "block", *wrong, *by, code=2)[0]["error"] == "bad_input"
     assert [one["adapter"] for one in run("adapters", "block", "--person", "emma.employee", *by)] == [reached]
@@ -252,6 +253,42 @@ def test_people_read_sentences(
     for words in (["list"], ["show", name], ["history", name], ["card", name]):
         assert main(["adapters", *words]) == 0
         assert name in capsys.readouterr().out or words[0] == "history"
+
+
+def test_status_says_who_answers_where_what_is_rolled_out_is_blocked(
+    run: Run, rollouts: Rollouts, registry: Registry, audit: Audit, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name, tried = (
+        registered(registry, audit, tmp_path, value=value, stage=stage)  # type: ignore[arg-type]
+        for value, stage in ((1.0, "production"), (2.0, "staging"))
+    )
+    by = ["--as", "Ada.Admin", *WHY]
+    run("rollout", "promote", name, *by)
+    assert rollouts.current().actor == "ada.admin"
+    run("rollout", "canary", tried, *by)
+    assert run("rollout", "status")[0]["serving"] == name
+    for one in (name, tried):
+        run("adapters", "block", one, *by)
+    assert run("rollout", "status")[0]["serving"] == "quote-v1"
+    assert main(["rollout", "status"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith(f"{name} is blocked or archived: quote-v1 answers in its place. {tried} serves 1%")
+    assert lines[1] == f"{tried} meets nobody: it is blocked or archived."
+    page = serving_html(rollouts.standing(), None)
+    assert "quote-v1 answers in its place" in page and "serves everybody" not in page
+
+
+def test_a_name_misspelt_blocks_nothing_and_says_so(run: Run) -> None:
+    by = ["--as", "ada.admin", *WHY]
+    for option in ("--person", "--document"):
+        assert "check its spelling" in run("adapters", "block", option, "nobody.here", *by, code=2)[0]["message"]
+
+
+def test_an_adapter_is_registered_with_a_reason(run: Run, tmp_path: Path) -> None:
+    folder = sealed_folder(tmp_path / "out", value=7.0)
+    blank = ["--as", "ada.admin", "--reason", " "]
+    assert "Say why" in run("adapters", "register", str(folder), *blank, code=2)[0]["message"]
+    assert run("adapters", "list") == []
 
 
 @pytest.mark.slow

@@ -140,8 +140,9 @@ def test_production_that_fails_is_a_failure(desk: Desk, add: Callable[..., str])
 
 def test_adapter_that_is_not_ready_answers_nobody_yet(desk: Desk, add: Callable[..., str]) -> None:
     assert isinstance(desk.model, ScriptedModel)
-    first, second, trial = add(LEAVE), add(LEAVE), add(LEAVE, stage="staging")
+    first, trial = add(LEAVE), add(LEAVE, stage="staging")
     desk.assistant.rollouts.promote(first, actor="ana", reason="better")
+    second = add(LEAVE)
     asked(desk)
     away = desk.model.adapters.pop(second)
     desk.assistant.rollouts.promote(second, actor="ana", reason="better still")

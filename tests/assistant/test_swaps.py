@@ -20,6 +20,7 @@ from assistant.drill import drill
 from assistant.prompt import Prompt
 from assistant.scripted import ScriptedModel
 from core.errors import AdapterRefused, BadInput
+from core.gate import Demand
 from core.records import Question, Rollout
 from core.registry import Training
 from core.settings import Settings, load_settings
@@ -47,6 +48,8 @@ def opened(tmp_path: Path, model: ScriptedModel | None = None) -> Iterator[tuple
         low_evidence=0.0,
     )
     with build(settings, answer_model=model, embedder=HashEmbedder()) as assistant:
+        # Each is promoted in place of another than its report compares with: what it is to compare with is asked elsewhere.
+        assistant.registry.demand = lambda _name: Demand()
         yield assistant, office(assistant, tmp_path / "documents")
 
 

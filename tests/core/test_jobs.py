@@ -162,6 +162,34 @@ def test_a_job_that_is_given_back_is_free_at_once(jobs: Jobs, job: Job) -> None:
     assert taken(jobs, "b").fence == 2
 
 
+def test_a_job_that_was_given_back_says_where_it_goes_on_and_taken_back_it_keeps_what_it_brought(
+    jobs: Jobs, job: Job
+) -> None:
+    assert job.to_go_on == ""
+    lease = taken(jobs, "a")
+    jobs.begin_step(lease, "dataset")
+    jobs.record(lease, "dataset", {"dataset_id": "ds-1"})
+    jobs.begin_step(lease, "train")
+    assert jobs.get(job.job_id).to_go_on == "", "a worker is at it"
+    jobs.give_back(lease)
+    assert (jobs.get(job.job_id).status, jobs.get(job.job_id).to_go_on) == ("queued", "train")
+    jobs.cancel(job.job_id, actor="ana")
+    ended = jobs.get(job.job_id)
+    assert (ended.status, ended.to_go_on, ended.results) == ("cancelled", "", {"dataset": {"dataset_id": "ds-1"}})
+    with pytest.raises(StaleLease):
+        jobs.record(lease, "train", {})
+
+
+def test_a_job_whose_worker_died_can_be_taken_back_and_one_that_slept_writes_nothing_more(jobs: Jobs, job: Job) -> None:
+    lease = taken(jobs, "a", OVER)
+    jobs.cancel(job.job_id, actor="ana")
+    assert (jobs.get(job.job_id).status, jobs.get(job.job_id).lease_owner) == ("cancelled", "")
+    assert not jobs.renew(lease)
+    with pytest.raises(StaleLease):
+        jobs.record(lease, "train", {})
+    assert jobs.claim("b", MINUTE) is None
+
+
 def test_an_ended_job_is_nobodys_and_says_why(jobs: Jobs, job: Job) -> None:
     lease = taken(jobs, "a")
     jobs.end(lease, "failed", "Too few rows")
@@ -179,7 +207,7 @@ def test_an_unknown_job_is_said_with_the_command_that_lists_them(jobs: Jobs) -> 
     assert jobs.all() == []
 
 
-def test_what_no_worker_has_begun_can_be_taken_back_and_nothing_else(jobs: Jobs, job: Job, audit: Audit) -> None:
+def test_what_waits_for_a_worker_can_be_taken_back_and_nothing_else(jobs: Jobs, job: Job, audit: Audit) -> None:
     jobs.cancel(job.job_id, actor="ana")
     held = jobs.get(job.job_id)
     assert (held.status, held.finished_at is not None) == ("cancelled", True)
@@ -187,11 +215,11 @@ def test_what_no_worker_has_begun_can_be_taken_back_and_nothing_else(jobs: Jobs,
     assert [(row.actor, row.action, row.subject) for row in audit.rows(limit=1)] == [
         ("ana", "retrain.cancel", job.job_id)
     ]
-    with pytest.raises(Conflict, match="is cancelled: only what no worker has begun"):
+    with pytest.raises(Conflict, match="is cancelled: only what waits for a worker"):
         jobs.cancel(job.job_id, actor="ana")
     again = jobs.request("hand", {}, actor="cli:ana")
     taken(jobs, "w")
-    with pytest.raises(Conflict, match="is running: only what no worker has begun"):
+    with pytest.raises(Conflict, match="is running: only what waits for a worker"):
         jobs.cancel(again.job_id, actor="ana")
     with pytest.raises(NotFound):
         jobs.cancel("retrain-0", actor="ana")

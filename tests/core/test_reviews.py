@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import threading
 from contextlib import suppress
 from dataclasses import replace
@@ -21,9 +22,9 @@ from core.review_file import exported, import_decisions
 from core.review_gold import Gold
 from core.review_items import adopt, item_id_of
 from core.review_records import Item, Judgement, QueueFilter
-from core.reviews import Reviews
+from core.reviews import BLANK, Reviews
 from core.store import Store
-from core.tables import feedback, review_item
+from core.tables import feedback, review, review_item
 from core.turns import Turns, now
 from tests.conftest import make_person
 from tests.core.queue import LEAVE, PAY, answered, crowd, flag, shelve
@@ -464,6 +465,53 @@ def test_who_opts_out_is_never_learnt_from_not_even_from_what_was_approved_befor
     assert list(reviews.approved()) == []
     consent.set("emma.employee", allowed=True)
     assert len(list(reviews.approved())) == 1
+
+
+def test_the_database_counts_what_may_be_learnt_from_as_it_is_listed(
+    store: Store, audit: Audit, turns: Turns, reviews: Reviews
+) -> None:
+    """Items of every make, agreed or not, settled once or twice, of blanks, gold, and of people who opted out."""
+    rng = random.Random(20261128)
+    assert "".join(filter(str.isspace, map(chr, range(0x3001)))) == BLANK
+    Consent(store, audit).set("carl.contractor", allowed=False)
+    corrections: list[dict[str, object]] = [
+        {},
+        *({"kind": kind, "answer": "25"} for kind in ("span", "text", "refuse")),
+    ]
+    for number in range(48):
+        asker = rng.choice(("emma.employee", "emma.employee", "sam.support", "carl.contractor"))
+        asked = answered(turns, asker, question=rng.choice((LEAVE, LEAVE, LEAVE, BLANK, f"{BLANK}How?")))
+        item = item_id_of(flag(turns, asked).feedback_id)
+        status, gold = (
+            rng.choice(("done",) * 5 + ("second",)),
+            rng.choice((None,) * 7 + ({"decision": "train"},)),
+        )
+        steps = rng.choice(
+            (["first"], ["first", "second"], ["first", "second", "adjudication"], ["first"] + ["adjudication"] * 2)
+        )
+        decision = rng.choice(("train",) * 5 + ("reject",))
+        made = [
+            {
+                "review_id": f"r{number:03d}-{rng.random():.6f}",
+                "item_id": item,
+                "reviewer": rng.choice(("sam.support", "rita.support")),
+                "step": step,
+                "decision": rng.choice((decision,) * 4 + ("reject",)),
+                "correction": rng.choice(corrections[1:] * 3 + corrections),
+                "note": "",
+                "seconds": 1.0,
+                "created_at": now() + timedelta(seconds=rng.randrange(2)),
+            }
+            for step in steps
+        ]
+        rng.shuffle(made)
+        with store.begin() as connection:
+            change = {"status": status, "gold": gold if gold else sa.null(), "closed_at": now()}
+            connection.execute(review_item.update().where(review_item.c.item_id == item).values(change))
+            connection.execute(review.insert(), made)
+    listed = len(list(reviews.approved()))
+    assert 8 < listed < 40
+    assert reviews.approved_count() == listed
 
 
 def test_a_person_who_deletes_a_conversation_takes_its_items_with_it(

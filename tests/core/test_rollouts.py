@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 import core.rollouts
 from core.assignment import assign
 from core.audit import Audit
 from core.errors import AdapterRefused, BadInput, Conflict, NotFound
+from core.gate import report_path, sign_report, write_report
 from core.people import People
 from core.records import TrialArm
 from core.registry import Registry, Training
@@ -22,7 +25,7 @@ from core.rollouts import CANARY, Rollouts
 from core.store import Store
 from core.turns import now
 from tests.conftest import make_person
-from tests.core.adapters import DEFAULTS, registered
+from tests.core.adapters import DEFAULTS, decision, gate_report, packaged_demand, registered
 
 PEOPLE = [make_person(f"person.{n}") for n in range(400)]
 
@@ -115,6 +118,105 @@ def test_promotion_takes_an_adapter_in_production_that_verifies(
     assert (row.production, row.actor, row.action, row.evidence_threshold) == (good, "ana", "promote", 0.35)
     with pytest.raises(Conflict, match="already"):
         rollouts.promote(good, actor="ana", reason="again")
+
+
+@pytest.fixture
+def pinned(store: Store, audit: Audit, home: Path, rollouts: Rollouts, tmp_path: Path) -> Pinned:
+    return Pinned(store, audit, home, tmp_path)
+
+
+class Pinned:
+    """A registry that asks of reports what `demand` says, an adapter that was approved on one, and its report's file."""
+
+    def __init__(self, store: Store, audit: Audit, home: Path, folder: Path) -> None:
+        self.demand = replace(packaged_demand(), against="quote-v1", against_sha256="4" * 64, base="quote-v1")
+        self.registry = Registry(store, audit, home=home, demand=lambda _name: self.demand)
+        self.rollouts = Rollouts(store, audit, self.registry)
+        self.name = registered(self.registry, audit, folder, value=50.0, stage="production")
+        self.report = self.registry.report(self.name)
+        assert self.report
+        self.path = report_path(home, self.report)
+        self.path.parent.mkdir(parents=True)
+        write_report(self.report, self.path)
+        self.audit = audit
+
+    def refused(self, said: str) -> None:
+        before = self.rollouts.current()
+        with pytest.raises(Conflict, match=rf"adapters stage {self.name}, and a new approval\..*{said}"):
+            self.rollouts.promote(self.name, actor="ana", reason="approved")
+        assert self.rollouts.current() == before
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"policy_sha256": "9" * 64}, "other thresholds"),
+        ({"guard_policy_sha256": "9" * 64}, "another guard policy"),
+        ({"against": "reader-v8-99999999"}, "while reader-v8-99999999 serves now"),
+        ({"base": "reader-3"}, "while the training started from reader-3"),
+    ],
+)
+def test_what_an_approval_rested_on_is_asked_for_again_by_the_promotion(
+    pinned: Pinned, changed: dict[str, str], said: str
+) -> None:
+    approved = pinned.demand
+    pinned.demand = replace(approved, **changed)
+    pinned.refused(said)
+    again = gate_report(pinned.registry.get(pinned.name), pinned.audit, demand=pinned.demand)
+    pinned.registry.stage(pinned.name, again, actor="ana", reason="gated again")
+    with pytest.raises(Conflict, match="in staging"):
+        pinned.rollouts.promote(pinned.name, actor="ana", reason="not approved again")
+    pinned.registry.request(pinned.name, actor="ana", reason="again")
+    pinned.registry.approve(pinned.name, actor="ada.admin", reason="read the new one")
+    assert pinned.rollouts.promote(pinned.name, actor="ana", reason="approved").production == pinned.name
+
+
+def test_a_report_that_was_changed_or_followed_by_one_that_says_no_promotes_nothing(pinned: Pinned) -> None:
+    record, text = pinned.registry.get(pinned.name), pinned.path.read_text()
+    pinned.path.write_text(text.replace('"n": 220', '"n": 500'))
+    pinned.refused("changed since")
+    pinned.path.write_text(text)
+    later = replace(
+        decision(record, passed=False, demand=pinned.demand), created_at="2026-11-27T06:00:00+00:00", run_id="run-2"
+    )
+    write_report(sign_report(later, pinned.audit), report_path(pinned.registry.home, later))
+    pinned.refused("The gate is closed")
+    report_path(pinned.registry.home, later).unlink()
+    pinned.path.unlink()  # a worker's disk may be another one: what the approval rested on is kept with it
+    row = pinned.rollouts.promote(pinned.name, actor="ana", reason="approved")
+    pinned.demand = replace(pinned.demand, against="reader-v8-99999999")
+    pinned.rollouts.kill(actor="ana", reason="a look")
+    back = pinned.rollouts.promote(pinned.name, actor="ana", reason="it has served everybody before")
+    assert back.production == row.production == pinned.name
+    with pytest.raises(Conflict, match="serves people now"):
+        pinned.registry.stage(
+            pinned.name, gate_report(record, pinned.audit, demand=pinned.demand), actor="ana", reason="?"
+        )
+
+
+@pytest.mark.parametrize("act", ["promote", "canary", "shadow", "rollback"])
+def test_an_adapter_that_is_blocked_at_the_last_moment_is_seen_by_the_transaction_that_names_it(
+    act: str, rollouts: Rollouts, registry: Registry, make: Callable[..., str], store: Store, audit: Audit
+) -> None:
+    name = make()
+    if act == "rollback":
+        rollouts.promote(name, actor="ana", reason="better")
+        rollouts.promote(make(), actor="ana", reason="better still")
+
+    class Late(Rollouts):
+        """Something happens between the first look at the adapter's files and the transaction."""
+
+        @contextmanager
+        def _changing(self, *given: str) -> Iterator[sa.Connection]:
+            registry.block(name, actor="ada.admin", reason="erased at the last moment")
+            with super()._changing(*given) as connection:
+                yield connection
+
+    before, late = rollouts.current(), Late(store, audit, registry)
+    given = () if act == "rollback" else (name,)
+    with pytest.raises(Conflict, match="erased at the last moment"):
+        getattr(late, act)(*given, actor="ana", reason="now")
+    assert rollouts.current() == before
 
 
 def test_another_process_sees_a_rollback_at_its_next_look(

@@ -11,12 +11,13 @@ import pytest
 
 from assistant.pages import adapters_plots, adapters_views, rollout_views
 from assistant.rollout_results import RATES, ArmResult, Day
+from core.adapter_events import AdapterEvent
 from core.audit import Audit
 from core.canary import Judgement
 from core.gate import Demand
 from core.rates import wilson
 from core.records import AdapterRecord, Rollout, TrialArm
-from core.registry import AdapterEvent, Registry
+from core.registry import Registry
 from core.standing import Standing
 from core.store import Store
 from tests.core.adapters import gate_report, packaged_demand, registered
@@ -104,6 +105,9 @@ def test_only_what_may_come_next_is_offered(registry: Registry, audit: Audit, tm
     registry.approve(dev.adapter_id, actor="ada.admin", reason="read it")
     done = registry.get(dev.adapter_id)
     assert "promote" in steps(done, registry.history(dev.adapter_id), "ada.admin")
+    assert "stage" not in steps(done, registry.history(dev.adapter_id), "ada.admin", waiting=opened)
+    newer = replace(opened, created_at="2026-11-28T06:00:00+00:00")
+    assert {"promote", "stage"} <= steps(done, registry.history(dev.adapter_id), "ada.admin", waiting=newer)
     serving = Standing(replace(ROW, production=dev.adapter_id))
     assert steps(done, registry.history(dev.adapter_id), "ada.admin", standing=serving) == {"block"}
     registry.block(dev.adapter_id, actor="ada.admin", reason="erasure")

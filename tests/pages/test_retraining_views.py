@@ -30,7 +30,7 @@ def job(status: Any, **given: Any) -> Job:
         "error": "",
         "lease_owner": "",
         "lease_until": None,
-        "fence": 1,
+        "fence": 0 if status == "queued" else 1,
         "requested_by": "ana",
         "created_at": AT,
         "finished_at": None,
@@ -63,11 +63,23 @@ def test_texts_are_escaped_everywhere() -> None:
 
 
 @pytest.mark.parametrize("status", list(STATES))
-def test_each_state_has_its_word_and_only_what_no_worker_has_begun_can_be_cancelled(status: Any) -> None:
+def test_each_state_has_its_word_and_only_what_waits_for_a_worker_can_be_cancelled(status: Any) -> None:
     shown = html(Shown(job(status)))
     assert f">{STATES[status]}</span>" in shown
     assert ('data-event="retrain_cancel"' in shown) == (status == "queued")
     assert ("aria-current=step" in shown) == (status == "running")
+
+
+def test_what_a_stopped_worker_gave_back_says_where_it_goes_on_and_what_cancelling_it_leaves() -> None:
+    shown = html(Shown(job("queued", fence=1)))
+    assert ">waits to go on</span>" in shown and "goes on at the step training" in shown
+    assert "aria-current=step" in shown and "Nothing was made of it yet." in shown
+    assert "before a worker begins it" not in shown
+    made = {"dataset": {"dataset_id": "ds-1"}, "register": {"adapter": "reader-v1"}}
+    late = html(Shown(job("queued", fence=1, step="gate", trigger="count", details={"results": made})))
+    assert "Its dataset and its adapter stay as they are. The approved items stay, and as many" in late
+    found = Outlook(20, 12, 50, None, "", job("queued", fence=1))
+    assert "A retraining waits to go on at the step train: retrain-1." in html(found=found)
 
 
 def test_how_near_the_next_one_is_and_how_it_could_start_by_itself() -> None:
@@ -95,8 +107,9 @@ def test_a_button_that_can_only_fail_is_off_and_says_why() -> None:
 
 def test_a_lease_that_is_over_says_that_the_worker_is_gone() -> None:
     over, held = (job("running", lease_until=AT + by) for by in (timedelta(0), timedelta(seconds=1)))
-    assert "Its worker gives no sign any more" in html(Shown(over))
-    assert "Its worker gives no sign any more" not in html(Shown(held))
+    for said in ("Its worker gives no sign any more", 'data-event="retrain_cancel"', "no worker is at it now"):
+        assert said in html(Shown(over))
+        assert said not in html(Shown(held))
 
 
 def test_a_closed_gate_is_told_also_where_its_report_cannot_be_read() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from assistant.bases import open_registry
 from assistant.console import opened
 from assistant.prompt import Prompt
 from assistant.scripted import ScriptedModel, ScriptedServer
@@ -15,6 +16,7 @@ from core.errors import BadInput, ModelUnavailable
 from core.provenance import Code
 from core.run_config import CausalConfig, DistilConfig, Method, PretrainConfig
 from core.sealed import open_sealed
+from tests.core.adapters import sealed_folder
 from tests.retrieval.shelf import Shelf, governed
 from tests.training.tiny_causal import DESK, GIVEN, LEAVE, ROWS, config, losses, nothing_told, span
 from training import distil, dpo, kto, pretrain, sft
@@ -22,9 +24,9 @@ from training.causal import open_base
 from training.causal_documents import read_library
 from training.causal_rows import Example, lengths
 from training.estimate import Estimate, estimate
-from training.recipe import Step, read_documents, read_scores
+from training.recipe import Step, read_documents, read_scores, write_documents
 from training.rows import Row, Rows, Target
-from training.runs import Run, prepare
+from training.runs import Done, Run, prepare, register
 
 DAY = date(2026, 11, 22)
 
@@ -80,9 +82,9 @@ def test_it_reads_documents_in_pieces_and_is_measured_on_others(base: Path, tmp_
     assert losses(steps)[-1] < losses(steps)[0]
     assert scores["validation_loss"] != scores["validation_loss_before"]
     assert open_sealed(folder).kind == "causal"
-    assert len(read_documents(tmp_path / "run")) == 3, (
-        "an erasure of one of them is seen when the adapter is registered"
-    )
+    assert [(one.document_id, one.version, len(one.sha256)) for one in read_documents(tmp_path / "run")] == [
+        ("a", 1, 64), ("b", 2, 64), ("c", 1, 64)
+    ], "an erasure of one of them is seen when the adapter is registered, and blocks it afterwards"  # fmt: skip
 
 
 @pytest.mark.usefixtures("library")
@@ -213,3 +215,21 @@ def test_other_documents_are_another_run(tmp_path: Path) -> None:
         after = prepare(wanted, here, allow_dirty=True)
     assert before.key != after.key
     assert len(before.lineage()["dataset_sha256"]) == 64
+
+
+@pytest.mark.usefixtures("library")
+def test_a_document_that_is_deleted_after_the_training_blocks_the_adapter_that_read_it(tmp_path: Path) -> None:
+    wanted = PretrainConfig(method="pretrain", name="reads", base=Path("base"))
+    with opened() as here:
+        run = prepare(wanted, here, allow_dirty=True)
+        run.folder.mkdir(parents=True)
+        write_documents(run.folder, pretrain.read_of(read_library(wanted, here, DAY)))
+        sealed = sealed_folder(run.folder, value=1.0)
+        registry = open_registry(here.settings, here.store, here.audit)
+        name = register(run, Done(run.folder.name, sealed.name, "", {}, "run-1", 1.0), registry, actor="ana").adapter_id
+        shelf = Shelf(here.settings.home)
+        assert shelf.ingest.delete("b", 1, "ada.admin") == (), "it has read the newer version"
+        assert not registry.get(name).blocked
+        assert shelf.ingest.delete("b", 2, "ada.admin") == (name,)
+        shelf.close()
+        assert registry.get(name).blocked == "The document b v2 was erased, and this adapter was trained on it."

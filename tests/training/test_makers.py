@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import asdict
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -60,9 +61,12 @@ def _items(here: Opened) -> dict[str, str]:
 # --- releases --------------------------------------------------------------------------------------------------------
 
 
-def test_a_release_names_the_person_whose_word_it_is(held: str, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("act", ["release", "reject"])
+def test_a_release_or_rejection_names_the_person_whose_word_it_is(
+    act: str, held: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(SystemExit) as ended:
-        main(["dataset", "release", held, *NOTE])
+        main(["dataset", act, held, *NOTE])
     assert ended.value.code == 2
     assert "--as" in capsys.readouterr().err
 
@@ -76,14 +80,17 @@ def test_a_release_names_the_person_whose_word_it_is(held: str, capsys: pytest.C
         (ASKERS[1], 3, "none of the roles support, admin"),
         ("nobody.here", 2, "No active person"),
         ("gone.admin", 2, "No active person"),
+        ("rita.restricted", 3, "You may not read all sources of this item"),
     ],
 )
-def test_who_flagged_reviewed_or_may_not_review_releases_nothing(
-    person: str, code: int, said: str, held: str, here: Opened, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("act", ["release", "reject"])
+def test_who_flagged_reviewed_or_may_not_review_decides_on_nothing(
+    act: str, person: str, code: int, said: str, held: str, here: Opened, capsys: pytest.CaptureFixture[str]
 ) -> None:
     here.people.add(make_person("gone.admin", roles=("admin",)), actor="test")
     here.people.deactivate("gone.admin", actor="test")
-    assert main(["dataset", "release", held, "--as", person, *NOTE]) == code
+    here.people.add(make_person("rita.restricted", (), clearance="public", roles=("support",)), actor="test")
+    assert main(["dataset", act, held, "--as", person, *NOTE]) == code
     assert said in capsys.readouterr().err
     assert len(Datasets(here.store, here.audit).holds()) == 2
 
@@ -95,6 +102,22 @@ def test_another_person_releases_and_the_audit_log_names_them(
     assert json.loads(capsys.readouterr().out)["released_by"] == "ana.silva"
     row = next(here.audit.rows(limit=1))
     assert (row.actor, row.action) == ("ana.silva", "dataset.release")
+
+
+def test_what_another_person_rejects_is_settled_anew_and_held_by_nothing_any_more(
+    held: str, here: Opened, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["dataset", "reject", held, held, "--as", "ana.silva", "--reason", "one account", "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert (said["item_id"], said["reason"], said["released_by"]) == (held, "burst", "")
+    row = next(here.audit.rows(limit=1))
+    assert (row.actor, row.action, row.subject) == ("ana.silva", "dataset.reject", held)
+    assert held not in _items(here).values()
+    for given, said_then in ((held, "Nothing of item"), ("no-such-item", "Nothing of item no-such-item is held")):
+        assert main(["dataset", "reject", given, "--as", "ana.silva", *NOTE]) == 2
+        assert said_then in capsys.readouterr().err
+    assert main(["dataset", "reject", _items(here)[ASKERS[1]], "--as", "ana.silva", "--note", " "]) == 2
+    assert "Say in a note why" in capsys.readouterr().err
 
 
 # --- runs and retrainings --------------------------------------------------------------------------------------------
@@ -150,3 +173,46 @@ def test_a_retraining_is_asked_for_by_the_person_who_is_named(here: Opened, caps
     assert main(["retrain", "--allow-dirty", "--as", "ana.silva"]) == 0
     (job,) = Jobs(here.store, here.audit).all()
     assert (job.requested_by, _who(job)) == ("ana.silva", "retrain:ana.silva")
+
+
+def test_a_retraining_that_waits_is_taken_back_by_a_command_begun_or_not(
+    here: Opened, capsys: pytest.CaptureFixture[str]
+) -> None:
+    jobs = Jobs(here.store, here.audit)
+    made = jobs.request("hand", {}, actor="ana.silva")
+    taken = jobs.claim("w", timedelta(minutes=1))
+    assert taken
+    assert main(["retrain", "--cancel", made.job_id, "--as", "ana.silva"]) == 2
+    assert "is running: only what waits for a worker" in capsys.readouterr().err
+    jobs.begin_step(taken[1], "train")
+    jobs.give_back(taken[1])
+    assert main(["retrain", "--list", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["to_go_on"] == "train"
+    assert main(["retrain", "--list"]) == 0
+    assert "to go on" in capsys.readouterr().out
+    assert main(["retrain", "--cancel", made.job_id, "--as", ASKERS[1]]) == 3
+    assert main(["retrain", "--cancel", "retrain-0", "--as", "ana.silva"]) == 2
+    assert "There is no retraining 'retrain-0'" in capsys.readouterr().err
+    assert main(["retrain", "--cancel", made.job_id, "--as", "ana.silva"]) == 0
+    assert capsys.readouterr().out == f"{made.job_id} is taken back: no worker does any more of it.\n"
+    row = next(here.audit.rows(limit=1))
+    assert (row.actor, row.action, row.subject) == ("ana.silva", "retrain.cancel", made.job_id)
+
+
+def test_a_retraining_of_fewer_rows_than_make_a_dataset_is_refused_when_it_is_asked_for(
+    here: Opened, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["retrain", "--as", "ana.silva", "--least", "1"]) == 2
+    assert "A dataset has at least 2 rows" in capsys.readouterr().err
+    assert Jobs(here.store, here.audit).all() == []
+
+
+def test_what_an_erasure_would_reach_is_not_answered_for_a_name_misspelt(
+    here: Opened, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert here.people.get(ASKERS[0])
+    for what, known, unknown in (("person", ASKERS[0], "asker.zero"), ("document", "desk-1", "desk-one")):
+        assert main(["dataset", "affected", f"--{what}", known]) == 0
+        assert capsys.readouterr().out == "No dataset and no adapter was made of it.\n"
+        assert main(["dataset", "affected", f"--{what}", unknown]) == 2
+        assert f"No {what} of the id '{unknown}' is known here" in capsys.readouterr().err

@@ -22,7 +22,7 @@
     if (await confirmed("Retire this version?", text, "Retire")) send("retire", of(control));
   };
   actions.erase = async (control) => {
-    const text = `“${control.dataset.title}”: its vectors, its text and its file will be gone for good.`;
+    const text = `“${control.dataset.title}”: its vectors, its text and its file will be gone for good, and adapters trained on it are blocked. Retire it where it is only out of date.`;
     if (await confirmed("Delete this version?", text, "Delete")) send("erase", of(control));
   };
   window.eaCancelUpload = () => {
