@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from assistant.units import units
 from assistant.words import content_words, numbers
-from core.records import Citation, Passage
+from core.records import QUOTE_GAP, Citation, Passage
 
 _MARKER = re.compile(r"\s*(?:\[(\d{1,3}(?:\s*,\s*\d{1,3})*)\]|【(\d{1,3})[^】\n]{0,20}】)(?!\()")
 _KNOWN = re.compile(r"\[(\d{1,3})\]")
@@ -67,7 +67,8 @@ def best_passage(sentence: str, passages: Sequence[Passage], *, but: Collection[
 
 
 LONGEST_QUOTE = 600
-"""Characters of a quote that spans several parts of a passage."""
+"""Characters of a quote of several parts of a passage."""
+_WORD = re.compile(r"\w")
 
 
 class Cited:
@@ -89,7 +90,7 @@ class Cited:
                 continue
             at = self._numbers[n] - 1
             known = self._citations[at]
-            self._citations[at] = replace(known, quote=spanning_quote(known.quote, quote, passage.text))
+            self._citations[at] = replace(known, quote=joined_quote(known.quote, quote, passage.text))
         return _KNOWN.sub(lambda match: f"[{self._numbers[int(match[1])]}]", text)
 
     def citations(self) -> tuple[Citation, ...]:
@@ -109,13 +110,24 @@ def supporting_quote(sentence: str, passage: Passage) -> str:
     return best
 
 
-def spanning_quote(quote: str, further: str, text: str) -> str:
-    """The text from the first of two quotes to the end of the last, word for word; the first alone where they lie far apart."""
-    starts = [text.find(one) for one in (quote, further)]
-    if min(starts) < 0:
+def joined_quote(quote: str, further: str, text: str) -> str:
+    """The parts of two quotes in the passage's order, word for word, with QUOTE_GAP between those that do not stand side by side.
+
+    The first alone where a part does not stand in the text, or both are too long together.
+    """
+    quoted = [*quote.split(QUOTE_GAP), further]
+    places = sorted((text.find(part), len(part)) for part in quoted)
+    if places[0][0] < 0:
         return quote
-    end = max(start + len(one) for start, one in zip(starts, (quote, further), strict=True))
-    return text[min(starts) : end] if end - min(starts) <= LONGEST_QUOTE else quote
+    joined = [(places[0][0], sum(places[0]))]
+    for start, length in places[1:]:
+        first, end = joined[-1]
+        if _WORD.search(text[end:start]):
+            joined.append((start, start + length))
+        else:
+            joined[-1] = (first, max(end, start + length))
+    said = QUOTE_GAP.join(text[start:end] for start, end in joined)
+    return said if len(said) <= LONGEST_QUOTE else quote
 
 
 def _citation(n: int, passage: Passage, quote: str) -> Citation:

@@ -142,10 +142,16 @@ def compose(
 def _few_words(question: str, chosen: Sequence[tuple[Unit, int]], span: Span | None) -> str:
     """The short answer; "" where it is but one of several items or rows."""
     (best, of), *rest = chosen
-    beside = any(unit.block == best.block and place == of for unit, place in rest)
-    if beside and best.kind == "item":
+    beside = [unit for unit, place in rest if unit.block == best.block and place == of]
+    if beside and (best.kind == "item" or all(_names_row(question, row) for row in (best, *beside))):
         return ""
     return short_answer(question, best, span) or ("" if beside else only_cell(question, best))
+
+
+def _names_row(question: str, unit: Unit) -> bool:
+    """Whether the question says what a row is about: two cities asked for have two prices, and none of them alone is the answer."""
+    about = unit.pairs()[0][1] if unit.kind == "row" and unit.pairs() else ""
+    return bool(set(content_words(question)) & set(content_words(about)))
 
 
 def _list_asked_for(question: str, passages: Sequence[Passage], glossary: Glossary) -> list[tuple[Unit, int]]:

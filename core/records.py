@@ -176,9 +176,17 @@ class Question:
     stop: tuple[str, ...] = ()
 
 
+QUOTE_GAP = " […] "
+"""Stands in a citation's quote for what lies between two of its parts."""
+
+
 @dataclass(frozen=True, slots=True)
 class Citation:
-    """Marker `[n]` of an answer, resolved from retrieval metadata and never from the model's words."""
+    """Marker `[n]` of an answer, resolved from retrieval metadata and never from the model's words.
+
+    Its quote is the passage's own words: what the answer says of it, in the passage's order, with QUOTE_GAP between parts that do not
+    stand side by side.
+    """
 
     n: int
     passage_id: str

@@ -17,7 +17,7 @@ from core.audit import Audit
 from core.consent import Consent
 from core.notices import without_notice
 from core.people import principal
-from core.records import Correction, Document, Principal, Turn, clearance_rank
+from core.records import QUOTE_GAP, Correction, Document, Principal, Turn, clearance_rank
 from core.review_records import Approved
 from core.store import Store
 from core.tables import feedback, passage, person, review, review_item, turn
@@ -157,10 +157,11 @@ def _confirmed(asked: Turn, passages: Sequence[RowPassage]) -> Target:
     """The answer as it stood, with the place of its first quotation where that stands in the passage word for word."""
     target = Target("confirm", without_notice(asked.answer).strip())
     for citation in asked.citations:
+        first = citation.quote.split(QUOTE_GAP)[0]
         for at, one in enumerate(passages):
-            start = one.text.find(citation.quote) if citation.quote else -1
+            start = one.text.find(first) if first else -1
             if one.passage_id == citation.passage_id and start >= 0:
-                return replace(target, passage=at, start=start, end=start + len(citation.quote))
+                return replace(target, passage=at, start=start, end=start + len(first))
     return target
 
 

@@ -19,7 +19,7 @@ from assistant.pages.render import day, esc, language_name, rich
 from assistant.pages.theme import static_url
 from assistant.web.sessions import current_person
 from core.errors import NotFound
-from core.records import Document, Passage, Principal
+from core.records import QUOTE_GAP, Document, Passage, Principal
 
 if TYPE_CHECKING:
     from assistant.bootstrap import Assistant
@@ -145,6 +145,13 @@ def quoted(body: str, quote: str) -> str:
 
     A quote may be masked, as `<IBAN>`: what stands in the mask's place is marked too, since whoever may open the source may read it.
     """
+    for part in quote.split(QUOTE_GAP):
+        body = _marked(body, part)
+    return body
+
+
+def _marked(body: str, quote: str) -> str:
+    """With the words of one part of a quote marked."""
     parts = [words for part in _MASK.split(quote) if (words := re.findall(r"[^\s*_`|#]+", part))]
     if not parts:
         return body

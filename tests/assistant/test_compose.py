@@ -46,6 +46,14 @@ def test_row_is_shown_as_a_table_under_the_short_answer() -> None:
     assert answer == "**£190.**\n\n| City | Limit |\n|---|---|\n| London | £190 [1] |"
 
 
+def test_of_two_rows_that_are_asked_for_neither_leads_alone() -> None:
+    text = "| City | Limit |\n|---|---|\n| London | £190 |\n| Hamburg | £140 |"
+    answer = composed("What may a hotel in Hamburg and in London cost?", text, [0, 1], (5.0, "£190"))
+    assert answer == "| City | Limit |\n|---|---|\n| London | £190 [1] |\n| Hamburg | £140 [1] |"
+    one = composed("What may a hotel in London cost?", text, [0, 1], (5.0, "£190"))
+    assert one.startswith("**£190.**")
+
+
 @pytest.mark.parametrize(
     ("words", "lead"),
     [

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import time
 from datetime import date
 
 from assistant.pages import source
-from core.records import Passage
+from core.records import QUOTE_GAP, Passage
 
 
 def passage(text: str, ordinal: int = 0, section: str = "Carry-over", page: int | None = 2) -> Passage:
@@ -41,6 +42,15 @@ def test_a_quote_is_found_across_bold_words_and_table_cells() -> None:
     row = source.quoted("<tr>\n<td>Berlin</td>\n<td>120</td>\n</tr>", "| Berlin | 120 |")
     assert "<mark>Berlin</mark>" in row
     assert "<mark>120</mark>" in row
+
+
+def test_each_part_of_a_quote_is_marked_and_not_what_lies_between() -> None:
+    rows = "".join(
+        f"<tr>\n<td>{city}</td>\n<td>{limit}</td>\n</tr>"
+        for city, limit in (("London", 190), ("Bristol", 125), ("Hamburg", 150))
+    )
+    marked = source.quoted(rows, f"| London | 190 |{QUOTE_GAP}| Hamburg | 150 |")
+    assert re.findall(r"<mark>(.*?)</mark>", marked) == ["London", "190", "Hamburg", "150"]
 
 
 def test_a_quote_that_is_not_there_marks_nothing() -> None:
