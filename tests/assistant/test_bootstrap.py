@@ -25,6 +25,7 @@ def test_the_settings_choose_the_answer_model(make_desk: MakeDesk) -> None:
     assert isinstance(make_desk(model_url="http://127.0.0.1:9/v1", model="m").model, ServedModel)
 
 
+@pytest.mark.slow
 def test_without_a_server_the_embedded_model_quotes_and_a_setting_makes_it_read(home: Path) -> None:
     with build(Settings(home=home, reader="reader-2", reranker="reranker-1"), embedder=HashEmbedder()) as assistant:
         assert isinstance(assistant.answerer.model, EmbeddedReader)

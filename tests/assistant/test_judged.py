@@ -18,6 +18,8 @@ from core.records import Turn
 from core.turns import CHECKS
 from tests.assistant.conftest import Desk, MakeDesk
 
+pytestmark = pytest.mark.slow
+
 ASKED = "How many days of annual leave a year?"
 ANSWER = "Every employee has 25 days of annual leave a year. [1]"
 OF_RAIL = {

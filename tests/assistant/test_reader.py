@@ -18,6 +18,8 @@ from core.errors import AdapterRefused, BadInput, NotFound, TooLarge
 from core.settings import load_settings
 from retrieval.adapters import SHIPPED
 
+pytestmark = pytest.mark.slow
+
 LEAVE = "The office opens at nine. Full-time employees receive 25 days of annual leave in each calendar year."
 BADGE = "Visitors wear a badge at all times and are met at reception by the person whom they visit."
 QUESTION = "How many days of annual leave do full-time employees receive?"

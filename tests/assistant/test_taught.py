@@ -16,6 +16,8 @@ from retrieval.scope import Scope
 from tests.assistant.passages import passage
 from tests.assistant.readers import CONTRARY, reader_folder
 
+pytestmark = pytest.mark.slow
+
 LEAVE = passage(
     "Full-time employees receive 25 days of leave a year.\n\nLeave is asked for on the intranet.",
     title="leave",

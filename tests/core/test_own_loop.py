@@ -11,6 +11,8 @@ import pytest
 
 from core.own_loop import with_own_loop
 
+pytestmark = pytest.mark.slow
+
 asker: ContextVar[str] = ContextVar("asker")
 
 

@@ -28,6 +28,8 @@ from tests.conftest import GROUPS
 from tests.core.adapters import DEFAULTS, registered
 from tests.eval.traffic import a_turn, put
 
+pytestmark = pytest.mark.slow
+
 Row = dict[str, Any]
 MASKED = [{"guard": "personal_data_answer", "action": "mask", "rule": "", "score": 1.0, "entities": {}}]
 PEOPLE = 1500
@@ -108,7 +110,6 @@ def town(store: Store, audit: Audit, home: Path, tmp_path: Path, monkeypatch: py
     return Town(store, audit, Rollouts(store, audit, registry), name)
 
 
-@pytest.mark.slow
 def test_equal_adapter_advances_at_every_step_and_waits_for_a_person_at_the_last(town: Town) -> None:
     for step in range(len(CANARY)):
         town.at_step(step)

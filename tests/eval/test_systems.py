@@ -22,6 +22,8 @@ from retrieval.embed import HashEmbedder
 from tests.core.adapters import CAUSAL_BASE, sealed_folder
 from tests.eval.conftest import make_case
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[ScriptedServer]:

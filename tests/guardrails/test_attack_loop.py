@@ -14,6 +14,8 @@ from retrieval.judge import open_judge
 from tests.guardrails.mutations import Attempt, attempts
 from tests.guardrails.passages import passage
 
+pytestmark = pytest.mark.slow
+
 MOST_SUCCESS = {"": 0.045, "injection-2": 0.015}
 """Share of all mutations that may pass the rules alone, and rules and judge: what they measured is in docs/security.md."""
 

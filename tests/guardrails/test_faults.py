@@ -18,6 +18,8 @@ from guardrails.rails import Guards, build_guards
 from retrieval.judge import open_judge
 from tests.guardrails.passages import passage
 
+pytestmark = pytest.mark.slow
+
 TEMPLATE = "You answer from the passages and you cite every one of them by number."
 
 

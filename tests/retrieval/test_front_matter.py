@@ -15,6 +15,8 @@ from retrieval.planning import MISREAD, today
 from tests.conftest import make_person
 from tests.retrieval.shelf import Shelf, governed
 
+pytestmark = pytest.mark.slow
+
 OPEN = {"owner": "me@x.example", "classification": "internal", "allowed_groups": ["everyone"]}
 EMPLOYEE = make_person("emma.employee")
 HR = make_person("hana.hr", groups=("employees", "hr"), clearance="restricted")

@@ -13,6 +13,8 @@ from tests.conftest import make_person
 from tests.retrieval import office
 from tests.retrieval.shelf import Shelf, governed
 
+pytestmark = pytest.mark.slow
+
 EMPLOYEE = make_person("emma.employee")
 CONTRACTOR = make_person("carl.contractor", groups=("contractors",))
 HR = make_person("hana.hr", groups=("employees", "hr"), clearance="restricted")

@@ -14,6 +14,8 @@ from retrieval import ocr
 from retrieval.convert import convert
 from tests.retrieval.shelf import Shelf
 
+pytestmark = pytest.mark.slow
+
 TYPED, LETTER = "Typed rules", "The traveller books\nthe train at Hamburg."
 needs_tesseract = pytest.mark.skipif(bool(ocr.missing()), reason=ocr.missing() or "never")
 GOVERN = {"owner": "me@x.example", "classification": "internal", "allowed_groups": ["everyone"], "status": "approved"}

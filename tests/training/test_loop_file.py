@@ -15,6 +15,8 @@ from retrieval.convert import convert
 from retrieval.embed import Embedder
 from training.dataset_near import EvaluationQuestions
 
+pytestmark = pytest.mark.slow
+
 
 @dataclass(frozen=True)
 class Lesson:
@@ -72,7 +74,6 @@ def test_no_wording_stands_twice() -> None:
     assert [text for text, count in said.items() if count > 1] == []
 
 
-@pytest.mark.slow
 def test_no_wording_is_near_to_an_evaluation_case(embedder: Embedder) -> None:
     cases = [case.question for case in load_suite(FOLDER.parent / "eval" / "suites" / "demo").cases]
     kept_away = EvaluationQuestions.of(cases, embedder.encode)

@@ -17,6 +17,8 @@ from training.practice import held_out_companies, lessons_of, mean_of, merged
 from training.retrain import load_reader, open_start
 from training.workplace import workplace
 
+pytestmark = pytest.mark.slow
+
 ASKED = next(q for q in employee_questions() if q.question == "who estimates what our site visit will cost?")
 PAGE = f"""# Account managers
 
@@ -73,7 +75,6 @@ def test_documents_of_one_company_in_eight_are_kept_from_learning() -> None:
     assert not titles & {passages[q.passage].title for q in questions if not q.held_out}
 
 
-@pytest.mark.slow
 def test_weights_that_are_written_are_a_mean_of_those_before_and_after() -> None:
     start = open_start(SPANS)
     before, after = load_reader(start), load_reader(start)

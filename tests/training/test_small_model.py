@@ -13,6 +13,8 @@ from scripts.bench_small_model import counted, marks, rows
 from scripts.small_model import MODELS, ORIGIN, write
 from training.causal_rows import answer_of
 
+pytestmark = pytest.mark.slow
+
 
 def test_no_company_that_is_asked_about_is_learnt_from_and_every_target_stands_where_it_says() -> None:
     learning, held = rows()
