@@ -10,57 +10,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from presidio_analyzer import EntityRecognizer, RecognizerResult
 
 SCORE = 0.75
 
-_EN = """
-(?:type [12] |gestational )?diabetes|diabetic|(?:breast|lung|bowel|skin|prostate|ovarian|cervical|colon|stomach|throat|brain|thyroid|testicular) (?:cancer|tumou?r)|cancer|tumou?r|leuka?emia|lymphoma|melanoma|
-(?:clinical |severe |post-?natal |postpartum )?depression|anxiety(?: disorder)?|panic (?:attacks?|disorder)|bipolar(?: disorder)?|schizophreni[ac]|psychosis|psychotic|(?:borderline )?personality disorder|ocd|ptsd|adhd|autis(?:m|tic)|asperger(?:'s)?|
-burn-?out|nervous breakdown|eating disorder|anorexi[ac]|bulimi[ac]|self-harm|suicidal(?: thoughts)?|insomnia|dyslexi[ac]|tourette(?:'s)?|dementia|alzheimer(?:'s)?|parkinson(?:'s)?|
-epilep(?:sy|tic)|seizures?|multiple sclerosis|cerebral palsy|motor neurone disease|(?-i:ALS)|migraines?|stroke|concussion|paralysed|paraplegic|meningitis|
-hiv(?:[- ]positive)?|aids|hepatitis(?: [abc])?|tuberculosis|herpes|syphilis|chlamydia|gonorrhoea|sexually transmitted (?:disease|infection)|covid(?:-19)?|long covid|pneumonia|sepsis|shingles|malaria|
-asthma|asthmatic|copd|cystic fibrosis|sleep apn(?:o)?ea|heart (?:attack|disease|failure|condition|surgery|problems?)|angina|arrhythmia|pacemaker|(?:high |low )?blood pressure|hypertension|thrombosis|anaemia|anemia|
-crohn(?:'s)?(?: disease)?|coeliac(?: disease)?|colitis|irritable bowel(?: syndrome)?|ulcers?|kidney (?:failure|disease|stones?|transplant)|liver (?:disease|failure)|cirrhosis|dialysis|gout|
-arthritis|osteoporosis|lupus|fibromyalgia|chronic (?:pain|fatigue)(?: syndrome)?|slipped disc|sciatica|herniated disc|carpal tunnel(?: syndrome)?|psoriasis|eczema|endometriosis|pcos|menopause|infertility|infertile|
-thyroid (?:disease|condition|problems?)|obes(?:ity|e)|nut allergy|anaphylaxis|
-pregnan(?:t|cy)|miscarriage|still-?birth|abortion|ivf(?: treatment)?|fertility treatment|c-section|caesarean|ectopic pregnancy|
-disab(?:led|ility)|wheelchair(?: user)?|deaf(?:ness)?|blind(?:ness)?|partially sighted|visually impaired|hearing (?:loss|impaired|aids?)|amputee|prosthe(?:sis|tic leg)|learning difficult(?:y|ies)|
-alcoholi(?:c|sm)|addict(?:ion|ed)?|(?:drug|alcohol|gambling) (?:addiction|problem|addict|abuse)|drinking problem|rehab|detox|overdose|withdrawal symptoms|
-chemo(?:therapy)?|radiotherapy|radiation therapy|(?:knee|hip|back|brain|open-heart|spinal|bariatric) (?:surgery|operation|replacement)|hysterectomy|mastectomy|vasectomy|biopsy|transplant|psychotherapy|psychiatrist|psychiatric (?:ward|hospital|care)|therapist|
-gender reassignment|hormone (?:therapy|treatment)|
-anti-?depressants?|anti-?psychotics?|ssris?|insulin|lithium|methadone|buprenorphine|opioids?|morphine|oxycodone|valium|diazepam|xanax|benzodiazepines?|prozac|fluoxetine|sertraline|citalopram|ritalin|methylphenidate|
-beta[- ]blockers?|statins|warfarin|blood thinners?|metformin|ozempic|steroids|immunosuppressants?|anti-?retrovirals?|sleeping pills?|painkillers?
-"""
-_DE = """
-diabetes(?: typ [12])?|diabetiker(?:in)?|zuckerkrank|(?:brust|lungen|darm|haut|prostata|magen|blut|eierstock|hoden|schilddrüsen|gebärmutterhals)krebs|krebs|tumor(?:en)?|leukämie|lymphom|melanom|
-depression(?:en)?|depressiv|angststörung(?:en)?|panikattacken?|bipolar(?:e störung)?|schizophren(?:ie)?|psychose|borderline|zwangsstörung|ptbs|adhs|autis(?:mus|t|tin|tisch)|asperger|burn-?out|nervenzusammenbruch|essstörung|magersucht|magersüchtig|bulimie|
-suizidgedanken|suizidal|selbstmordgedanken|schlafstörung(?:en)?|legasthenie|demenz|alzheimer|parkinson|epilep(?:sie|tiker(?:in)?)|multiple sklerose|migräne|schlaganfall|gehirnerschütterung|querschnittsgelähmt|gelähmt|meningitis|hirnhautentzündung|
-hiv(?:-positiv)?|aids|hepatitis(?: [abc])?|tuberkulose|syphilis|geschlechtskrankheit|corona|covid(?:-19)?|long covid|lungenentzündung|blutvergiftung|gürtelrose|malaria|
-asthma|asthmatiker(?:in)?|copd|mukoviszidose|schlafapnoe|herzinfarkt|herzfehler|herzschwäche|herzrhythmusstörung(?:en)?|herzschrittmacher|bluthochdruck|thrombose|anämie|blutarmut|morbus crohn|zöliakie|reizdarm|magengeschwür|nierenversagen|nierensteine?|leberzirrhose|dialyse|gicht|
-arthritis|arthrose|rheuma|osteoporose|lupus|fibromyalgie|chronische schmerzen|bandscheibenvorfall|hexenschuss|ischias|schuppenflechte|neurodermitis|endometriose|wechseljahre|unfruchtbar(?:keit)?|schilddrüsenerkrankung|adipositas|fettleibig|nussallergie|
-schwanger(?:schaft)?|fehlgeburt|totgeburt|abtreibung|schwangerschaftsabbruch|kinderwunschbehandlung|künstliche befruchtung|kaiserschnitt|
-schwerbehindert|(?:schwer)?behinder(?:t|ung)|rollstuhl|gehörlos|taub|schwerhörig|blind|sehbehindert|hörgerät|beinprothese|prothese|lernbehinderung|
-alkoholi(?:ker(?:in)?|sucht|smus|abhängig)|alkoholsüchtig|(?:drogen|spiel|tabletten|alkohol|medikamenten)(?:sucht|süchtig|abhängig(?:keit)?)|suchtkrank|entzug|entziehungskur|überdosis|
-chemo(?:therapie)?|strahlentherapie|bestrahlung|(?:knie|hüft|rücken|herz|bandscheiben|hirn)-?(?:op|operation)|gebärmutterentfernung|brustamputation|biopsie|transplantation|psychotherapie|psychiatrie|psychiater(?:in)?|therapeut(?:in)?|hormontherapie|geschlechtsangleichung|
-antidepressiva|antidepressivum|neuroleptika|insulin|lithium|methadon|opioide|morphium|valium|diazepam|beruhigungsmittel|ritalin|betablocker|blutverdünner|kortison|schlaftabletten|schmerzmittel|metformin
-"""
-_ES = """
-diabetes(?: tipo [12])?|diabétic[oa]|cáncer(?: de (?:mama|pulmón|colon|piel|próstata|ovario|estómago|útero|garganta))?|tumor(?:es)?|leucemia|linfoma|melanoma|
-depresión(?: posparto)?|deprimid[oa]|ansiedad|trastorno (?:de ansiedad|bipolar|alimentario|alimenticio|límite|obsesivo[\\w-]*)|ataques? de (?:pánico|ansiedad)|bipolar|esquizofrenia|esquizofrénic[oa]|psicosis|tept|tdah|autis(?:mo|ta)|asperger|
-síndrome de burnout|burnout|crisis nerviosa|anorexia|anoréxic[oa]|bulimia|pensamientos suicidas|insomnio|dislexia|disléxic[oa]|demencia|alzheimer|parkinson|epilepsia|epiléptic[oa]|esclerosis múltiple|migrañas?|ictus|derrame cerebral|conmoción cerebral|paralític[oa]|parapléjic[oa]|meningitis|
-vih|seropositiv[oa]|sida|hepatitis(?: [abc])?|tuberculosis|sífilis|enfermedad de transmisión sexual|covid(?:-19)?|neumonía|sepsis|herpes|malaria|
-asma|asmátic[oa]|epoc|fibrosis quística|apnea del sueño|infarto(?: de miocardio)?|angina de pecho|arritmia|marcapasos|hipertensión|tensión alta|trombosis|anemia|enfermedad de crohn|celiac[oa]|celíac[oa]|colitis|colon irritable|úlcera|insuficiencia renal|cálculos renales|cirrosis|diálisis|gota|
-artritis|artrosis|osteoporosis|lupus|fibromialgia|dolor crónico|fatiga crónica|hernia(?: discal)?|ciática|psoriasis|eccema|endometriosis|menopausia|infertilidad|hipotiroidismo|obesidad|alergia a los frutos secos|
-embarazo|embarazada|aborto|fecundación in vitro|cesárea|
-discapacidad|discapacitad[oa]|minusvalía|silla de ruedas|sord[oa]|cieg[oa]|audífonos?|discapacidad (?:visual|auditiva)|prótesis|
-alcohólic[oa]|alcoholismo|adicci(?:ón|ones)|adict[oa]|drogadict[oa]|ludopat(?:ía|a)|toxicoman(?:ía|o|a)|sobredosis|desintoxicación|
-quimio(?:terapia)?|radioterapia|operación de (?:rodilla|cadera|espalda|corazón)|histerectomía|mastectomía|biopsia|trasplante|psicoterapia|psiquiatra|terapia hormonal|reasignación de género|
-antidepresivos?|antipsicóticos?|insulina|litio|metadona|opioides|morfina|diazepam|ansiolíticos?|betabloqueantes?|anticoagulantes?|corticoides|somníferos|analgésicos|metformina
-"""
-_WORDS = "|".join(part.strip().replace("\n", "").strip("|") for part in (_EN, _DE, _ES))
+TERMS = Path(__file__).with_name("health_terms.txt")
+_LINES = TERMS.read_text(encoding="utf-8").splitlines()
+_WORDS = "|".join(line for line in _LINES if line and not line.startswith("#"))
 _TERM = re.compile(rf"(?<![\w-])(?:{_WORDS})(?!\w|['’]s\b)", re.IGNORECASE)
 _FIRST_WORD = frozenset(word[:4].casefold() for word in re.findall(r"[^\W\d_]{3,}", _WORDS))
 """How the words of a term begin: only where a word of the text does is a term looked for."""
