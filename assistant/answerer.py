@@ -189,9 +189,6 @@ class Answerer:
         release, failed = yield from self._generate(prompt, trace)
         if failed and trace.falls_back():
             release, failed = yield from self._generate(prompt, trace)
-        # 8. markers resolve to the passages given
-        with trace.step("cite"):
-            trace.citations = release.citations()
         if failed or release.stopped:
             yield self._refuse(trace, "failed", failed or release.stopped)
         elif not trace.released and (release.withheld or not (question.max_tokens and trace.ran_out)):
@@ -238,7 +235,6 @@ class Answerer:
                     with trace.step("guard_out"):
                         text = release.take(piece)
                     if text:
-                        trace.citations = release.citations()  # a stop may come at any moment
                         yield text
                     if release.stopped:
                         break
@@ -247,6 +243,9 @@ class Answerer:
             who = f"{trace.adapter} on {trace.model}"
             log.error("turn %s: %s failed with %s. %s", trace.turn_id, who, type(error).__name__, advice)
             return release, "model_error"
+        finally:  # 8. markers resolve to the passages given: at the end, and where the person stops it
+            with trace.step("cite"):
+                trace.citations = release.citations()
         return release, ""
 
     def _route(self, question: Question) -> Route:

@@ -18,6 +18,7 @@ def ended(texts: Generator[str], trace: Trace) -> Generator[str]:
                 if part := ending.take(trace.released_text(text)):
                     yield part
                 if ending.cut:
+                    texts.close()  # which ends what the answer cites; then what is left of it
                     trace.cut(ending.cut, ending.shown)
                     return
             if ending.held:
