@@ -57,7 +57,8 @@ def _part(note: str, body: str) -> str:
 def _verdict(last: DriftCheck) -> str:
     if last.verdict == "too_few":
         return (
-            f"<strong>Too little use to judge:</strong> {last.current_turns} questions against {last.reference_turns}."
+            f"<strong>Too little use to judge:</strong> {last.current_turns} questions against {last.reference_turns}. "
+            "It takes 30 of each, on enough days: eight before, where there is use on seven now."
         )
     if not last.drifted:
         return f"<strong>Nothing drifts</strong> ({last.current_turns} questions against {last.reference_turns})."
