@@ -150,8 +150,7 @@ def _few_words(question: str, chosen: Sequence[tuple[Unit, int]], span: Span | N
 
 def _names_row(question: str, unit: Unit) -> bool:
     """Whether the question says what a row is about: two cities asked for have two prices, and none of them alone is the answer."""
-    about = unit.pairs()[0][1] if unit.kind == "row" and unit.pairs() else ""
-    return bool(set(content_words(question)) & set(content_words(about)))
+    return bool(set(content_words(question)) & set(content_words(unit.subject)))
 
 
 def _list_asked_for(question: str, passages: Sequence[Passage], glossary: Glossary) -> list[tuple[Unit, int]]:

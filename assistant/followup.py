@@ -132,9 +132,8 @@ def resolve(question: str, before: str) -> str:
     subject = _subject(before)
     if not content_words(rest) or _is_fragment(rest):
         return f"{rest.rstrip('?!. ')} — {subject}?" if _asks(rest) else f"{before.rstrip('?!. ')}, {_lowered(rest)}?"
-    asked = (
-        subject if _asks(rest) else before.strip(" ?!.¿¡")
-    )  # a case by itself leaves out whether it asks how many or who
+    # A case by itself leaves out whether it asks how many or who.
+    asked = subject if _asks(rest) else before.strip(" ?!.¿¡")
     return f"{rest.rstrip('?!. ')}? ({asked})"
 
 

@@ -165,8 +165,7 @@ def _figure_of_another_case(question: str, unit: Unit, words: str) -> bool:
 def _within_a_cell(words: str, unit: Unit) -> str:
     """The words of a row's span that stand in its last cell; "" where they are a piece of what the row is about ("Lost" of "Lost or stolen")."""
     value = words.rsplit("; ", 1)[-1].rsplit(": ", 1)[-1]
-    subject = unit.pairs()[0][1]
-    return "" if value in subject and len(value.strip(EDGES)) < len(subject.strip(EDGES)) else value
+    return "" if value in unit.subject and len(value.strip(EDGES)) < len(unit.subject.strip(EDGES)) else value
 
 
 def _with_its_unit(words: str, unit: Unit) -> str:

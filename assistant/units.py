@@ -47,6 +47,12 @@ class Unit:
             return _BOLD.sub("", " ".join(filter(None, (self.head, self.text))))
         return "; ".join(": ".join(filter(None, pair)) for pair in self.pairs())
 
+    @property
+    def subject(self) -> str:
+        """What a row is about, which its first cell says; "" of what is no row."""
+        pairs = self.pairs() if self.kind == "row" else []
+        return pairs[0][1] if pairs else ""
+
     def pairs(self) -> list[tuple[str, str]]:
         """A row's cells, each with its column's name."""
         names, values = cells(self.head), cells(self.text)

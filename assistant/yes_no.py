@@ -167,11 +167,7 @@ def _cell_that_says(question: str, unit: Unit) -> str:
     """The one cell of a row that begins with yes or no, in a column that the question names, as it stands there."""
     asked = set(content_words(question))
     found = [(name, value.strip()) for name, value in unit.pairs()[1:] if _CELL.match(value.strip())]
-    if (
-        len(found) != 1
-        or not asked & set(content_words(found[0][0]))
-        or not asked & set(content_words(unit.pairs()[0][1]))
-    ):
+    if len(found) != 1 or not asked & set(content_words(found[0][0])) or not asked & set(content_words(unit.subject)):
         return ""
     words = found[0][1].rstrip(".")
     return f"{words}." if len(words.split()) <= LONGEST_CELL else ""

@@ -26,6 +26,8 @@ from core.tables import drift_check
 from core.turns import now
 
 Verdict = Literal["drift", "none", "too_few"]
+FEWEST_TURNS: Final = 30
+"""Turns below which neither window is judged: a rate of so few is not known to 10 points."""
 LEASE: Final = timedelta(minutes=45)
 """Whoever claimed a check and did not finish it in this time has died: another may make it."""
 

@@ -15,6 +15,7 @@ from math import comb, isfinite
 
 import numpy as np
 
+from core.drift_checks import FEWEST_TURNS
 from core.errors import BadInput
 from eval.signals import Signal, signals
 from eval.use import Flags, Floats, Use
@@ -24,8 +25,6 @@ FALSE_ALARMS = 0.01
 """Chance that one run on an unchanged assistant reports any drift at all."""
 FEWEST_CURRENT = 3
 """Days with use below which the current window is not judged."""
-FEWEST_TURNS = 30
-"""Turns below which neither window is judged: a rate of so few is not known to 10 points."""
 
 
 class TooLittleUse(BadInput):

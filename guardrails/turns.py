@@ -32,7 +32,7 @@ _PART = re.compile(
     re.IGNORECASE,
 )
 _SWAP = re.compile(
-    r"\b(?:replace|swap|change|substitute|exchange|ersetze?|tausche?|sustituye|cambia|reemplaza|remplace|change)\b[^\n.]{0,40}?"
+    r"\b(?:replace|swap|change|substitute|exchange|ersetze?|tausche?|sustituye|cambia|reemplaza|remplace)\b[^\n.]{0,40}?"
     rf"(?:{QUOTED.format('quoted')}|(?P<old>\w{{2,30}})) (?:with|by|for|to|into|durch|gegen|por|par) (?:the word |the words |das wort |la palabra |le mot )?(?:{QUOTED.format('said')}|(?P<new>\w{{2,30}}))",
     re.IGNORECASE,
 )

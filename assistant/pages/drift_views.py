@@ -8,7 +8,7 @@ from typing import Any
 
 from assistant.pages.parts import table_html
 from assistant.pages.render import esc, moment
-from core.drift_checks import DriftCheck
+from core.drift_checks import FEWEST_TURNS, DriftCheck
 
 SIGNALS: Mapping[str, str] = {
     "evidence": "evidence score",
@@ -58,7 +58,7 @@ def _verdict(last: DriftCheck) -> str:
     if last.verdict == "too_few":
         return (
             f"<strong>Too little use to judge:</strong> {last.current_turns} questions against {last.reference_turns}. "
-            "It takes 30 of each, on enough days: eight before, where there is use on seven now."
+            f"It takes {FEWEST_TURNS} of each, on enough days: eight before, where there is use on seven now."
         )
     if not last.drifted:
         return f"<strong>Nothing drifts</strong> ({last.current_turns} questions against {last.reference_turns})."
