@@ -8,8 +8,9 @@
     rollouts.rollback(actor="ana", reason="...")                 adapter, template and thresholds of before, in one row
 
 Rows are ordered by their number and never by their time: a clock that jumps changes nothing. What may be named in a row the
-registry says: trials take adapters in staging or production, `promote` those in production, and nobody a blocked one or one
-whose files do not verify. docs/design/rollout.md says why it is so.
+registry says: trials take adapters in staging or production, `promote` and a trial of more than half of everybody those in
+production, which a second person approved, and nobody a blocked one or one whose files do not verify. docs/design/rollout.md
+says why it is so.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ from core.turns import now
 
 CANARY: Final = (0.01, 0.05, 0.10, 0.25, 0.50, 1.0)
 """Shares of the people that a canary's steps give the trial adapter."""
+MOST_UNAPPROVED: Final = 0.5
+"""The largest share of everybody whom adapters that no second person has approved may answer on trial."""
 EARLIER: Final = 2
 """Productions before this one that stay ready, so that a rollback finds them warm."""
 LOOK_BACK: Final = 100
@@ -201,7 +204,7 @@ class Rollouts:
 
         Raises:
             BadInput: no arm, an adapter twice, weights outside (0, 1] or above 1 together for the same people, an unknown group.
-            Conflict: a trial is under way, or an adapter may not be on trial.
+            Conflict: a trial is under way, or an adapter may not be on trial, or not with as many.
             AdapterRefused: an adapter's files do not verify. NotFound: one is not registered.
         """
         self._check_arms(arms)
@@ -222,7 +225,8 @@ class Rollouts:
             seen: the rollout that was judged, for who decides by figures: another one in force refuses.
 
         Raises:
-            Conflict: no canary is under way, it is at 100 %, its adapter was blocked, or `seen` is not in force.
+            Conflict: no canary is under way, a person has to act first (`waits_for`), its adapter was blocked, or `seen` is not in
+                force.
         """
 
         def change(row: Rollout | None) -> Rollout:
@@ -230,14 +234,18 @@ class Rollouts:
             self._expect(row, seen)
             if row.mode != "canary":
                 raise Conflict("No canary is under way: python -m assistant rollout canary ADAPTER")
-            if row.step + 1 >= len(CANARY):
-                name = row.arms[0].adapter
-                raise Conflict(f"The canary is at 100 %: python -m assistant rollout promote {name}, or stop")
             self._require(row.arms[0].adapter, TRIAL_STAGES, verify=False)
-            arm = replace(row.arms[0], weight=CANARY[row.step + 1])
-            return replace(row, arms=(arm,), step=row.step + 1)
+            if waits_for := self.waits_for(row):
+                raise Conflict(waits_for)
+            return replace(row, arms=_next_step(row), step=row.step + 1)
 
         return self._write("advance", change, actor=actor, reason=reason)
+
+    def waits_for(self, row: Rollout) -> str:
+        """What a person has to do before a canary may take its next step; "" where nothing."""
+        if row.step + 1 >= len(CANARY):
+            return f"The canary is at 100 %: python -m assistant rollout promote {row.arms[0].adapter}, or stop"
+        return self._needs_approval(_next_step(row))
 
     def shadow(self, adapter_id: str, *, actor: str, reason: str, share: float = 1.0) -> Rollout:
         """Let an adapter answer beside production, unseen, for that share of the people. Raises as `trial`."""
@@ -272,6 +280,8 @@ class Rollouts:
                 raise Conflict(f"A trial is under way ({row.mode}): python -m assistant rollout stop")
             if any(arm.adapter == row.production for arm in arms):
                 raise Conflict(f"{row.production} is in production: there is nothing to try.")
+            if mode != "shadow" and (refused := self._needs_approval(arms)):
+                raise Conflict(refused)
             name = f"{mode}-{uuid.uuid4().hex[:8]}"
             started: dict[str, Any] = {"mode": mode, "arms": tuple(arms), "step": 0, "experiment_id": name}
             return replace(row, **started)
@@ -336,6 +346,18 @@ class Rollouts:
         for arm in arms:
             self._require(arm.adapter, TRIAL_STAGES)
 
+    def _needs_approval(self, arms: Sequence[TrialArm]) -> str:
+        """Why these arms may not answer so many before a second person's approval; "" where they may."""
+        everybody = [arm for arm in arms if EVERYONE in reach(arm)]
+        unapproved = [arm for arm in everybody if self._registry.get(arm.adapter).stage != "production"]
+        if sum(arm.weight for arm in unapproved) <= MOST_UNAPPROVED:
+            return ""
+        name = unapproved[0].adapter
+        return (
+            f"More than {MOST_UNAPPROVED:.0%} of everybody may not be answered by an adapter in staging. A second person has to approve "
+            f"{name} first: python -m assistant adapters request {name}, then approve"
+        )
+
     def _require(self, adapter_id: str, stages: Sequence[Stage], *, verify: bool = True) -> None:
         record = self._registry.get(adapter_id)
         if record.blocked:
@@ -378,6 +400,11 @@ class Rollouts:
     def _expect(row: Rollout, seen: int | None) -> None:
         if seen is not None and row.rollout_id != seen:
             raise Conflict(f"Rollout {row.rollout_id} is in force, not {seen}: {STATUS}")
+
+
+def _next_step(row: Rollout) -> tuple[TrialArm]:
+    """The canary's arm with the share of its next step."""
+    return (replace(row.arms[0], weight=CANARY[row.step + 1]),)
 
 
 def _unknown(groups: Collection[str], known: Collection[str], arms: Sequence[TrialArm]) -> str:

@@ -31,7 +31,7 @@ from core.assignment import SAMPLE_RATIO_P, sample_ratio_p
 from core.canary import Decision, Judgements, steps_of
 from core.errors import BadInput, Conflict
 from core.records import Principal, Rollout
-from core.rollouts import CANARY, Rollouts
+from core.rollouts import Rollouts
 from core.seen import Seen, read_seen
 from core.standing import Standing
 from core.store import Store
@@ -151,11 +151,11 @@ def look(
     )
 
 
-def decide(seen: Look, policy: CanaryPolicy, *, last_step: bool) -> tuple[Decision, str]:
+def decide(seen: Look, policy: CanaryPolicy, *, waits_for: str) -> tuple[Decision, str]:
     """hold, advance or stop, and why.
 
     Args:
-        last_step: it serves everybody who may meet it already; what comes next is a person's promotion.
+        waits_for: what a person has to do before it may go on; "" where it may by itself.
     """
     harmed = [row["measure"] for row in seen.rows if row["verdict"] in ("inferior", "worse")]
     if harmed:
@@ -179,8 +179,8 @@ def decide(seen: Look, policy: CanaryPolicy, *, last_step: bool) -> tuple[Decisi
     shown = sum(row["verdict"] == "non_inferior" for row in seen.rows)
     guards = sum(row["kind"] == "guardrail" for row in seen.rows)
     found = f"Nothing is worse by more than its margin over {seen.trial_turns} turns of {seen.trial_persons} people; {shown} of {guards} guardrails are shown not to be."
-    if last_step:
-        return "hold", f"{found} It is at 100 %: promote it, or stop."
+    if waits_for:
+        return "hold", f"{found} {waits_for}"
     return "advance", found
 
 
@@ -264,7 +264,7 @@ def _judged(args: argparse.Namespace, here: Opened, policy: CanaryPolicy) -> int
     row = standing.rollout
     judged = judgements.times([one.rollout_id for one in steps_of(history) if one.step == row.step])
     seen = look(here.store, here.people.all(), standing, history, policy, at=now(), judged=judged)
-    decision, reason = decide(seen, policy, last_step=row.step + 1 >= len(CANARY))
+    decision, reason = decide(seen, policy, waits_for=rollouts.waits_for(row))
     figures = {"measures": list(seen.rows), **seen.counts()}
     made = judgements.keep(row.rollout_id, decision, reason, figures, actor=f"eval:{actor()}")
     became = judgements.act(made, rollouts) if args.act else None

@@ -9,8 +9,8 @@
     full       the same rows by full fine-tuning, to compare with (with --full)
     after      the held-out paraphrases put to the new adapter
     gate       the demo suite on the served path, new against old; into staging if the gate is open
-    trial      a canary from 1 to 100 % of the simulated people, who ask and flag
-    promote    a second person approves; everybody is answered by the new adapter
+    trial      a canary from 1 to 100 % of the simulated people, who ask and flag; a second person approves before the last step
+    promote    everybody is answered by the new adapter
     rollback   back to the old one while people ask: seconds to its first answer
 
 It ends with a table of what was gained and lost. --only names steps, which go on from --home; --limit takes so many questions of
@@ -60,6 +60,7 @@ from core.people import read_people_file  # noqa: E402
 from core.rates import Rate, wilson  # noqa: E402
 from core.records import Correction, Feedback, Principal, Question  # noqa: E402
 from core.review_items import item_id_of  # noqa: E402
+from core.registry import Registry  # noqa: E402
 from core.review_records import Judgement  # noqa: E402
 from core.rollouts import CANARY  # noqa: E402
 from core.run_config import read_config  # noqa: E402
@@ -451,9 +452,10 @@ def command(loop: Loop, *words: str) -> list[dict[str, Any]]:
 
 
 def trial(loop: Loop) -> dict[str, Any]:
-    """A canary: at every share all simulated people ask; it goes on while nobody's flags say that it is worse."""
+    """A canary: at every share all simulated people ask; it goes on while nobody's flags say that it is worse. Before it reaches
+    everybody a second person approves the adapter."""
     adapter = loop.found["train"]["adapter"]
-    shares = []
+    shares, refused = [], False
     with opened(loop) as assistant:
         answerer = asking(assistant)
         row = assistant.rollouts.canary(adapter, actor="loop:ana", reason="the gate is open")
@@ -466,9 +468,11 @@ def trial(loop: Loop) -> dict[str, Any]:
             shares.append({"share": CANARY[row.step], "new": _arm(new), "old": _arm(old)})
             if new.turns and old.turns and new.rates["flagged"].low > old.rates["flagged"].high:
                 assistant.rollouts.stop(actor="loop:ana", reason="flagged more often than production")
-                return {"shares": shares, "stopped": True}
+                return {"shares": shares, "stopped": True, "own_approval_refused": refused}
             if row.step + 1 == len(CANARY):
-                return {"shares": shares, "stopped": False}
+                return {"shares": shares, "stopped": False, "own_approval_refused": refused}
+            if assistant.rollouts.waits_for(row):
+                refused = _approved(assistant.registry, adapter)
             row = assistant.rollouts.advance(actor="loop:ana", reason="no guardrail worse", seen=row.rollout_id)
 
 
@@ -487,27 +491,31 @@ def _traffic(loop: Loop, assistant: Assistant, answerer: Answerer, step: int) ->
                 )
 
 
+def _approved(registry: Registry, adapter: str) -> bool:
+    """Asked for by one person, approved by another; returns whether the first one's own approval was refused."""
+    registry.request(adapter, actor="loop:ana", reason="better on what was flagged, and no worse in the canary")
+    try:
+        registry.approve(adapter, actor="loop:ana", reason="it is mine")
+        refused = False
+    except AssistantError:
+        refused = True
+    registry.approve(adapter, actor="loop:ben", reason="looked at the report")
+    return refused
+
+
 def _arm(arm: Any) -> dict[str, Any]:
     flagged = arm.rates["flagged"]
     return {"persons": arm.persons, "turns": arm.turns, "flagged": flagged.passed, "p95_ms": round(arm.p95_ms)}
 
 
 def promote(loop: Loop) -> dict[str, Any]:
-    """Asked for by one person, approved by another; then everybody's answers come from it."""
+    """The trial ends; everybody's answers come from it."""
     adapter = loop.found["train"]["adapter"]
     with opened(loop) as assistant:
-        registry, rollouts = assistant.registry, assistant.rollouts
-        registry.request(adapter, actor="loop:ana", reason="better on what was flagged")
-        try:
-            registry.approve(adapter, actor="loop:ana", reason="it is mine")
-            refused = False
-        except AssistantError:
-            refused = True
-        registry.approve(adapter, actor="loop:ben", reason="looked at the report")
-        rollouts.promote(adapter, actor="loop:ben", reason="the canary reached everybody")
+        assistant.rollouts.promote(adapter, actor="loop:ben", reason="the canary reached everybody")
         _resident(assistant.answerer, adapter)
         answered = _by(assistant, loop)
-    return {"adapter": adapter, "own_approval_refused": refused, "answered_by": answered}
+    return {"adapter": adapter, "answered_by": answered}
 
 
 def rollback(loop: Loop) -> dict[str, Any]:

@@ -72,8 +72,8 @@ def served(told: dict[str, Any]) -> None:
     adapter, shares = told["train"]["adapter"], told["trial"]["shares"]
     assert [one["share"] for one in shares] == [0.01, 0.05, 0.1, 0.25, 0.5, 1.0]
     assert not told["trial"]["stopped"]
+    assert told["trial"]["own_approval_refused"]
     assert shares[-1]["new"]["persons"] == 30
-    assert told["promote"]["own_approval_refused"]
     assert told["promote"]["answered_by"] == adapter
     back = told["rollback"]
     assert (back["answered_by_before"], back["production"], back["answered_by"]) == ([adapter], "reader-3", "reader-3")

@@ -48,8 +48,8 @@ def add(desk: Desk, tmp_path: Path) -> Callable[..., str]:
 
 
 def only(desk: Desk, adapter: str) -> None:
-    """Put an adapter on trial for everybody."""
-    desk.assistant.rollouts.trial([TrialArm(adapter, 1.0)], actor="ana", reason="try it")
+    """Put an adapter on trial for everybody who asks here."""
+    desk.assistant.rollouts.trial([TrialArm(adapter, 1.0, groups=("employees",))], actor="ana", reason="try it")
 
 
 def asked(desk: Desk, person: str = "emma.employee") -> Turn:

@@ -25,7 +25,7 @@ from core.rollouts import CANARY, Rollouts
 from core.store import Store
 from core.turns import now
 from tests.conftest import make_person
-from tests.core.adapters import DEFAULTS, decision, gate_report, packaged_demand, registered
+from tests.core.adapters import DEFAULTS, approve, decision, gate_report, packaged_demand, registered
 
 PEOPLE = [make_person(f"person.{n}") for n in range(400)]
 
@@ -281,11 +281,15 @@ def test_rollback_during_a_trial_leaves_production_alone(rollouts: Rollouts, mak
     assert (back.production, back.mode, back.arms) == (production, "none", ())
 
 
-def test_canary_climbs_its_ladder_and_nobody_leaves_it(rollouts: Rollouts, make: Callable[..., str]) -> None:
+def test_canary_climbs_its_ladder_and_nobody_leaves_it(
+    rollouts: Rollouts, registry: Registry, make: Callable[..., str]
+) -> None:
     trial = make("staging")
     started = rollouts.canary(trial, actor="ana", reason="try it")
     reached = [by(rollouts, trial)]
     for step in range(1, len(CANARY)):
+        if step == len(CANARY) - 1:
+            approve(registry, trial)
         row = rollouts.advance(actor="ana", reason="no guardrail worse")
         assert (row.step, row.arms[0].weight, row.experiment_id) == (step, CANARY[step], started.experiment_id)
         reached.append(by(rollouts, trial))
@@ -303,6 +307,30 @@ def test_canary_climbs_its_ladder_and_nobody_leaves_it(rollouts: Rollouts, make:
     for late in (rollouts.stop, rollouts.advance):
         with pytest.raises(Conflict):
             late(actor="ana", reason="late")
+
+
+def test_adapter_that_no_second_person_approved_answers_half_of_everybody_at_most(
+    rollouts: Rollouts, registry: Registry, make: Callable[..., str]
+) -> None:
+    trial, other = make("staging"), make("staging")
+    for arms in ([TrialArm(trial, 0.6)], [TrialArm(trial, 0.3), TrialArm(other, 0.3)]):
+        with pytest.raises(Conflict, match="second person"):
+            rollouts.trial(arms, actor="ana", reason="most of them")
+    rollouts.trial([TrialArm(trial, 0.5), TrialArm(other, 0.5, groups=("finance",))], actor="ana", reason="a half")
+    rollouts.stop(actor="ana", reason="seen")
+    rollouts.trial([TrialArm(trial, 1.0, groups=("finance",))], actor="ana", reason="one group")
+    rollouts.stop(actor="ana", reason="seen")
+    row = rollouts.canary(trial, actor="ana", reason="try it")
+    while row.arms[0].weight < 0.5:
+        assert not rollouts.waits_for(row)
+        row = rollouts.advance(actor="ana", reason="on")
+    assert f"adapters request {trial}" in rollouts.waits_for(row)
+    with pytest.raises(Conflict, match="second person"):
+        rollouts.advance(actor="ana", reason="on")
+    assert rollouts.current() == row
+    approve(registry, trial)
+    assert not rollouts.waits_for(row)
+    assert rollouts.advance(actor="ana", reason="on").arms[0].weight == 1.0
 
 
 def test_canary_judged_on_an_older_row_is_not_advanced(
@@ -441,7 +469,7 @@ def test_clock_that_jumps_back_does_not_bring_an_old_rollout_back(
 def test_every_change_is_audited_and_two_at_once_both_count(
     rollouts: Rollouts, audit: Audit, make: Callable[..., str]
 ) -> None:
-    trial = make("staging")
+    trial = make()
     rollouts.canary(trial, actor="ana", reason="try it")
     failures: list[Exception] = []
 

@@ -93,7 +93,7 @@ class Town:
         standing, history = self.rollouts.standing(), self.rollouts.history(1000)
         policy = policy or read_policy()
         seen = look(self.store, self.people.all(), standing, history, policy, at=at or now(), judged=before)
-        return decide(seen, policy, last_step=standing.rollout.step + 1 >= len(CANARY))
+        return decide(seen, policy, waits_for=self.rollouts.waits_for(standing.rollout))
 
 
 @pytest.fixture
@@ -116,7 +116,7 @@ def test_equal_adapter_advances_at_every_step_and_waits_for_a_person_at_the_last
         town.live(turns=4 if step == 0 else 2)
         decision, reason = town.judged()
         assert decision == ("advance" if step + 1 < len(CANARY) else "hold"), (step, reason)
-    assert "promote it" in reason
+    assert "rollout promote" in reason
 
 
 @pytest.mark.parametrize(

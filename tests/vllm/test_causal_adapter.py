@@ -15,7 +15,7 @@ from core.registry import Training
 from core.sealed import open_sealed
 from core.settings import Settings
 from tests.assistant.conftest import Desk, MakeDesk
-from tests.core.adapters import gate_report
+from tests.core.adapters import approve, gate_report
 from tests.vllm.desks import HELD, KINDS, about, held_out, learn, write_desk_llama
 from tests.vllm.server import NEEDS_VLLM, WITH_ADAPTERS, Vllm, free_port, start, wait
 
@@ -130,6 +130,8 @@ def begin_trial(desk: Desk, name: str) -> Rollout:
     rollouts = desk.assistant.rollouts
     row = rollouts.canary(name, actor="ana", reason="a look")
     while rollouts.standing().arm(desk.person()) is None:
+        if rollouts.waits_for(row):
+            approve(desk.assistant.registry, name)
         row = rollouts.advance(actor="ana", reason="nothing is worse")
     return row
 
