@@ -72,7 +72,8 @@ COMMON: Final = {"rank": 16, "batch_size": 2, "accumulate": 4, "seed": 3, "max_l
 def rows() -> tuple[list[Row], list[Row]]:
     """Rows to learn from, and rows on companies that none of them speaks of; each in an order that says nothing."""
     rng = random.Random(SEED)  # noqa: S311 - seeded sampling, no secret
-    passages, questions = workplace()
+    passages, every = workplace()
+    questions = [asked for asked in every if asked.unit is not None]
     found: tuple[list[Row], list[Row]] = ([], [])
     for number, asked in enumerate(rng.sample(questions, len(questions))):
         row = _row(asked, passages, rng, answerable=number % UNANSWERABLE_EVERY > 0)
@@ -91,6 +92,7 @@ def _row(asked: WorkplaceQuestion, passages: Sequence[Passage], rng: random.Rand
         return Row(asked.question, asked.question, tuple(shown), Target("refuse"))
     place = rng.randrange(SHOWN)
     shown[place] = own
+    assert asked.unit is not None
     said = units(own.text)[asked.unit].text
     start = own.text.index(said)
     target = Target("span", said, place, start, start + len(said))

@@ -59,8 +59,8 @@ from core.gate import read_report  # noqa: E402
 from core.people import read_people_file  # noqa: E402
 from core.rates import Rate, wilson  # noqa: E402
 from core.records import Correction, Feedback, Principal, Question  # noqa: E402
-from core.review_items import item_id_of  # noqa: E402
 from core.registry import Registry  # noqa: E402
+from core.review_items import item_id_of  # noqa: E402
 from core.review_records import Judgement  # noqa: E402
 from core.rollouts import CANARY  # noqa: E402
 from core.run_config import read_config  # noqa: E402

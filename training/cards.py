@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from training.reading_scores import HALF, TEMPTING
+
 LICENCES = {
     "new_wiki, reddit, amazon (SQuADShifts)": "CC BY 4.0 on its dataset card",
     "policyqa (train)": "MIT",
@@ -13,15 +15,14 @@ LICENCES = {
     "qed": "CC BY-SA 3.0 text",
     "conditionalqa (train, extractive answers)": "BSD-2-Clause",
     "covidqa": "Apache-2.0",
+    "questions written on paragraphs of new_wiki, nq and qed (training/data/written.txt)": "CC0",
 }
 """The reading sets, and the licence that each one's source states."""
 
 
 def reader_card(adapter: str, command: str, seed: int, minutes: float, scores: Mapping[str, Mapping[str, Any]]) -> str:
     """Markdown. `scores` maps each variant to what `training.reading_scores.score` gave for it."""
-    judged: Mapping[str, Any] = next(
-        (s["half unanswerable"] for s in reversed(list(scores.values())) if "half unanswerable" in s), {}
-    )
+    judged: Mapping[str, Any] = next((s[HALF] for s in reversed(list(scores.values())) if HALF in s), {})
     return (
         "\n\n".join(
             [
@@ -31,13 +32,15 @@ def reader_card(adapter: str, command: str, seed: int, minutes: float, scores: M
                 f"## Made by\n\n```\n{command}\n```\n\nSeed {seed}; {minutes:.0f} minutes of training on two cores; "
                 f"{datetime.now(UTC).date().isoformat()}.",
                 "## Data\n\n" + markdown_table(("set", "licence that its source states"), list(LICENCES.items())),
-                "A third of what it saw was made unanswerable: a neighbouring passage, the passage without the answering "
-                "sentence, the question with another name, figure, negation or opposite word (`training/unanswerable.py`).",
+                "A third of what it saw was unanswerable: a neighbouring passage, the passage without the answering sentence, the "
+                "question with another name, figure, negation or opposite word (`training/unanswerable.py`), and half of it questions "
+                "that were written to look answerable (`training/written.py`).",
                 "## Scores\n\nHeld out by article and by site; never trained on. 95 % intervals: bootstrap for F1, Wilson for EM.",
                 markdown_table(("variant", "set", "n", "F1", "EM"), _answerable_rows(scores)),
-                "Half of the questions answerable, the other half in equal parts of every kind of unanswerable question; a "
-                "right refusal counts 1, a wrong one 0; the decision is calibrated on the other half of the articles.",
-                markdown_table(("variant", "n", "F1", "AUROC"), _half_rows(scores)),
+                "Half unanswerable: half of the questions answerable, the other half in equal parts of every kind that was made from "
+                "them. Written to look answerable: three that a paragraph answers and four that it only seems to. A right refusal "
+                "counts 1, a wrong one 0; the decision is calibrated on the other half of the articles.",
+                markdown_table(("variant", "set", "n", "F1", "AUROC"), _half_rows(scores)),
                 "AUROC by kind, as it is served: "
                 + ", ".join(f"{k} {v}" for k, v in judged.get("auroc_by_kind", {}).items())
                 + ".",
@@ -60,9 +63,10 @@ def _answerable_rows(scores: Mapping[str, Mapping[str, Any]]) -> list[tuple[obje
 
 def _half_rows(scores: Mapping[str, Mapping[str, Any]]) -> list[tuple[object, ...]]:
     return [
-        (name, half["n"], f"{half['f1']} {interval(half['f1_interval'])}", half["auroc"])
+        (name, source, half["n"], f"{half['f1']} {interval(half['f1_interval'])}", half["auroc"])
         for name, sets in scores.items()
-        if (half := sets.get("half unanswerable"))
+        for source in (HALF, TEMPTING)
+        if (half := sets.get(source))
     ]
 
 
@@ -106,8 +110,9 @@ def practice_card(config: Any, told: Mapping[str, Any], scores: Mapping[str, Map
                 "The reading sets, held out by article and by site, 500 questions of each. 95 % intervals: bootstrap for F1, "
                 "Wilson for EM.",
                 markdown_table(("adapter", "set", "n", "F1", "EM"), _answerable_rows(scores)),
-                "Half of the questions answerable, the other half in equal parts of every kind of unanswerable question.",
-                markdown_table(("adapter", "n", "F1", "AUROC"), _half_rows(scores)),
+                "Half unanswerable: half of the questions answerable, the other half in equal parts of every kind that was made from "
+                "them. Written to look answerable: three that a paragraph answers and four that it only seems to.",
+                markdown_table(("adapter", "set", "n", "F1", "AUROC"), _half_rows(scores)),
                 "## Limits\n\nIt copies spans and writes nothing of its own. It reads English; other languages as far as the "
                 "encoder carries. The employees' questions and their answers were labelled once, by nobody else checked.",
             ]

@@ -14,10 +14,11 @@ import json
 import logging
 import random
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -36,9 +37,9 @@ from training.cards import practice_card
 from training.employee_questions import WHO, EmployeeQuestion, employee_questions, right_units, take_in
 from training.publish import publish
 from training.reader import Data, Recipe, bare_net, low_rank, to_row
-from training.reading_scores import score
+from training.reading_scores import HALF, auroc, score
 from training.recipe import Step
-from training.retrain import Lesson, fit, load_reader, measure, open_start, trainable
+from training.retrain import Lesson, fit, likeliest, load_reader, measure, open_start, trainable
 from training.workplace import workplace
 
 log = logging.getLogger(__name__)
@@ -82,8 +83,8 @@ def _lesson(
 
 
 def held_out_companies(most: int, seed: int) -> dict[str, list[Lesson]]:
-    """The made-up companies' questions that nothing learns from, of table rows and of prose, each with its passage beside other
-    sections of the same document, or of other documents where it has too few."""
+    """The made-up companies' questions that nothing learns from, of table rows, of prose and of nothing that its passage says, each
+    with its passage beside other sections of the same document, or of other documents where it has too few."""
     rng = random.Random(seed)  # noqa: S311 - seeded sampling, no secret
     passages, questions = workplace()
 
@@ -92,14 +93,28 @@ def held_out_companies(most: int, seed: int) -> dict[str, list[Lesson]]:
         far = [p for p in passages if p.title != own.title]
         return (own, *[*rng.sample(near, min(len(near), most - 1)), *rng.sample(far, most)][: most - 1])
 
-    found: dict[str, list[Lesson]] = {"made-up companies, rows": [], "made-up companies, prose": []}
+    found: dict[str, list[Lesson]] = {f"made-up companies, {kind}": [] for kind in ("rows", "prose", "nothing")}
     for asked in (asked for asked in questions if asked.held_out):
         own = passages[asked.passage]
-        row = units(own.text)[asked.unit].kind == "row"
-        found["made-up companies, rows" if row else "made-up companies, prose"].append(
-            Lesson(asked.question, read(own), frozenset({(0, asked.unit)}))
-        )
+        kind = "nothing" if asked.unit is None else "rows" if units(own.text)[asked.unit].kind == "row" else "prose"
+        found[f"made-up companies, {kind}"].append(Lesson(asked.question, read(own), asked.right))
     return found
+
+
+def measured(
+    net: ReaderNet, sets: Mapping[str, Sequence[Lesson]], config: ReaderConfig
+) -> dict[str, tuple[int, float]]:
+    """By set how many questions have an answer, and how often the right part comes first. Then, of all questions, the AUROC of the
+    likeliest part's margin: those that a passage answers against those that none does."""
+    found = {
+        name: (sum(bool(lesson.right) for lesson in held), measure(net, held, config))
+        for name, held in sets.items()
+        if any(lesson.right for lesson in held)
+    }
+    everything = [lesson for held in sets.values() for lesson in held]
+    margins = np.array([likeliest(net, lesson, config)[0] for lesson in everything])
+    told_apart = auroc(margins, np.array([bool(lesson.right) for lesson in everything]))
+    return found | {"all of them, answerable told from not (AUROC)": (len(everything), told_apart)}
 
 
 def public_reading(data: Data, seed: int) -> Callable[[ReaderNet, int], Tensor]:
@@ -145,16 +160,15 @@ def run(arguments: argparse.Namespace) -> int:
         "employees' questions": [lesson for held_out, lesson in lessons if held_out],
         **held_out_companies(config.passages, config.seed),
     }
-    before = {name: measure(net, held, config) for name, held in sets.items()}
-    log.info("%d lessons; right part first before: %s", len(learnt), before)
+    before = measured(net, sets, config)
+    log.info("%d lessons; before: %s", len(learnt), before)
     data = Data.load(arguments.data / "reading", config.seed)
     fit(net, learnt, config, folder, _told, beside=public_reading(data, config.seed))
     net = mean_of(load_reader(start), net, arguments.share, config.rank)
-    after = {name: measure(net, held, config) for name, held in sets.items()}
+    after = measured(net, sets, config)
     minutes = (time.monotonic() - began) / 60
-    log.info("right part first after: %s; %.0f minutes", after, minutes)
-    counts = {name: sum(bool(lesson.right) for lesson in held) for name, held in sets.items()}
-    first = {name: (counts[name], before[name], after[name]) for name in sets}
+    log.info("after: %s; %.0f minutes", after, minutes)
+    first = {name: (n, value, after[name][1]) for name, (n, value) in before.items()}
     told = {
         "minutes": minutes,
         "handbooks": arguments.handbooks,
@@ -191,7 +205,7 @@ def _publish(net: ReaderNet, config: ReaderConfig, folder: Path, told: dict[str,
         for name, one in ((config.start, load_reader(open_start(config.start))), (config.name, net))
     }
     (folder / "scores.json").write_text(json.dumps(told | {"scores": scores}, indent=2) + "\n", encoding="utf-8")
-    settings = scores[config.name]["half unanswerable"]["settings"]
+    settings = scores[config.name][HALF]["settings"]
     card = practice_card(config, told, scores)
     sha256 = publish(net, target, adapter_id=config.name, kind="reader", settings=settings, card=card)
     open_adapter(target, "reader")

@@ -38,8 +38,9 @@ from training.cards import reader_card
 from training.loop import Stage, begin, cut_to_rank, fit, minutes_of, once, trainable_linear_layers
 from training.publish import publish
 from training.reading_data import Kind, ReadingExample, Span, load, split
-from training.reading_scores import score
+from training.reading_scores import HALF, score
 from training.unanswerable import judged, make_unanswerable
+from training.written import written
 
 log = logging.getLogger(__name__)
 
@@ -79,9 +80,12 @@ SOURCE_WEIGHT = {
     "covidqa": 1.0,
     "reddit": 0.7,
     "amazon": 0.7,
+    "written": 2.0,
 }
 """How often an epoch meets a question of each set: Wikipedia and policy text are nearest to what the assistant reads."""
 
+KIND_WEIGHT: dict[Kind, int] = {"written": 5, "neighbour": 2}
+"""How often an unanswerable question is of a kind, where the others are once: the two that people meet."""
 
 CHECKPOINT_EVERY = 250
 VARIANT_QUESTIONS = 500
@@ -99,7 +103,13 @@ class Data:
     @classmethod
     def load(cls, folder: Path, seed: int) -> Data:
         training, held_out = split(load(folder))
-        return cls(training, make_unanswerable(training, seed), judged(held_out, seed))
+        kept_back = {example.passage for example in held_out}
+        theirs = written(example for example in training if example.passage not in kept_back)
+        unanswerable = make_unanswerable(training, seed)
+        if tempting := [example for example in theirs if not example.answers]:
+            unanswerable["written"] = tempting
+        training += [example for example in theirs if example.answers]
+        return cls(training, unanswerable, judged(held_out, seed))
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,11 +121,11 @@ class Row:
 
 
 def sample_order(
-    answerable: Sequence[ReadingExample], unanswerable: dict[Any, list[ReadingExample]], recipe: Recipe
+    answerable: Sequence[ReadingExample], unanswerable: dict[Kind, list[ReadingExample]], recipe: Recipe
 ) -> Iterator[ReadingExample]:
     """An endless, seeded stream. An altered question comes right after the question that it was made from, when drawn."""
     rng = random.Random(recipe.seed)  # noqa: S311 - seeded sampling, no secret
-    kinds = list(unanswerable)
+    kinds = [kind for kind, found in unanswerable.items() if found for _ in range(KIND_WEIGHT.get(kind, 1))]
     variants = {e.example_id: e for found in unanswerable.values() for e in found}
     rate = recipe.unanswerable_share / (1 - recipe.unanswerable_share)
     while True:
@@ -304,7 +314,7 @@ def run(arguments: argparse.Namespace) -> int:
 def publish_reader(net: ReaderNet, recipe: Recipe, folder: Path, data: Data, scores: Scores) -> None:
     """Stage 4: the adapter as it is served, in float16, scored in every precision; then its card."""
     target = folder / recipe.adapter
-    settings = scores[f"rank {recipe.rank}, recovered"].get("half unanswerable", {}).get("settings", {})
+    settings = scores[f"rank {recipe.rank}, recovered"].get(HALF, {}).get("settings", {})
     publish(net, target, adapter_id=recipe.adapter, kind="reader", settings=settings, card="")
     adapter = open_adapter(target, "reader")
     compiled, networks = compile_once(adapter, folder)

@@ -21,7 +21,7 @@ from typing import Any, Literal
 
 from core.errors import BadInput
 
-Kind = Literal["answerable", "neighbour", "removed", "entity", "number", "negation", "antonym"]
+Kind = Literal["answerable", "neighbour", "removed", "entity", "number", "negation", "antonym", "written"]
 Span = tuple[int, int]
 
 log = logging.getLogger(__name__)

@@ -21,9 +21,12 @@ from retrieval.network import read_windows
 from retrieval.windows import Reading, build_windows, decode
 from training.reading_data import Kind, ReadingExample
 from training.unanswerable import JUDGED
+from training.written import SOURCE as WRITTEN
 
 ALTERED: tuple[Kind, ...] = ("neighbour", "removed", "entity", "number", "negation", "antonym")
 
+HALF = "half unanswerable"
+TEMPTING = "written to look answerable"
 TOKENS_A_BATCH = 8192
 
 
@@ -40,7 +43,8 @@ class Prediction:
 
 
 def score(run: Run, tokenizer: Tokenizer, held_out: Sequence[ReadingExample], limit: int = 1600) -> dict[str, Any]:
-    """Scores by source for answerable questions, and on the half-unanswerable set (equal parts of every kind)."""
+    """Scores by source for answerable questions, on the half-unanswerable set (equal parts of every kind that was made from these),
+    and on the questions that were written to look answerable beside those that are."""
     answerable = [e for e in held_out if e.kind == "answerable"]
     result: dict[str, Any] = {}
     found: dict[str, list[Prediction]] = {}
@@ -49,9 +53,13 @@ def score(run: Run, tokenizer: Tokenizer, held_out: Sequence[ReadingExample], li
         chosen = random.Random(13).sample(theirs, min(limit, len(theirs)))  # noqa: S311 - the same ones for every variant
         found[source] = predict(run, tokenizer, chosen)
         result[source] = summary(found[source])
-    known = {p.example.example_id: p for source in JUDGED for p in found.get(source, [])}
+    known = [p for source in JUDGED for p in found.get(source, [])]
     if all(any(e.kind == kind for e in held_out) for kind in ALTERED):
-        result["half unanswerable"] = half_unanswerable(run, tokenizer, held_out, known)
+        half = half_unanswerable(run, tokenizer, held_out, known)
+        tempting = predict(run, tokenizer, [e for e in held_out if e.kind == "written"])
+        result[HALF] = decided(half) | {"settings": settings_of([*half, *tempting])}
+        if tempting:
+            result[TEMPTING] = decided([*found[WRITTEN], *tempting])
     return result
 
 
@@ -68,19 +76,22 @@ def summary(predictions: Sequence[Prediction]) -> dict[str, Any]:
 
 
 def half_unanswerable(
-    run: Run, tokenizer: Tokenizer, held_out: Sequence[ReadingExample], known: dict[str, Prediction]
-) -> dict[str, Any]:
-    """As many answerable questions as unanswerable ones, these in equal parts of every kind.
-
-    The decision is calibrated on one half of the articles and judged on the other, both ways round.
-    """
+    run: Run, tokenizer: Tokenizer, held_out: Sequence[ReadingExample], known: Sequence[Prediction]
+) -> list[Prediction]:
+    """As many answerable questions as unanswerable ones, these in equal parts of every kind."""
     rng = random.Random(11)  # noqa: S311
     by_kind = {kind: [e for e in held_out if e.kind == kind] for kind in ALTERED}
     each = min(len(found) for found in by_kind.values())
     chosen = [e for kind in ALTERED for e in rng.sample(by_kind[kind], each)]
     negatives = predict(run, tokenizer, chosen)
-    positives = rng.sample(list(known.values()), min(len(known), len(negatives)))
-    everything = [*positives, *negatives]
+    return [*rng.sample(known, min(len(known), len(negatives))), *negatives]
+
+
+def decided(everything: Sequence[Prediction]) -> dict[str, Any]:
+    """How well answerable questions are told from others: a right refusal counts 1, a wrong one 0.
+
+    The decision is calibrated on one half of the articles and judged on the other, both ways round.
+    """
     probability = cross_calibrated(everything)
     answers = np.array([p.example.kind == "answerable" for p in everything])
     said = probability >= 0.5
@@ -88,19 +99,23 @@ def half_unanswerable(
     kinds = np.array([p.example.kind for p in everything])
     return {
         "n": len(everything),
-        "each_kind": each,
+        "each_kind": min(int((kinds == kind).sum()) for kind in set(kinds) - {"answerable"}),
         "f1": round(100 * float(f1.mean()), 1),
         "f1_interval": [round(100 * x, 1) for x in bootstrap(f1)],
         "auroc": round(auroc(probability, answers), 3),
         "auroc_by_kind": {
             kind: round(auroc(probability[answers | (kinds == kind)], answers[answers | (kinds == kind)]), 3)
-            for kind in ALTERED
+            for kind in (*ALTERED, WRITTEN)
+            if (kinds == kind).any()
         },
         "calibration": calibration(probability, answers),
-        "settings": dict(
-            zip(("margin", "answerable", "offset"), fit_logistic(features(everything), answers), strict=True)
-        ),
     }
+
+
+def settings_of(everything: Sequence[Prediction]) -> dict[str, float]:
+    """The weights of the decision, fitted on all of these questions."""
+    answers = np.array([p.example.kind == "answerable" for p in everything])
+    return dict(zip(("margin", "answerable", "offset"), fit_logistic(features(everything), answers), strict=True))
 
 
 def predict(run: Run, tokenizer: Tokenizer, examples: Sequence[ReadingExample]) -> list[Prediction]:

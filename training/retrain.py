@@ -12,6 +12,7 @@ which questions it reads: those near to one that it was taught, whose passage th
 from __future__ import annotations
 
 import logging
+import math
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -233,7 +234,7 @@ def batches_of(lessons: Sequence[Lesson], config: ReaderConfig) -> Iterator[list
 
 
 def _replayed(most: int, rng: random.Random) -> Iterator[Lesson]:
-    """Workplace questions without end, each with its passage among others; one in six without it, so that nothing answers."""
+    """Workplace questions without end, each with its passage among others; one in twelve without it, so that nothing answers."""
     passages, every = workplace()
     questions = [asked for asked in every if not asked.held_out]
     while True:
@@ -243,10 +244,10 @@ def _replayed(most: int, rng: random.Random) -> Iterator[Lesson]:
             far = [p for p in passages if p.title != own.title]
             rng.shuffle(near)
             others = [*near[:2], *rng.sample(far, most)][: most - 1]
-            if rng.random() < 1 / 6:
+            if rng.random() < 1 / 12:
                 yield Lesson(asked.question, tuple(others) or (rng.choice(far),), frozenset())
             else:
-                yield Lesson(asked.question, (own, *others), frozenset({(0, asked.unit)}))
+                yield Lesson(asked.question, (own, *others), asked.right)
 
 
 def input_of(tokenizer: Tokenizer, lesson: Lesson, max_tokens: int, rng: random.Random | None = None) -> Input:
@@ -311,22 +312,23 @@ def _listwise(margins: Tensor, right: Tensor) -> Tensor:
     return every - wanted
 
 
-@torch.no_grad()
 def measure(net: ReaderNet, lessons: Sequence[Lesson], config: ReaderConfig) -> float:
     """Share of the answerable lessons whose likeliest part is a right one; 0 where there is none."""
-    tokenizer = open_tokenizer()
     asked = [lesson for lesson in lessons if lesson.right]
-    hits = 0
-    for lesson in asked:
-        one = input_of(tokenizer, lesson, config.max_tokens)
-        start, end, _ = net(*(torch.from_numpy(array) for array in collate(one.windows)))
-        found = [
-            (float(_margin(start[n], end[n], low, high)), answers)
-            for n, units in enumerate(one.units)
-            for low, high, answers in units
-        ]
-        hits += bool(found) and max(found)[1]
-    return hits / len(asked) if asked else 0.0
+    return sum(likeliest(net, lesson, config)[1] for lesson in asked) / len(asked) if asked else 0.0
+
+
+@torch.no_grad()
+def likeliest(net: ReaderNet, lesson: Lesson, config: ReaderConfig) -> tuple[float, bool]:
+    """How far the likeliest part lies above "no answer", in logits, and whether it is a right one."""
+    one = input_of(open_tokenizer(), lesson, config.max_tokens)
+    start, end, _ = net(*(torch.from_numpy(array) for array in collate(one.windows)))
+    found = [
+        (float(_margin(start[n], end[n], low, high)), answers)
+        for n, units in enumerate(one.units)
+        for low, high, answers in units
+    ]
+    return max(found, default=(-math.inf, False))
 
 
 def _save(path: Path, net: ReaderNet, optimiser: torch.optim.Optimizer, done: int) -> None:

@@ -8,7 +8,8 @@ often a question was answerable beside how sure the reader was of it, on questio
 
 JSON fields, one object a line:
   each set          set, n, f1, f1_low, f1_high, em, em_low, em_high (per cent, 95 % intervals)
-  half unanswerable set, n, f1, f1_low, f1_high, auroc
+  half unanswerable, written to look answerable
+                    set, n, f1, f1_low, f1_high, auroc
   each kind of it   set, kind, n, auroc (against all the answerable questions)
   calibration       set, stated, observed, low, high, n (one line a tenth of what was stated)
 
@@ -28,13 +29,12 @@ from core.settings import load_settings
 from retrieval.network import compile_once, run_of
 from retrieval.windows import open_tokenizer
 from training.reading_data import load, split
-from training.reading_scores import score, wilson
+from training.reading_scores import HALF, score, wilson
 from training.retrain import open_start
 from training.unanswerable import judged
 
 SEED = 7
 """Of the unanswerable questions that are made: the one of reader-1's card."""
-HALF = "half unanswerable"
 Line = dict[str, Any]
 
 

@@ -17,6 +17,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 from training.reading_data import Kind, ReadingExample, by_article
+from training.written import written
 
 _SENTENCE_END = re.compile(r"(?<=[.!?])[\"')\]]*\s+(?=[\"'(\[]?[A-Z0-9])")
 _NAME = re.compile(r"\b(?:[A-Z][\w'’-]+)(?:\s+(?:of|the|de|von|and)?\s*[A-Z][\w'’-]+)*")
@@ -72,9 +73,9 @@ def make_unanswerable(examples: Sequence[ReadingExample], seed: int) -> dict[Kin
 
 
 def judged(held_out: Sequence[ReadingExample], seed: int) -> list[ReadingExample]:
-    """The held-out questions, and those of the sets that are judged made unanswerable in every way."""
+    """The held-out questions, those of the sets that are judged made unanswerable in every way, and those written on their passages."""
     altered = make_unanswerable([e for e in held_out if e.source in JUDGED], seed + 1)
-    return [*held_out, *(e for found in altered.values() for e in found)]
+    return [*held_out, *(e for found in altered.values() for e in found), *written(held_out)]
 
 
 def _keep(made: dict[Kind, list[ReadingExample]], kind: Kind, example: ReadingExample, **changed: str | None) -> None:

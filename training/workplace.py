@@ -1,7 +1,7 @@
 """Questions on made-up companies' documents: what a retrained reader goes on practising, so that it forgets nothing.
 
-The text files of training/data, in the repository: one passage a heading, and after a line the questions that it answers.
-The questions of one title in eight are held out: nothing learns from them.
+The text files of training/data, in the repository: one passage a heading, and after a line the questions that it answers ("?") and
+those that it only seems to ("!"). The questions of one title in eight are held out: nothing learns from them.
 """
 
 from __future__ import annotations
@@ -22,15 +22,25 @@ FILES = tuple(
     for name in ("workplace", "tables", "people", "money", "computing", "sites")
 )
 
+ASKED = ("? ", "! ")
+
 
 @dataclass(frozen=True, slots=True)
 class WorkplaceQuestion:
-    """A question, its passage's place among the passages, the unit of it that answers, and whether nothing may learn from it."""
+    """A question, its passage's place among the passages, the unit of it that answers, and whether nothing may learn from it.
+
+    `unit` is None where the passage looks as if it answered and does not.
+    """
 
     question: str
     passage: int
-    unit: int
+    unit: int | None
     held_out: bool
+
+    @property
+    def right(self) -> frozenset[tuple[int, int]]:
+        """Passage and unit that answer, where the question's own passage is read first."""
+        return frozenset() if self.unit is None else frozenset({(0, self.unit)})
 
 
 @lru_cache(maxsize=1)
@@ -39,13 +49,14 @@ def workplace() -> tuple[tuple[Passage, ...], tuple[WorkplaceQuestion, ...]]:
     passages: list[Passage] = []
     questions: list[WorkplaceQuestion] = []
     for heading, lines in _sections("\n".join(file.read_text(encoding="utf-8") for file in FILES)):
-        text = "\n".join(_markdown([line for line in lines if not line.startswith("?")]))
+        text = "\n".join(_markdown([line for line in lines if not line.startswith(ASKED)]))
         title, _, section = heading.partition(" > ")
         held_out = is_held_out(title)
         unit = -1
         for line in lines:
-            if line.startswith("?"):
-                questions.append(WorkplaceQuestion(line[1:].strip(), len(passages), max(unit, 0), held_out))
+            if line.startswith(ASKED):
+                answers = max(unit, 0) if line.startswith("?") else None
+                questions.append(WorkplaceQuestion(line[1:].strip(), len(passages), answers, held_out))
             else:
                 unit = _unit_of(text, line, unit)
         passages.append(_passage(title, section, text))
