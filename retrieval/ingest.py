@@ -23,7 +23,7 @@ from typing import Final, Literal
 
 from core.errors import BadInput, Conflict, GovernanceError
 from core.records import Document, IndexState
-from retrieval.catalogue import Catalogue, Entry, Key, key_of, name
+from retrieval.catalogue import ANSWERING_STATES, Catalogue, Entry, Key, Known, key_of, name
 from retrieval.dedup import fingerprint
 from retrieval.embed import Embedder
 from retrieval.front_matter import Unclear
@@ -48,8 +48,8 @@ IngestStatus = Literal["indexed", "unchanged", "duplicate", "quarantined", "fail
 BATCH_PASSAGES: Final = 128
 BATCH_FILES: Final = 32
 NO_GOVERNANCE: Final = (
-    "has no governance metadata: give it front matter or an entry in governance.yaml, or ingest it with "
-    "--govern owner=YOU,classification=internal,allowed_groups=everyone"
+    "has no governance metadata: give it front matter or an entry in governance.yaml, fill it in on the page Documents, or ingest it "
+    "with --govern owner=YOU,classification=internal,allowed_groups=everyone"
 )
 
 
@@ -262,8 +262,9 @@ class Ingest:
                 status: IngestStatus = "quarantined" if same.state == "quarantined" else "unchanged"
                 return result(status, same.key, same.chunks, same.reason)
             if identity.governance is None:
-                key = self._quarantine(source, data, identity.sha256, reason=NO_GOVERNANCE, actor=actor)
-                return result("quarantined", key, 0, NO_GOVERNANCE)
+                reason = _ungoverned(known.at(source))
+                key = self._quarantine(source, data, identity.sha256, reason=reason, actor=actor)
+                return result("quarantined", key, 0, reason)
             prepared = reader.prepare(source, data, identity)
             self._files.keep(identity.sha256, data)
         except GovernanceError as error:
@@ -422,6 +423,12 @@ DELETED: Final = "deleted; it stays deleted when its file is ingested again unch
 
 def _is_gone(file: Path, roots: Sequence[Path]) -> bool:
     return any(file.is_relative_to(root) for root in roots) and not file.exists()
+
+
+def _ungoverned(before: Sequence[Known]) -> str:
+    """Why a file without metadata waits, and what of it was governed before and is answered from still."""
+    answering = ", ".join(sorted(name(one.key) for one in before if one.state in ANSWERING_STATES))
+    return NO_GOVERNANCE + (f". What it held before, {answering}, answers on until it is retired" if answering else "")
 
 
 def _result(job: _Job) -> IngestResult:

@@ -42,6 +42,20 @@ def test_file_without_governance_is_quarantined_with_a_reason_and_never_answers(
     assert statuses(shelf, docs) == {"a.md": "quarantined", "b.txt": "quarantined"}
 
 
+def test_file_that_loses_its_governance_says_what_of_it_is_still_answered_from(shelf: Shelf, docs: Path) -> None:
+    (docs / "a.md").write_text(governed("a", "Leave is 25 days."))
+    (docs / "b.md").write_text(governed("b", "Bonus is paid in May."))
+    shelf.run(docs)
+    shelf.ingest.retire("b", 1, actor="test")
+    for file in ("a.md", "b.md"):
+        (docs / file).write_text("Leave is 30 days.")
+    told = {Path(one.path).name: one.reason for one in shelf.run(docs)}
+    assert "a v1, answers on until it is retired" in told["a.md"]
+    assert "answers on" not in told["b.md"]
+    assert set(shelf.answers(HR, "leave days")) == {"a v1"}
+    assert statuses(shelf, docs) == {"a.md": "quarantined", "b.md": "quarantined"}
+
+
 def test_quarantined_file_is_one_document_once_it_has_governance(shelf: Shelf, docs: Path) -> None:
     (docs / "a.txt").write_text("Leave is 30 days.")
     shelf.run(docs)
