@@ -57,12 +57,6 @@ class DriftCheck:
     def drifted(self) -> list[str]:
         return [str(one["signal"]) for one in self.signals if one["drifted"]]
 
-    @property
-    def drifting(self) -> list[str]:
-        """What drifts as far as is known: a signal that was told of and could not be judged this time drifts on."""
-        judged = {one["signal"] for one in self.signals}
-        return [name for name in self.told if name not in judged] + self.drifted
-
 
 class DriftChecks:
     """Reads and changes the table. Safe to use from several threads and processes."""
@@ -82,6 +76,16 @@ class DriftChecks:
     def last(self) -> DriftCheck | None:
         """The newest finished check."""
         return next(iter(self.history(limit=1)), None)
+
+    def drifted_lately(self, check: DriftCheck) -> set[str]:
+        """The signals that drifted at that check, or at one less than its window's `days` before."""
+        recent = sa.select(drift_check.c.signals).where(
+            drift_check.c.finished_at.is_not(None),
+            drift_check.c.due_at > check.due_at - timedelta(days=check.days),
+            drift_check.c.due_at <= check.due_at,
+        )
+        with self._store.read() as connection:
+            return {one["signal"] for signals in connection.scalars(recent) for one in signals if one["drifted"]}
 
     def is_open(self, due_at: datetime) -> bool:
         """Whether nobody has made that check, or is making it now."""

@@ -57,6 +57,16 @@ class People:
             rows = connection.execute(sa.select(person).where(person.c.active.is_(True)).order_by(person.c.person_id))
             return [principal(row) for row in rows]
 
+    def named(self, names: Iterable[str]) -> list[str]:
+        """The ids of active people, given in either case of letters, each once; raises NotFound, which names all that are none."""
+        wanted = dict.fromkeys(name.strip().lower() for name in names)
+        known = {one.person_id for one in self.all()}
+        if unknown := [name[:80] for name in wanted if name not in known]:
+            raise NotFound(
+                f"No active person has the id {', '.join(map(repr, unknown))}. List them with: python -m assistant users list"
+            )
+        return list(wanted)
+
     def accounts(self) -> list[Account]:
         """Everybody, deactivated people included."""
         with self._store.read() as connection:

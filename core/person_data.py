@@ -7,8 +7,8 @@
 An erasure takes the person's questions, the answers, their conversations, feedback, and what hangs on them (review items and
 ratings of these answers). It stands in the audit log, and so do the adapters: each that was trained on the person's questions
 is blocked before anything is deleted, so that a crash in between leaves one blocked and never one that serves. One that is being
-trained meanwhile is not registered any more (core/lineage.py). The account, the person's choice about training, and decisions
-that they made about other people's answers stay.
+trained meanwhile is not registered any more (core/lineage.py). The account, the person's choice about training, which batches
+of other people's answers they are asked to rate, and decisions that they made about those answers stay.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from core.tables import (
     guard_report,
     person,
     rating,
+    rating_rater,
     review,
     training_consent,
     turn,
@@ -102,6 +103,7 @@ class PersonData:
             "feedback": (feedback, feedback.c.person_id),
             "reviews": (review, review.c.reviewer),
             "ratings": (rating, rating.c.rater),
+            "named_rater": (rating_rater, rating_rater.c.person_id),
             "guard_reports": (guard_report, guard_report.c.reported_by),
             "document_tasks": (document_task, document_task.c.opened_by),
             "training_consent": (training_consent, training_consent.c.person_id),

@@ -63,7 +63,13 @@ class NewItem:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """A batch, with how many of its items there are and how many this person has rated."""
+    """A batch, with how many of its items there are and how many this person has rated.
+
+    Attributes:
+        ratings: everybody's.
+        named: who is asked to rate it, whatever their roles.
+        rated_nothing: those of `named` who have rated none of it yet.
+    """
 
     batch_id: str
     name: str
@@ -75,6 +81,8 @@ class Batch:
     items: int
     rated: int
     ratings: int
+    named: tuple[str, ...]
+    rated_nothing: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,10 @@
     item = ratings.next(batch_id, rater)
     ratings.rate(item.item_id, rater, Given(preferred="first"))
 
-Which of the two stands first is drawn when the batch is made, and stored. Nobody is shown an answer that cites a document
-which they may not read, nor one to their own question, nor another's rating. An item of a chat's turn holds no words of its
-own: they are read from the turn, so that who deletes a conversation deletes them here, too.
+Support and administrators rate any batch, everybody else the batches that name them. Which of the two stands first is drawn when
+the batch is made, and stored. Nobody is shown an answer that cites a document which they may not read, nor one to their own
+question, nor another's rating. An item of a chat's turn holds no words of its own: they are read from the turn, and whoever
+deletes a conversation deletes the item, too, with what was said of it.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ from core.rating_records import (
 from core.records import Principal
 from core.review_queue import STAFF, UNKNOWN, Source, sources_of
 from core.store import Store
-from core.tables import rating, rating_batch, rating_item, turn
+from core.tables import rating, rating_batch, rating_item, rating_rater, turn
 from core.turns import new_id, now, turn_of
 
 LONGEST_COMMENT = 4000
@@ -95,6 +96,17 @@ class Ratings:
             connection.execute(rating_item.insert(), rows)
         return batch_id
 
+    def name_raters(self, batch_id: str, raters: Sequence[str], *, by: str) -> None:
+        """Ask these people (ids of accounts) to rate the batch: it is theirs to rate from now on, whatever their roles.
+
+        Raises NotFound where there is no such batch.
+        """
+        known = self.batch(batch_id).named
+        rows = [{"batch_id": batch_id, "person_id": one} for one in raters if one not in known]
+        if rows:
+            with self._audit.recorded(by, "ratings.name", batch_id, raters=sorted(raters)) as connection:
+                connection.execute(rating_rater.insert(), rows)
+
     def remove(self, batch_id: str, *, by: str) -> None:
         """Delete a batch with its ratings. Raises NotFound."""
         with self._audit.recorded(by, "ratings.remove", batch_id) as connection:
@@ -113,10 +125,31 @@ class Ratings:
             every = {row.batch_id: row.n for row in connection.execute(made.group_by(rating_item.c.batch_id))}
             own = made.where(rating.c.rater == rater).group_by(rating_item.c.batch_id)
             mine = {row.batch_id: row.n for row in connection.execute(own)}
+            named = connection.execute(_named()).all()
         return [
-            _batch(row, total.get(row.batch_id, 0), mine.get(row.batch_id, 0), every.get(row.batch_id, 0))
+            _batch(
+                row,
+                (total.get(row.batch_id, 0), mine.get(row.batch_id, 0), every.get(row.batch_id, 0)),
+                [one for one in named if one.batch_id == row.batch_id],
+            )
             for row in rows
         ]
+
+    def open_to(self, rater: Principal) -> list[Batch]:
+        """The batches that this person rates, newest first: every one for support and administrators, else those that name them."""
+        found = self.batches(rater.person_id)
+        return found if rater.roles & STAFF else [one for one in found if rater.person_id in one.named]
+
+    def waits_for(self, rater: Principal) -> bool:
+        """Whether there is an item left that this person may rate."""
+        left = (one.batch_id for one in self.open_to(rater) if one.rated < one.items)
+        return any(self.next(batch_id, rater) for batch_id in left)
+
+    def readable(self, batch_id: str, rater: Principal) -> int:
+        """How many of a batch's items this person may see."""
+        with self._store.snapshot() as connection:
+            rows = connection.execute(sa.select(rating_item).where(rating_item.c.batch_id == batch_id)).all()
+            return sum(shown(connection, row, rater) is not None for row in rows)
 
     def batch(self, batch_id: str, rater: str = "") -> Batch:
         """Raises NotFound."""
@@ -133,9 +166,10 @@ class Ratings:
 
         Raises:
             NotFound: no such batch.
-            NotAllowed: the person is no rater.
+            NotAllowed: it is not this person's to rate.
         """
-        _require(rater)
+        with self._store.read() as connection:
+            _require(connection, batch_id, rater)
         batch = self.batch(batch_id, rater.person_id)
         counts = sa.select(sa.func.count()).where(rating.c.item_id == rating_item.c.item_id).scalar_subquery()
         mine = sa.select(rating.c.item_id).where(rating.c.rater == rater.person_id)
@@ -169,11 +203,10 @@ class Ratings:
 
         Raises:
             NotFound: no such item, or its words are gone.
-            NotAllowed: the person is no rater, or may not see this item.
+            NotAllowed: the batch is not this person's to rate, or they may not see this item.
             BadInput: the rating does not fit the batch.
             Conflict: this person has rated the item already.
         """
-        _require(rater)
         with self._store.begin() as connection:
             joined = sa.select(rating_item, rating_batch.c.kind, rating_batch.c.rubric).join(
                 rating_batch, rating_batch.c.batch_id == rating_item.c.batch_id
@@ -181,6 +214,7 @@ class Ratings:
             row = connection.execute(joined.where(rating_item.c.item_id == item_id)).first()
             if row is None:
                 raise NotFound("There is no such item: its batch may have been removed.")
+            _require(connection, row.batch_id, rater)
             if shown(connection, row, rater) is None:
                 raise NotAllowed(
                     "This item is not yours to rate: its sources are not yours to read, or it is your own."
@@ -204,9 +238,20 @@ class Ratings:
         return [one for one in self.batches() if one.ratings and run_id in {run.run_id for run in one.runs}]
 
 
-def _require(rater: Principal) -> None:
-    if not rater.roles & STAFF:
-        raise NotAllowed("Rating answers needs the role support or admin. Ask your administrator.")
+def _require(connection: sa.Connection, batch_id: str, rater: Principal) -> None:
+    mine = sa.and_(rating_rater.c.batch_id == batch_id, rating_rater.c.person_id == rater.person_id)
+    if not rater.roles & STAFF and connection.execute(sa.select(rating_rater).where(mine)).first() is None:
+        raise NotAllowed(
+            "Rating these answers needs the role support or admin, or an administrator who names you as a rater."
+        )
+
+
+def _named() -> sa.Select[Any]:
+    """Who is named in which batch, and whether they have rated any of it."""
+    of_batch = rating_item.c.batch_id == rating_rater.c.batch_id
+    done = sa.select(rating.c.item_id).join(rating_item, rating_item.c.item_id == rating.c.item_id).where(of_batch)
+    began = done.where(rating.c.rater == rating_rater.c.person_id).exists()
+    return sa.select(rating_rater, began.label("began")).order_by(rating_rater.c.person_id)
 
 
 def _shuffled(items: list[NewItem], lot: random.Random) -> list[NewItem]:
@@ -311,10 +356,22 @@ def _read(connection: sa.Connection, answer: Mapping[str, Any]) -> dict[str, Any
     }
 
 
-def _batch(row: Any, items: int, rated: int, ratings: int) -> Batch:
-    runs = tuple(RatedRun(**one) for one in row.runs)
-    rubric = _rubric(row.rubric)
-    return Batch(row.batch_id, row.name, row.kind, rubric, runs, row.created_by, row.created_at, items, rated, ratings)
+def _batch(row: Any, counts: tuple[int, int, int], named: Sequence[Any]) -> Batch:
+    items, rated, ratings = counts
+    return Batch(
+        batch_id=row.batch_id,
+        name=row.name,
+        kind=row.kind,
+        rubric=_rubric(row.rubric),
+        runs=tuple(RatedRun(**one) for one in row.runs),
+        created_by=row.created_by,
+        created_at=row.created_at,
+        items=items,
+        rated=rated,
+        ratings=ratings,
+        named=tuple(one.person_id for one in named),
+        rated_nothing=tuple(one.person_id for one in named if not one.began),
+    )
 
 
 def _rubric(stored: Sequence[Mapping[str, Any]]) -> tuple[Criterion, ...]:

@@ -486,6 +486,15 @@ rating_batch = Table(
     Column("created_at", UtcDateTime, nullable=False),
 )
 
+rating_rater = Table(
+    "rating_rater",
+    metadata,
+    Column("batch_id", ForeignKey("rating_batch.batch_id", ondelete="CASCADE"), nullable=False),
+    Column("person_id", ForeignKey("person.person_id", ondelete="CASCADE"), nullable=False, index=True),
+    PrimaryKeyConstraint("batch_id", "person_id"),
+)
+"""Who is asked to rate a batch, whatever their roles."""
+
 rating_item = Table(
     "rating_item",
     metadata,

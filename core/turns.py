@@ -14,7 +14,7 @@ from core.errors import NotFound
 from core.records import Citation, Conversation, Feedback, Message, Turn
 from core.review_items import feedback_of, open_escalated, open_item, withdraw_thumbs
 from core.store import Store
-from core.tables import conversation, feedback, turn
+from core.tables import conversation, feedback, rating_item, turn
 
 RAIL = "rail:"
 """How the entries of `timings_ms` begin that are the time of one guard's checks, which are parts of the steps."""
@@ -162,12 +162,14 @@ class Turns:
         """Delete the conversation with its turns and their feedback."""
         self.conversation(conversation_id, person_id)
         with self._store.begin() as connection:
+            _withdraw_rated(connection, turn.c.conversation_id == conversation_id)
             connection.execute(conversation.delete().where(conversation.c.conversation_id == conversation_id))
 
     def erase(self, person_id: str) -> int:
         """Delete every turn, conversation and feedback of a person, the temporary ones too; returns how many turns."""
         with self._store.begin() as connection:
             connection.execute(feedback.delete().where(feedback.c.person_id == person_id))
+            _withdraw_rated(connection, turn.c.person_id == person_id)
             gone = connection.execute(turn.delete().where(turn.c.person_id == person_id)).rowcount
             connection.execute(conversation.delete().where(conversation.c.person_id == person_id))
         return gone
@@ -190,6 +192,11 @@ class Turns:
         query = sa.select(feedback).where(feedback.c.turn_id.in_(turn_ids)).order_by(feedback.c.created_at)
         with self._store.read() as connection:
             return [feedback_of(row) for row in connection.execute(query)]
+
+
+def _withdraw_rated(connection: sa.Connection, of: sa.ColumnElement[bool]) -> None:
+    """Take answers that are to be deleted out of the batches of ratings, with what raters wrote on them."""
+    connection.execute(rating_item.delete().where(rating_item.c.case_id.in_(sa.select(turn.c.turn_id).where(of))))
 
 
 def without_text(record: Turn) -> Turn:

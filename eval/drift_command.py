@@ -10,7 +10,7 @@ badly (p, which allows for all the signals, at most --false-alarms) and it is la
 output or in an alert: topics are named by the document that their answers cite most, here alone.
 
 A scheduled check is made once, however many processes ask for it. It alerts where ASSISTANT_ALERT_WEBHOOKS and ASSISTANT_ALERT_EMAILS
-say, or the options, when a signal begins to drift or ends; without --scheduled the options' targets are told of every drift found.
+say, or the options, when a signal begins to drift, and when no check of --days days has found it any more; without --scheduled the options' targets are told of every drift found.
 
 JSON fields: signal, test, reference, current, size, limit, p, drifted, detail (empty with --scheduled).
 JSON fields of the last line: since, reference_since, until, reference_turns, current_turns, drifted, alerted.

@@ -3,8 +3,9 @@
     python -m eval drift --scheduled
 
 An alert goes out when a signal begins to drift and when it ends, not every day in between, and none where there was too little use to
-judge. Where nobody took it, the next check tells it again. Alerts and history hold signals and figures: neither anybody's words nor
-names of documents, since their readers may not be cleared for them.
+judge. It ends once no check has found it for as many days as a window has: at its limit a signal drifts on one day and not on the
+next, and each day would be an end or a beginning. Where nobody took an alert, the next check tells it again. Alerts and history hold
+signals and figures: neither anybody's words nor names of documents, since their readers may not be cleared for them.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 import os
 import socket
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
@@ -75,7 +76,7 @@ def make_check(
     kept = checks.finish(_judged(windows.read(store, due_at, embedder), windows, due_at), owner)
     if kept is None:
         return None
-    changes = changes_of(kept)
+    changes = changes_of(kept, checks.drifted_lately(kept))
     if not {"begins", "ends"} & set(changes.values()) or not targets:
         return Made(kept, changes)
     alert = alert_of(kept.signals, changes, (due_at - timedelta(days=windows.days), due_at))
@@ -83,16 +84,26 @@ def make_check(
         deliver(alert, targets)
     except NotDelivered as error:
         if error.taken:
-            checks.tell(due_at, kept.drifting)
+            checks.tell(due_at, _known(kept, changes))
         return Made(kept, changes, problem=str(error))
-    checks.tell(due_at, kept.drifting)
+    checks.tell(due_at, _known(kept, changes))
     return Made(kept, changes, targets.names())
 
 
-def changes_of(check: DriftCheck) -> dict[str, str]:
-    """Each signal that drifts, or of which it was told, and what it does; nothing where it could not be judged."""
+def changes_of(check: DriftCheck, lately: Collection[str]) -> dict[str, str]:
+    """What each signal does that drifts, or that was told of and is over; nothing of one that could not be judged.
+
+    Args:
+        lately: the signals that drifted at this check or one of the days before it, as many as its window has.
+    """
+    over = {str(one["signal"]) for one in check.signals}.difference(lately)
     drifted = {name: "goes on" if name in check.told else "begins" for name in check.drifted}
-    return drifted | {name: "ends" for name in check.told if name not in check.drifting}
+    return drifted | {name: "ends" for name in check.told if name in over}
+
+
+def _known(check: DriftCheck, changes: Mapping[str, str]) -> list[str]:
+    """The drifts that those who get alerts know of, once they are told of these changes."""
+    return [name for name in dict.fromkeys([*check.told, *changes]) if changes.get(name) != "ends"]
 
 
 def alert_of(
@@ -110,7 +121,10 @@ def alert_of(
         for one in told
     ]
     if "ends" in changes.values():
-        lines.append("What ends is like the weeks before again: as it was, or because those weeks have become like it.")
+        lines.append(
+            f"What ends was like the weeks before at every check of {(window[1] - window[0]).days} days: as it was, or because "
+            "those weeks have become like it."
+        )
     what = "; ".join(
         f"{does}: {', '.join(one['signal'] for one in told if one['change'] == does)}"
         for does in dict.fromkeys(one["change"] for one in told)

@@ -3,6 +3,8 @@
     python -m eval ratings create RUN RUN --as grace.lin --name "quote or reader" --limit 40
     python -m eval ratings create RUN --as grace.lin --name "quote-v1, rubric"     single answers, on the rubric
     python -m eval ratings create --turns --as grace.lin --name "November" --limit 50 --adapter ID
+    python -m eval ratings create RUN RUN --as grace.lin --name "leave" --raters dieter.vogt,elena.rossi
+    python -m eval ratings name BATCH --as grace.lin --raters ben.okafor                one more, later
     python -m eval ratings show                  every batch
     python -m eval ratings show BATCH            preference or means, agreement, disagreements
     python -m eval ratings export BATCH --json
@@ -13,9 +15,14 @@ RUN is a run's folder, as python -m eval run writes it. Two runs make blind pair
 answer alone); which stands first is drawn by --seed and stored. --gold FILE adds examples whose worth was agreed, which
 raters meet first: one JSON object a line, {"question", "answers", "preferred" or "scores", "why"}.
 
-JSON fields of create: batch_id, name, kind, items, gold, left_out.
-JSON fields of show: batch_id, name, kind, runs, created_by, created_at, items, ratings.
-JSON fields of show BATCH: batch_id, name, kind, raters, items_rated, preferred, a_wins, first_wins, scores, agreement, accuracy, seconds_p50.
+Support and administrators rate every batch. --raters asks others by their ids, whatever their roles: each finds the batches that
+name them on the page Ratings, and in them no answer that rests on a document which they may not read. named is who is asked;
+readable says of each just named how many of the items, gold included, they may see; rated_nothing is who has not begun.
+
+JSON fields of create: batch_id, name, kind, items, gold, left_out, named, readable.
+JSON fields of name: batch_id, named, readable.
+JSON fields of show: batch_id, name, kind, runs, created_by, created_at, items, ratings, named, rated_nothing.
+JSON fields of show BATCH: batch_id, name, kind, raters, named, rated_nothing, items_rated, preferred, a_wins, first_wins, scores, agreement, accuracy, seconds_p50.
 JSON fields of export: batch, item_id, case_id, shown, rater, preferred, scores, comment, seconds, calibration, at.
 JSON fields of report: run_id, report, batches.
 JSON fields of remove: batch_id.
@@ -26,6 +33,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -36,7 +44,8 @@ from core.ratings import Ratings
 
 if TYPE_CHECKING:
     from core.rating_figures import Figures
-    from core.rating_records import RatedRun, RatingKind
+    from core.rating_records import Batch, RatedRun, RatingKind
+    from core.records import Principal
     from eval.rated import Drawn
 
 LISTED = 20
@@ -52,6 +61,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     )
     acts = parser.add_subparsers(dest="act", required=True, metavar="ACT")
     create = acts.add_parser("create", help="a batch of pairs, of single answers, or of answers of the chat")
+    name = acts.add_parser("name", help="ask more people to rate a batch")
     show = acts.add_parser("show", help="every batch, or one in figures")
     export = acts.add_parser("export", help="every rating of a batch")
     report = acts.add_parser("report", help="write a run's HTML report again, with its ratings")
@@ -64,19 +74,22 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     create.add_argument("--limit", type=int, metavar="N", help="at most N, drawn by the seed")
     create.add_argument("--seed", type=int, default=0)
     create.add_argument("--gold", type=Path, metavar="FILE", help="examples to calibrate raters with")
+    for one in (create, name):
+        asked = "who is asked to rate it, whatever their roles"
+        one.add_argument("--raters", required=one is name, metavar="PERSON[,PERSON...]", help=asked)
     show.add_argument("batch", nargs="?", default="", metavar="BATCH")
     report.add_argument("run", type=Path, metavar="RUN")
     report.add_argument("--against", type=Path, metavar="RUN")
-    for one in (export, remove):
+    for one in (name, export, remove):
         one.add_argument("batch", metavar="BATCH")
-    for one in (create, remove):
+    for one in (create, name, remove):
         add_admin(one)
-    for one in (create, show, export, report, remove):
+    for one in (create, name, show, export, report, remove):
         add_json(one)
 
 
 def run(args: argparse.Namespace) -> int:
-    acts = {"create": _create, "show": _show, "export": _export, "report": _report, "remove": _remove}
+    acts = {"create": _create, "name": _name, "show": _show, "export": _export, "report": _report, "remove": _remove}
     with opened() as here:
         return acts[args.act](args, here, Ratings(here.store, here.audit))
 
@@ -87,24 +100,55 @@ def _create(args: argparse.Namespace, here: Opened, ratings: Ratings) -> int:
     who = administrator(here, args.person)
     if args.limit is not None and args.limit < 1:
         raise BadInput("--limit is a number of items, at least 1.")
+    raters = _raters(args.raters, here)
     kind, runs, drawn = _drawn(args, here)
     gold = read_gold(args.gold, kind) if args.gold else []
     items = sampled(drawn.items, args.limit, args.seed)
     if not items:
         raise BadInput(f"Nothing is left to rate: {_left_out(drawn)}.")
     batch_id = ratings.create(args.name, kind, runs, [*gold, *items], by=who, seed=args.seed)
-    left = {reason: n for reason, n in drawn.left_out.items() if n}
+    readable, lines = _asked(ratings, batch_id, raters, by=who)
     fields = {
         "batch_id": batch_id,
         "name": args.name,
         "kind": kind,
         "items": len(items),
         "gold": len(gold),
-        "left_out": left,
+        "left_out": {reason: n for reason, n in drawn.left_out.items() if n},
+        "named": list(readable),
+        "readable": readable,
     }
     told = f"{batch_id}: {len(items)} items and {len(gold)} of gold. Left out: {_left_out(drawn)}. Raters find it on the page Ratings."
-    say(args, told, fields)
+    say(args, "\n".join([told, *lines]), fields)
     return 0
+
+
+def _name(args: argparse.Namespace, here: Opened, ratings: Ratings) -> int:
+    who, raters = administrator(here, args.person), _raters(args.raters, here)
+    readable, lines = _asked(ratings, args.batch, raters, by=who)
+    named = list(ratings.batch(args.batch).named)
+    say(args, "\n".join(lines), {"batch_id": args.batch, "named": named, "readable": readable})
+    return 0
+
+
+def _asked(
+    ratings: Ratings, batch_id: str, raters: Sequence[Principal], *, by: str
+) -> tuple[dict[str, int], list[str]]:
+    """Name them; how many of the batch's items each may see, and that in words."""
+    ratings.name_raters(batch_id, [one.person_id for one in raters], by=by)
+    of = ratings.batch(batch_id).items
+    readable = {one.person_id: ratings.readable(batch_id, one) for one in raters}
+    return readable, [f"{one} is asked to rate it, and may see {n} of its {of} items." for one, n in readable.items()]
+
+
+def _raters(given: str | None, here: Opened) -> list[Principal]:
+    """The people of --raters. Raises BadInput where it names nobody, NotFound with all the names that are no active person's."""
+    if given is None:
+        return []
+    names = [name for name in given.split(",") if name.strip()]
+    if not names:
+        raise BadInput("--raters takes ids of people, with commas between them.")
+    return [here.people.get(one) for one in here.people.named(names)]
 
 
 def _drawn(args: argparse.Namespace, here: Opened) -> tuple[RatingKind, list[RatedRun], Drawn]:
@@ -140,10 +184,16 @@ def _show(args: argparse.Namespace, here: Opened, ratings: Ratings) -> int:
         return 0
     for one in ratings.batches():
         fields = asdict(one)
-        kept = ("batch_id", "name", "kind", "runs", "created_by", "created_at", "items", "ratings")
+        del fields["rubric"], fields["rated"]
         text = f"{one.batch_id}  {one.kind:<6}  {one.ratings} ratings of {one.items} items  {one.name}"
-        say(args, text, {name: fields[name] for name in kept})
+        say(args, "\n    ".join([text, *_named(one)]), fields)
     return 0
+
+
+def _named(batch: Batch) -> list[str]:
+    """One line on who is asked to rate a batch; none where nobody is."""
+    idle = f"; nothing yet from {', '.join(batch.rated_nothing)}" if batch.rated_nothing else ""
+    return [f"asked to rate: {', '.join(batch.named)}{idle}"] if batch.named else []
 
 
 def plain(found: Figures) -> dict[str, object]:
@@ -162,6 +212,8 @@ def plain(found: Figures) -> dict[str, object]:
         "name": found.batch.name,
         "kind": found.batch.kind,
         "raters": list(found.raters),
+        "named": list(found.batch.named),
+        "rated_nothing": list(found.batch.rated_nothing),
         "items_rated": found.items_rated,
         "preferred": dict(found.preferred),
         "a_wins": asdict(found.a_wins),
@@ -176,7 +228,8 @@ def plain(found: Figures) -> dict[str, object]:
 def _told(found: Figures) -> str:
     names = {run.key: run.name for run in found.batch.runs}
     lines = [
-        f"{found.batch.name}: {found.items_rated} of {found.items} items rated by {', '.join(found.raters) or 'nobody'}"
+        f"{found.batch.name}: {found.items_rated} of {found.items} items rated by {', '.join(found.raters) or 'nobody'}",
+        *_named(found.batch),
     ]
     if found.preferred:
         said = ", ".join(f"{names.get(word, word or 'no majority')} {n}" for word, n in found.preferred.items())

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from assistant.adapters_command import report_for
-from assistant.pages import adapters_views, rollout_views, shell
+from assistant.pages import adapters_views, rollout_views
 from assistant.pages.parts import word_of
-from assistant.pages.person import signed_in, told
+from assistant.pages.person import account_html, signed_in, told
 from assistant.rollout_results import results
 from assistant.web.sessions import require
 from core.adapter_card import card, diff
@@ -41,8 +41,8 @@ class AdaptersEvents:
     def load(self, request: gr.Request) -> tuple[Any, ...]:
         who = signed_in(self._assistant, request)
         if not who.has_role("admin"):
-            return (shell.account(who), "", "", "", "", "")
-        return (shell.account(who), *self._views())
+            return (account_html(self._assistant, who), "", "", "", "", "")
+        return (account_html(self._assistant, who), *self._views())
 
     @told
     def live(self, request: gr.Request) -> tuple[Any, Any]:

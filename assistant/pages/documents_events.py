@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from assistant.pages import fields, library, shell
+from assistant.pages import fields, library
 from assistant.pages.parts import sent
-from assistant.pages.person import signed_in, told
+from assistant.pages.person import account_html, signed_in, told
 from assistant.pages.render import language_choices
 from assistant.web.sessions import require
 from core.errors import BadInput, NotFound
@@ -33,7 +33,7 @@ class DocumentsEvents:
         departments = sorted({one.document.department for one in rows} - {""})
         staff = gr.update(visible=library.reviews(person))
         return (
-            shell.account(person),
+            account_html(self._assistant, person),
             gr.update(choices=[("All departments", ""), *departments]),
             gr.update(choices=language_choices(one.document.language for one in rows)),
             *self._lists(person, ("", "", "", "")),

@@ -10,7 +10,7 @@ import gradio as gr
 from assistant.pages import shell
 from assistant.pages.icons import icon
 from assistant.pages.parts import PLAIN, QUIET, bridge_js, sent
-from assistant.pages.person import signed_in, told
+from assistant.pages.person import account_html, signed_in, told
 from assistant.pages.render import day, esc
 from core.errors import BadInput, NotFound
 from core.person_data import Held
@@ -56,7 +56,12 @@ class MineEvents:
     def load(self, request: gr.Request) -> tuple[Any, ...]:
         who = signed_in(self._assistant, request)
         consent = _consent(self._assistant.consent.allowed(who.person_id))
-        return shell.account(who), self._tasks(who), consent, _data(self._assistant.person_data.held(who.person_id))
+        return (
+            account_html(self._assistant, who),
+            self._tasks(who),
+            consent,
+            _data(self._assistant.person_data.held(who.person_id)),
+        )
 
     @told
     def task_close(self, event: gr.EventData, request: gr.Request) -> str:

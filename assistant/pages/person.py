@@ -13,7 +13,9 @@ import gradio as gr
 
 from assistant.pages import shell
 from core.errors import AssistantError, NotFound, NotSignedIn
+from core.ratings import Ratings
 from core.records import Principal
+from core.review_queue import STAFF
 
 if TYPE_CHECKING:
     from assistant.bootstrap import Assistant
@@ -61,9 +63,15 @@ def account_of(assistant: Assistant) -> Callable[[gr.Request], str]:
 
     @told
     def drawn(request: gr.Request) -> str:
-        return shell.account(signed_in(assistant, request))
+        return account_html(assistant, signed_in(assistant, request))
 
     return drawn
+
+
+def account_html(assistant: Assistant, who: Principal) -> str:
+    """The person, and whether the page Ratings is theirs: for staff always, for an expert while something is left to rate."""
+    rates = bool(who.roles & STAFF) or Ratings(assistant.store, assistant.audit).waits_for(who)
+    return shell.account(who, rates=rates)
 
 
 def noted(error: Exception, where: str) -> None:

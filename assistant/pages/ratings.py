@@ -1,4 +1,7 @@
-"""The ratings page: answers are rated blind, one after the other; administrators see what raters said."""
+"""The ratings page: answers are rated blind, one after the other; administrators see what raters said.
+
+It is for support, for administrators, and for whom a batch names.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,7 @@ def build_ratings(assistant: Assistant, page: gr.Blocks) -> None:
             gr.HTML(shell.brand(assistant.settings) + shell.pages_nav("ratings"), **PLAIN)
             account = gr.HTML(elem_id="ea-account", **PLAIN)
         with gr.Column(elem_id="ea-main", scale=1, min_width=0):
-            gr.HTML(shell.top("Ratings", only="support"), elem_id="ea-top", **PLAIN)
+            gr.HTML(shell.top("Ratings"), elem_id="ea-top", **PLAIN)
             with gr.Column(elem_id="ea-scroll"), gr.Column(elem_id="ea-page"):
                 bridge = gr.HTML("", elem_id="ea-bridge", js_on_load=bridge_js(*EVENTS), apply_default_css=False)
                 view = gr.HTML(elem_id="ea-rating", **PLAIN)
@@ -50,16 +53,16 @@ class RatingsEvents:
 
     @told
     def load(self, request: gr.Request) -> str:
-        return self._list(self._rater(request))
+        return self._list(signed_in(self._assistant, request))
 
     @told
     def rating_start(self, event: gr.EventData, request: gr.Request) -> str:
-        return self._next(self._rater(request), word_of(event, "batch"))
+        return self._next(signed_in(self._assistant, request), word_of(event, "batch"))
 
     @told
     def rating_save(self, event: gr.EventData, request: gr.Request) -> str:
         """Keep the rating and show the next item; after one that calibrates, what was agreed stands above it."""
-        who = self._rater(request)
+        who = signed_in(self._assistant, request)
         data = sent(event)
         scores, seconds = data.get("scores"), data.get("seconds")
         given = Given(
@@ -73,11 +76,11 @@ class RatingsEvents:
 
     @told
     def rating_skip(self, event: gr.EventData, request: gr.Request) -> str:
-        return self._next(self._rater(request), word_of(event, "batch"), after=word_of(event, "item"))
+        return self._next(signed_in(self._assistant, request), word_of(event, "batch"), after=word_of(event, "item"))
 
     @told
     def rating_back(self, request: gr.Request) -> str:
-        return self._list(self._rater(request))
+        return self._list(signed_in(self._assistant, request))
 
     @told
     def rating_results(self, event: gr.EventData, request: gr.Request) -> str:
@@ -85,11 +88,8 @@ class RatingsEvents:
         require(signed_in(self._assistant, request), "admin")
         return ratings_views.results_html(figures(self._assistant.store, self._ratings, word_of(event, "batch")))
 
-    def _rater(self, request: gr.Request) -> Principal:
-        return require(signed_in(self._assistant, request), "support", "admin")
-
     def _list(self, who: Principal) -> str:
-        return ratings_views.batches_html(self._ratings.batches(who.person_id), admin=who.has_role("admin"))
+        return ratings_views.batches_html(self._ratings.open_to(who), who)
 
     def _next(self, who: Principal, batch_id: str, *, after: str = "", kept: Kept | None = None) -> str:
         item = self._ratings.next(batch_id, who, after=after)

@@ -11,6 +11,8 @@ from core.agreement import Coefficient, Disagreement
 from core.rates import Rate
 from core.rating_figures import AgreementOf, Figures
 from core.rating_records import Batch, Criterion, Kept, RatingItem, ShownAnswer
+from core.records import Principal
+from core.review_queue import STAFF
 
 CHOICES = (
     ("first", "Answer 1 is better"),
@@ -22,8 +24,14 @@ KEYS = (("1 … 4", "choose"), ("N", "write a comment"), ("Ctrl Enter", "save an
 SHOWN = 50
 
 
-def batches_html(batches: Sequence[Batch], *, admin: bool) -> str:
-    """Every batch, with how far this rater is; an administrator's list opens the figures too."""
+def batches_html(batches: Sequence[Batch], who: Principal) -> str:
+    """The batches that are theirs to rate, with how far they are; an administrator's list names the raters and opens the figures."""
+    admin = who.has_role("admin")
+    if not batches and not who.roles & STAFF:
+        return (
+            '<p class="ea-none">This page is for reviewers, administrators, and people whom an administrator has asked to rate answers. '
+            "Nobody has asked you just now.</p>"
+        )
     if not batches:
         how = (
             '<p>Make a batch with <code>python -m eval ratings create RUN RUN --as YOU --name "what is compared"</code>.</p>'
@@ -55,8 +63,16 @@ def _batch(one: Batch, *, admin: bool) -> str:
     return (
         f'<li class="ea-doc rt-batch">{icon("check")}<div class="ea-doc-main"><span class="ea-doc-title">{esc(one.name)}</span>'
         f'<span class="ea-doc-facts">{one.items} {kind} · you have rated {one.rated} · made on {day(one.created_at)}</span>'
-        f"</div>{_bar(one.rated, one.items)}{results}{start}</li>"
+        f"{named_html(one) if admin else ''}</div>{_bar(one.rated, one.items)}{results}{start}</li>"
     )
+
+
+def named_html(one: Batch) -> str:
+    """Who is asked to rate a batch, and who of them has not begun; nothing where nobody is named."""
+    if not one.named:
+        return ""
+    idle = f" · nothing yet from {esc(', '.join(one.rated_nothing))}" if one.rated_nothing else ""
+    return f'<span class="ea-doc-facts">Asked to rate: {esc(", ".join(one.named))}{idle}</span>'
 
 
 def _bar(done: int, of: int) -> str:
@@ -169,7 +185,7 @@ def results_html(found: Figures) -> str:
         '<header class="rv-bar"><button type="button" class="ea-small" data-act="rating_back">Back to the list</button>'
         f"<strong>{esc(found.batch.name)}</strong></header>",
         f"<p>{found.items_rated} of {found.items} items rated by {esc(', '.join(found.raters)) or 'nobody yet'}; "
-        f"median {found.seconds_p50:.0f} s a rating.</p>",
+        f"median {found.seconds_p50:.0f} s a rating.</p>{named_html(found.batch)}",
     ]
     if found.preferred:
         parts.append(_preferred(found, names))

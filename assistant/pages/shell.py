@@ -17,12 +17,13 @@ if TYPE_CHECKING:
 PageName = Literal["chat", "library", "review", "ratings", "adapters", "guards", "usage", "mine"]
 STAFF_PAGES: Sequence[tuple[str, str, IconName, str, str]] = (
     ("review", "/review", "flag", "Review", "support"),
-    ("ratings", "/ratings", "scale", "Ratings", "support"),
+    ("ratings", "/ratings", "scale", "Ratings", "rater"),
     ("adapters", "/adapters", "layers", "Adapters", "admin"),
     ("guards", "/guards", "shield", "Guards", "admin"),
     ("usage", "/usage", "chart", "Usage", "admin"),
 )
-"""Name, address, icon, label and the role that it needs. The link is shown to that role; the page itself refuses the others."""
+"""Name, address, icon, label and whose it is: a role's, or a `rater`'s (support, admin, or somebody with something to rate). The
+link is shown to them; the page itself refuses the others."""
 
 FLAG_REASONS = {
     "wrong": "Wrong",
@@ -59,13 +60,18 @@ def _current(here: bool) -> str:
     return 'aria-current="page"' if here else ""
 
 
-def account(person: Principal) -> str:
-    """The signed-in person, their role, their password, the colour mode and the way out."""
+def account(person: Principal, *, rates: bool) -> str:
+    """The signed-in person, their role, their password, the colour mode and the way out.
+
+    Args:
+        rates: whether the link to the ratings page is theirs.
+    """
     role = next((r for r in ("admin", "support") if r in person.roles), "")
     badge = f'<span class="ea-badge">{role}</span>' if role else ""
     initials = "".join(part[0] for part in person.name.split()[:2]).upper()
+    links = [*sorted(person.roles), *(["rater"] if rates else [])]
     return (
-        f'<div class="ea-account" data-roles="{" ".join(sorted(person.roles))}"><span class="ea-avatar" aria-hidden="true">{esc(initials)}</span>'
+        f'<div class="ea-account" data-roles="{" ".join(links)}"><span class="ea-avatar" aria-hidden="true">{esc(initials)}</span>'
         f'<div class="ea-who"><strong>{esc(person.name)}{badge}</strong><span title="{esc(person.email)}">'
         f"{esc(person.email)}</span></div>"
         '<a href="/password" class="ea-tool" aria-label="Change your password" title="Change your password">'

@@ -99,10 +99,27 @@ def test_answers_of_the_chat_are_rated_on_the_rubric_on_a_phone(people: People) 
     assert {one.criterion: one.mean for one in figures(store, ratings, batch_id).scores}["correct"] == 2.0
 
 
-def test_the_ratings_page_is_no_employees(people: People) -> None:
-    page = people.open("ben.okafor")
-    expect(page.locator(".ea-nav", has_text="Ratings")).to_be_hidden()
-    page.goto(f"{people.server.url}/ratings")
-    expect(page.locator(".toast-body").first).to_contain_text("role")
-    assert page.locator(".rt-batch").count() == 0
-    people.complaints.clear()
+def test_an_expert_of_any_role_rates_what_names_them_and_other_employees_find_no_page(people: People) -> None:
+    store, ratings = opened(people.server)
+    batch_id = ratings.create("asked of ben", "pair", RUNS, [pair(1), pair(9, SECRET)], by="grace.lin", seed=1)
+    ratings.create("not asked of ben", "pair", RUNS, [pair(1)], by="grace.lin", seed=1)
+    ben = people.open("ben.okafor")
+    expect(ben.locator(".ea-account")).to_be_visible()
+    expect(ben.locator(".ea-nav", has_text="Ratings")).to_be_hidden()
+    ben.goto(f"{people.server.url}/ratings")
+    expect(ben.locator("#ea-rating")).to_contain_text("Nobody has asked you")
+    ratings.name_raters(batch_id, ["ben.okafor"], by="grace.lin")
+    grace = people.open("grace.lin", "/ratings")
+    asked = grace.locator(".rt-batch", has=grace.get_by_text("asked of ben", exact=True))
+    expect(asked).to_contain_text("Asked to rate: ben.okafor · nothing yet from ben.okafor")
+    ben.goto(people.server.url)
+    ben.locator(".ea-nav", has_text="Ratings").click()
+    expect(ben.locator(".rt-batch")).to_have_count(1)
+    start(ben, "asked of ben")
+    ben.keyboard.press("3")
+    ben.keyboard.press("Control+Enter")
+    expect(ben.locator(".rv-empty")).to_contain_text("You have rated 1 of 2")
+    assert figures(store, ratings, batch_id).preferred["both"] == 1
+    ben.goto(people.server.url)
+    expect(ben.locator(".ea-account")).to_be_visible()
+    expect(ben.locator(".ea-nav", has_text="Ratings")).to_be_hidden()

@@ -56,14 +56,24 @@ def test_what_was_told_is_known_to_the_next_check_also_where_that_could_not_judg
     checks = DriftChecks(store)
     first = done(checks, DRIFTED)
     assert (first.drifted, first.told) == (["latency_ms"], ())
-    checks.tell(DUE, first.drifting)
+    checks.tell(DUE, first.drifted)
     second = done(checks, replace(TOO_FEW, due_at=DUE + DAY))
-    assert (second.drifted, second.told, second.drifting) == ([], ("latency_ms",), ["latency_ms"])
+    assert (second.drifted, second.told) == ([], ("latency_ms",))
     quiet = (SIGNAL | {"drifted": False},)
     third = done(checks, replace(DRIFTED, due_at=DUE + 2 * DAY, verdict="none", signals=quiet))
-    assert (third.told, third.drifting) == (("latency_ms",), [])
+    assert (third.told, third.drifted) == (("latency_ms",), [])
     assert [one.due_at for one in checks.history(since=DUE + DAY)] == [DUE + 2 * DAY, DUE + DAY]
     assert checks.history(limit=1) == [third]
+
+
+def test_a_signal_that_drifted_within_the_days_of_a_window_did_so_lately(store: Store) -> None:
+    checks = DriftChecks(store)
+    done(checks, DRIFTED)
+    quiet = replace(DRIFTED, verdict="none", signals=(SIGNAL | {"drifted": False},))
+    sixth, seventh = (done(checks, replace(quiet, due_at=DUE + n * DAY)) for n in (6, 7))
+    assert checks.claim(DUE + 5 * DAY, "a check that is not finished")
+    assert (checks.drifted_lately(sixth), checks.drifted_lately(seventh)) == ({"latency_ms"}, set())
+    assert checks.drifted_lately(replace(sixth, due_at=DUE - DAY)) == set(), "what comes later is not known yet"
 
 
 def test_the_newest_time_of_the_schedule_is_due(store: Store) -> None:

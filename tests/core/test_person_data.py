@@ -11,6 +11,8 @@ from core.audit import Audit
 from core.errors import NotFound
 from core.people import People
 from core.person_data import PersonData
+from core.rating_records import NewItem, RatedRun
+from core.ratings import Ratings
 from core.records import Correction
 from core.registry import Registry, Training
 from core.review_records import Judgement, QueueFilter
@@ -76,6 +78,18 @@ def test_erasure_blocks_what_was_trained_on_the_person_and_leaves_the_rest(
     assert [item.turn_id for item in waiting] == [kept.turn_id]
     again = data.erase("emma.employee", actor="ada.admin")
     assert (again.turns, again.adapters) == (0, (first, child))
+
+
+def test_the_batches_that_a_person_is_to_rate_are_exported_and_outlast_an_erasure(
+    store: Store, data: PersonData, audit: Audit
+) -> None:
+    ratings, asked = Ratings(store, audit), answered(Turns(store))
+    items = [NewItem(asked.turn_id, "", {"a": {"turn_id": asked.turn_id}})]
+    batch_id = ratings.create("x", "single", [RatedRun("a", "the chat")], items, by="ada.admin", seed=1)
+    ratings.name_raters(batch_id, ["emma.employee"], by="ada.admin")
+    assert data.exported("emma.employee")["named_rater"] == [{"batch_id": batch_id, "person_id": "emma.employee"}]
+    data.erase("emma.employee", actor="ada.admin")
+    assert (ratings.batch(batch_id).items, ratings.batch(batch_id).named) == (0, ("emma.employee",))
 
 
 def test_who_only_reviewed_takes_no_adapter_along(

@@ -151,6 +151,34 @@ def test_nobody_rates_what_they_may_not_read_or_without_the_role(ratings: Rating
         ratings.next("no-such-batch", SAM)
 
 
+def test_whom_a_batch_names_rates_that_batch_and_only_what_they_may_read(ratings: Ratings, audit: Audit) -> None:
+    hers, other = (ratings.create(n, "pair", RUNS, [pair(1), pair(2, "pay")], by="ada", seed=1) for n in "xy")
+    assert ratings.open_to(EMMA) == [] and not ratings.waits_for(EMMA)
+    ratings.name_raters(hers, ["emma.employee"], by="ada.admin")
+    ratings.name_raters(hers, ["emma.employee"], by="ada.admin")  # again: nothing changes
+    named = [(row.actor, row.subject, row.details) for row in audit.rows() if row.action == "ratings.name"]
+    assert named == [("ada.admin", hers, '{"raters": ["emma.employee"]}')]
+    assert [one.batch_id for one in ratings.open_to(EMMA)] == [hers] and ratings.waits_for(EMMA)
+    assert {one.batch_id for one in ratings.open_to(SAM)} == {hers, other}
+    assert ratings.readable(hers, EMMA) == 1
+    before = ratings.batch(hers)
+    assert before.named == before.rated_nothing == ("emma.employee",)
+    item = ratings.next(hers, EMMA)
+    assert item and item.question == "Question 1?"
+    ratings.rate(item.item_id, EMMA, Given("both"))
+    assert ratings.next(hers, EMMA) is None and not ratings.waits_for(EMMA)  # the other rests on what she may not read
+    assert ratings.batch(hers).named == ("emma.employee",) and ratings.batch(hers).rated_nothing == ()
+    theirs = ratings.next(other, SAM)
+    assert theirs
+    for refused in (lambda: ratings.next(other, EMMA), lambda: ratings.rate(theirs.item_id, EMMA, Given("both"))):
+        with pytest.raises(NotAllowed, match="names you"):
+            refused()
+    ratings.remove(hers, by="ada.admin")
+    assert ratings.open_to(EMMA) == []
+    with pytest.raises(NotFound):
+        ratings.name_raters(hers, ["emma.employee"], by="ada.admin")
+
+
 def test_an_answer_of_the_chat_is_nobodys_own_to_rate_and_goes_with_its_turn(store: Store, ratings: Ratings) -> None:
     turns = Turns(store)
     kept, secret = answered(turns), answered(turns, document_id="pay")
@@ -162,11 +190,18 @@ def test_an_answer_of_the_chat_is_nobodys_own_to_rate_and_goes_with_its_turn(sto
     assert ratings.next(batch_id, SAM, after=item.item_id) == item  # the other's sources are not theirs
     asker = replace(EMMA, roles=frozenset({"support"}))
     assert ratings.next(batch_id, asker) is None
-    turns.erase("emma.employee")
-    assert ratings.next(batch_id, SAM) is None
+    ratings.rate(item.item_id, SAM, Given(scores=BEST, comment="She means her own leave."))
+    other = answered(turns)
+    ratings.create(
+        "y", "single", RUNS[:1], [NewItem(other.turn_id, "", {"a": {"turn_id": other.turn_id}})], by="a", seed=1
+    )
+    turns.delete(other.conversation_id, "emma.employee")
     with store.read() as connection:
         stored = connection.execute(sa.select(rating_item.c.question, rating_item.c.answers)).all()
-    assert all(kept.answer not in str(row) and not row.question for row in stored)
+    assert len(stored) == 2 and all(kept.answer not in str(row) and not row.question for row in stored)
+    turns.erase("emma.employee")
+    assert ratings.next(batch_id, SAM) is None
+    assert list(exported(store, ratings, batch_id)) == [], "what was said of it went with it"
 
 
 def test_preference_agreement_and_disagreements_of_pairs(store: Store, ratings: Ratings) -> None:

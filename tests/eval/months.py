@@ -62,13 +62,13 @@ class Asked:
     flagged: bool
 
 
-def weeks(seed: int, drift: Drifted = QUIET, people: int = 60) -> list[Asked]:
-    """Thirty days of reference and seven current ones, about 1,600 turns."""
+def weeks(seed: int, drift: Drifted = QUIET, people: int = 60, days: int = DAYS) -> list[Asked]:
+    """Thirty days of reference and seven current ones (or more: what is different stays so), about 1,600 turns."""
     random = np.random.default_rng(seed)
     habits = random.dirichlet(np.ones(len(TOPICS)), people)
     diligence, flags = random.gamma(2, 0.5, people), random.beta(1, 15, people)
     asked = []
-    for day in range(DAYS):
+    for day in range(days):
         change = drift if day >= REFERENCE else QUIET
         mood, slow = random.normal(0, 0.3), random.normal(0, 0.08)
         quiet = (BEGIN + timedelta(days=day)).weekday() >= 5

@@ -56,6 +56,19 @@ def test_a_drift_is_told_when_it_begins_and_when_it_ends_and_not_in_between(stor
     assert not any(word in sent for word in ("person-", "leave", "expenses", "rule"))
 
 
+@pytest.mark.slow
+def test_a_signal_that_swings_around_its_limit_is_told_once_and_its_end_after_a_quiet_week(
+    store: Store, hook: Received
+) -> None:
+    put(store, as_turns(weeks(0, Drifted(evidence=0.04), days=52)))
+    made = {n: check(store, UNTIL + n * DAY, hook.url) for n in (1, 3, 4, 8, 9, 14, 15)}
+    swings = ["evidence" in one.check.drifted for one in made.values()]
+    assert swings == [True, False, True, True, False, False, False]
+    assert [n for n, one in made.items() if one.alerted] == [1, 15], "the last that drifted is the eighth day's"
+    assert [made[n].changes.get("evidence") for n in (1, 3, 4, 15)] == ["begins", None, "goes on", "ends"]
+    assert "at every check of 7 days" in hook.bodies[-1]["text"]
+
+
 def test_what_nobody_took_is_told_by_the_next_check_and_what_somebody_took_is_not(store: Store, hook: Received) -> None:
     put(store, as_turns(weeks(1, Drifted(slower=1.6))))
     dead = "http://127.0.0.1:9/x"

@@ -58,6 +58,7 @@ def test_two_runs_become_pairs_that_are_rated_and_reported(
     gold = tmp_path / "gold.jsonl"
     gold.write_text(json.dumps({"question": "2+2?", "answers": ["4", "5"], "preferred": "a", "why": "Sum"}) + "\n")
     words = ("create", *ran, "--as", "ada.admin", "--name", "plain or ours", "--gold", gold)
+    words += ("--raters", "Ada.Admin, emma.employee,ada.admin")
     (made,) = typed(*words)
     assert made["kind"] == "pair" and made["gold"] == 1
     assert made["items"] + made["left_out"].get("same answer", 0) == 6
@@ -68,7 +69,11 @@ def test_two_runs_become_pairs_that_are_rated_and_reported(
         rated += 1
         ratings.rate(item.item_id, ada, Given("first"))
     assert rated == made["items"] + 1
+    assert made["named"] == ["ada.admin", "emma.employee"] and made["readable"]["ada.admin"] == rated
+    (more,) = typed("name", made["batch_id"], "--as", "ada.admin", "--raters", "emma.employee,hana.hr")
+    assert more["named"] == [*made["named"], "hana.hr"] and list(more["readable"]) == ["emma.employee", "hana.hr"]
     (shown,) = typed("show", made["batch_id"])
+    assert (shown["named"], shown["rated_nothing"]) == (more["named"], ["emma.employee", "hana.hr"])
     assert shown["items_rated"] == made["items"] and sum(shown["preferred"].values()) == made["items"]
     assert shown["first_wins"]["rate"] == 1.0
     rows = typed("export", made["batch_id"])
@@ -84,6 +89,7 @@ def test_two_runs_become_pairs_that_are_rated_and_reported(
     fields = dict(GIVEN.findall(ratings_command.__doc__ or ""))
     for act, row in (
         ("create", made),
+        ("name", more),
         ("show", listed),
         ("show BATCH", shown),
         ("export", rows[0]),
@@ -97,7 +103,7 @@ def test_one_run_becomes_single_answers_and_bad_input_is_said(
     typed: Typed, ran: tuple[Path, Path], tmp_path: Path, audit: Audit
 ) -> None:
     (made,) = typed("create", ran[0], "--as", "ada.admin", "--name", "x", "--limit", 3)
-    assert (made["kind"], made["items"]) == ("single", 3)
+    assert (made["kind"], made["items"], made["named"], made["readable"]) == ("single", 3, [], {})
     bad = tmp_path / "bad.jsonl"
     bad.write_text('{"question": "x", "answers": "y"}\n')
     base = ("--as", "ada.admin", "--name", "x")
@@ -110,7 +116,11 @@ def test_one_run_becomes_single_answers_and_bad_input_is_said(
         (("create", "--turns", *base), "Nothing is left to rate"),
         (("create", ran[0], "--limit", 0, *base), "--limit"),
         (("create", ran[0], "--as", "nobody", "--name", "x"), "nobody"),
+        (("create", ran[0], "--raters", "hana.hr,zoe,emma.employee,max", *base), "'zoe', 'max'"),
+        (("create", ran[0], "--raters", " , ", *base), "--raters takes"),
         (("show", "no-batch"), "no such batch"),
+        (("name", "no-batch", "--as", "ada.admin", "--raters", "hana.hr"), "no such batch"),
+        (("name", made["batch_id"], "--as", "ada.admin", "--raters", "zoe"), "'zoe'"),
     ):
         (error,) = typed(*words, code=2)
         assert said in error["message"], error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from assistant.pages.ratings_views import results_html
+from assistant.pages.ratings_views import batches_html, results_html
 from core.audit import Audit
 from core.people import People
 from core.rating_figures import figures
@@ -54,3 +54,21 @@ def test_scores_that_differ_are_told_by_the_rubrics_words(store: Store, ratings:
         ratings.rate(met.item_id, who, Given(scores=BEST | {"correct": correct}))
     html = results_html(figures(store, ratings, batch_id))
     assert "sam.support: wrong" in html and "ada.admin: right" in html
+
+
+def test_administrators_alone_see_who_was_asked_and_who_has_not_begun(
+    store: Store, ratings: Ratings, people: People
+) -> None:
+    batch_id = ratings.create("x", "single", RUNS[:1], [item(1, "single")], by="ada", seed=1)
+    ratings.name_raters(batch_id, ["emma.employee", "hana.hr"], by="ada.admin")
+    emma, carl, (sam, ada) = people.get("emma.employee"), people.get("carl.contractor"), raters(people)
+    met = ratings.next(batch_id, emma)
+    assert met
+    ratings.rate(met.item_id, emma, Given(scores=BEST))
+    told = "Asked to rate: emma.employee, hana.hr · nothing yet from hana.hr"
+    assert told in batches_html(ratings.open_to(ada), ada)
+    assert told in results_html(figures(store, ratings, batch_id))
+    for who in (emma, sam):
+        html = batches_html(ratings.open_to(who), who)
+        assert "rt-batch" in html and "hana.hr" not in html
+    assert "Nobody has asked you" in batches_html(ratings.open_to(carl), carl)
