@@ -19,7 +19,7 @@ from training.employee_questions import is_held_out
 
 FILES = tuple(
     Path(__file__).parent / "data" / f"{name}.txt"
-    for name in ("workplace", "tables", "people", "money", "computing", "sites")
+    for name in ("workplace", "tables", "people", "money", "computing", "sites", "policies")
 )
 
 ASKED = ("? ", "! ")
