@@ -170,7 +170,7 @@ def build(
         scan = DocumentScan(policy := policies.in_force().policy, names_of(settings))
         ingest = _ingest(settings, catalogue, index, embedder, people=people, scan=scan)
         adopt(store)
-        rails = _rails(settings, store, audit=audit, reranker=reranker)
+        rails = _rails(settings, store, audit=audit, reranker=reranker, embedder=embedder)
         guards = rails(policy)
         registry, rollouts = begun(settings, store, audit, base=answer_model.adapter if answer_model else "")
         model = answer_model or open_model(settings, embedder, verified=registry.verified)
@@ -220,10 +220,10 @@ def _ingest(
 
 
 def _rails(
-    settings: Settings, store: Store, *, audit: Audit, reranker: CrossEncoder | None
+    settings: Settings, store: Store, *, audit: Audit, reranker: CrossEncoder | None, embedder: Embedder
 ) -> Callable[[Policy], Guards]:
     """What makes the guards of a policy, with the models that judge and the owners who hear of planted passages."""
-    namer, judge = open_pseudonyms(settings, store, audit), open_judge(settings)
+    namer, judge = open_pseudonyms(settings, store, audit), open_judge(settings, embedder)
     support = reranker.score if reranker else None
     planted = DocumentTasks(store, audit).planted
 

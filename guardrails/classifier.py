@@ -9,6 +9,7 @@ from typing import Literal, Protocol
 from core.records import Passage, Verdict
 from guardrails.normalise import as_read
 from guardrails.sieve import Sieve, load_sieve
+from guardrails.surroundings import Encode, Surroundings, load_surroundings
 from guardrails.wording import Wording, load_wording
 
 OPERATING_POINT = 0.5
@@ -63,21 +64,45 @@ class PassageClassifier:
 
     Args:
         sieve: picks the sentences that are judged; the committed one where none is given.
+        encode: gives the vectors of sentences by which one is compared with those around it; without it the judge stands alone.
+        surroundings: what that comparison says; the committed weights where none are given.
     """
 
     name = "injection_passage_classifier"
 
-    def __init__(self, judge: Judge, threshold: float = OPERATING_POINT, sieve: Sieve | None = None) -> None:
+    def __init__(
+        self,
+        judge: Judge,
+        threshold: float = OPERATING_POINT,
+        *,
+        sieve: Sieve | None = None,
+        encode: Encode | None = None,
+        surroundings: Surroundings | None = None,
+    ) -> None:
         self._judge = judge
         self._threshold = threshold
         self._sieve = sieve or load_sieve()
+        self._encode = encode
+        self._surroundings = surroundings or load_surroundings()
 
     def check(self, text: str, passages: Sequence[Passage] = ()) -> Verdict:  # noqa: ARG002
         read = suspects(self._sieve, text)
-        score = round(max(self._judge("passage", read), default=0.0), 4) if read else 0.0
+        score = round(self._score(text, read), 4) if read else 0.0
         if score >= self._threshold:
             return Verdict(self.name, "drop", text, rule="classifier", score=score)
         return Verdict(self.name, "allow", text, score=score)
+
+    def _score(self, text: str, read: Sequence[str]) -> float:
+        """The worst sentence's score. Where its surroundings could not move it over the threshold, they are not looked at."""
+        judged = self._judge("passage", read)
+        worst = max(judged)
+        if self._encode is None:
+            return worst
+        least, most = (together(worst, bound) for bound in self._surroundings.bounds)
+        if least >= self._threshold or most < self._threshold:
+            return least
+        beside = self._surroundings.log_odds(text, read, self._encode)
+        return max(together(score, odds) for score, odds in zip(judged, beside, strict=True))
 
 
 def suspects(sieve: Sieve, text: str) -> list[str]:

@@ -103,7 +103,8 @@ def build_guards(
         settings: the support contact's domain and the public address count as the organisation's own; names_model finds names.
         template_text: the prompt template, which answers must not repeat.
         policy: the packaged one where none is given.
-        judge: the trained judgement of questions and passages; without it the rules stand alone.
+        judge: the trained judgement of questions and passages; without it the rules stand alone. Where it can `encode` sentences too,
+            a passage's are compared with each other.
         support: the cross-encoder that says whether a passage bears out a paraphrase; without it only covered words do.
         planted: hears of each passage that is dropped from an answer, for its document's owner.
         namer: gives pseudonyms where the policy says pseudonymise.
@@ -172,7 +173,7 @@ def _of_questions(found: PersonalDataSection, names: Names | Literal["packaged"]
 
 def _passage_rails(policy: Policy, judge: Judge | None) -> tuple[Guard, ...]:
     least = _least(policy, "injection_passage_classifier")
-    classifier = PassageClassifier(judge, least) if judge else None
+    classifier = PassageClassifier(judge, least, encode=getattr(judge, "encode", None)) if judge else None
     return _running(
         policy,
         "passage",

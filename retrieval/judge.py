@@ -16,7 +16,8 @@ from typing import Literal, Protocol
 from tokenizers import Tokenizer
 
 from core.settings import Settings
-from retrieval.adapters import adapter_folder, open_adapter
+from retrieval.adapters import BASE_NAME, adapter_folder, open_adapter
+from retrieval.embed import Embedder, open_embedder
 from retrieval.network import open_network
 from retrieval.rerank import best_logits, probability
 from retrieval.windows import Logits, Window, make_window, passage_tokens, question_tokens
@@ -44,11 +45,14 @@ class TextJudge:
 
     Args:
         settings: the adapter's operating points, `question` and `passage`: logits that become a score of 0.5.
+        embedder: its `encode` becomes the judge's, by which the sentences of a passage are compared; None where there is none that the
+            comparison was learnt with.
     """
 
-    def __init__(self, network: Reads, settings: Mapping[str, float]) -> None:
+    def __init__(self, network: Reads, settings: Mapping[str, float], embedder: Embedder | None = None) -> None:
         self._network = network
         self._points = settings
+        self.encode = embedder.encode if embedder else None
 
     def __call__(self, stage: Stage, texts: Sequence[str]) -> list[float]:
         """A score in (0, 1) for each text, that of its worst window."""
@@ -72,8 +76,11 @@ def stage_windows(tokenizer: Tokenizer, stage: Stage, texts: Sequence[str]) -> l
     return windows
 
 
-def open_judge(settings: Settings) -> TextJudge | None:
+def open_judge(settings: Settings, embedder: Embedder | None = None) -> TextJudge | None:
     """The judge that the settings name, compiled for this processor the first time; None where they name none.
+
+    Args:
+        embedder: the one that is open; that of the settings is opened where none is given.
 
     Raises:
         NotFound: the settings name an adapter that is not there.
@@ -82,4 +89,7 @@ def open_judge(settings: Settings) -> TextJudge | None:
     if not settings.guard_model:
         return None
     adapter = open_adapter(adapter_folder(settings.home, settings.guard_model), "guard")
-    return TextJudge(open_network(adapter, settings), adapter.settings)
+    embedder = embedder or open_embedder(settings, remember=False)
+    return TextJudge(
+        open_network(adapter, settings), adapter.settings, embedder if embedder.name == BASE_NAME else None
+    )

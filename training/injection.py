@@ -1,7 +1,7 @@
 """Train the guard's judgement of questions and passages: python -m training injection --data DIR --out DIR
 
 Does a text try to steer the assistant? A LoRA adapter on the packaged encoder with one small head, weights of a question's words
-beside it, and a sieve of hashed words that says which sentences of a passage the adapter reads at all. Scored by networks that did not learn from what they judge:
+and of a sentence's surroundings beside it, and a sieve of hashed words that says which sentences of a passage the adapter reads at all. Scored by networks that did not learn from what they judge:
 whole families of templates and whole public sources are held out, a fold at a time. What is kept learns from all.
 """
 
@@ -14,8 +14,8 @@ import logging
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Sequence, Set
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +25,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from core.settings import load_settings
 from guardrails.classifier import suspects
-from guardrails.sieve import Sieve
+from guardrails.sieve import Sieve, sentences
+from guardrails.surroundings import Encode, Surroundings
 from guardrails.wording import Wording
+from retrieval.embed import open_embedder
 from retrieval.heads import RankerNet, new_encoder
 from retrieval.judge import Stage, stage_windows
 from retrieval.network import read_windows, torch_run
@@ -39,6 +42,7 @@ from training.injection_passages import passage_attacks, passage_benign, single_
 from training.injection_publish import STAGES, publish_judge
 from training.injection_scores import by_source, operating_point, report_on
 from training.injection_sieve import make_sieve, sieve_without
+from training.injection_surroundings import fit_surroundings, remembering, save_surroundings
 from training.injection_words import fit_wording, save_wording
 from training.loop import LINEAR_LAYERS, fit, minutes_of
 from training.loop import Stage as Pass
@@ -76,6 +80,8 @@ class Recipe:
     question_fpr: tuple[float, float] = (0.02, 0.05)
     passage_fpr: tuple[float, float] = (0.007, 0.04)
     """The shares of plain and of alarming harmless texts that may exceed a stage's operating point."""
+    surrounded_fpr: tuple[float, float] = (0.005, 0.02)
+    """The same for passages where surroundings count, which take more of the alarming ones for planted than the network alone."""
 
     def targets(self, stage: Stage) -> tuple[float, float]:
         return self.question_fpr if stage == "question" else self.passage_fpr
@@ -255,38 +261,63 @@ def logits_of(net: RankerNet, found: Sequence[Sample]) -> Scores:
 
 @dataclass(frozen=True, slots=True)
 class HeldOut:
-    """What networks, wordings and sieves that learnt from the other folds alone say of each sample; NaN where its fold is not judged.
+    """What learnt from the other folds alone says of each sample; NaN where its fold is not judged.
 
     Attributes:
         network: logits; of a passage, that of the worst sentence that the sieve lets through, UNREAD where it lets none.
         wording: log-odds of the questions' wording, 0 for passages.
+        together: the network's logit with what stands beside it, a question's wording or a sentence's surroundings.
     """
 
     network: Scores
     wording: Scores
+    together: Scores
 
 
-def held_out(found: Sequence[Sample], rows: Rows, recipe: Recipe, folder: Path) -> HeldOut:
+def held_out(found: Sequence[Sample], rows: Rows, recipe: Recipe, folder: Path, encode: Encode) -> HeldOut:
     """Every judged fold by what learnt from the others."""
     network, wording = np.full(len(found), np.nan, np.float32), np.zeros(len(found), np.float32)
+    together = network.copy()
     for number, held in enumerate(folds_of(found, recipe.folds)[: recipe.judged]):
         kept = sorted(set(range(len(found))) - set(held))
         log.info("fold %d: %d texts held out, %d learnt from", number, len(held), len(kept))
         net, words = train(rows(kept), recipe, folder, f"fold-{number}"), wording_of([found[i] for i in kept], recipe)
         groups = {group_of(found[i].example) for i in held}
-        sieve = sieve_without(lambda e, g=groups: group_of(e) in g, Path(recipe.data), recipe.seed, recipe.each_passage)  # type: ignore[misc]
+        sieve, beside = without(groups, recipe, encode)
         asked, read = ([i for i in held if found[i].stage == stage and found[i].measures] for stage in STAGES)
         network[asked] = logits_of(net, [found[i] for i in asked])
-        network[read] = sentence_logits(net, sieve, [found[i].example.text for i in read])
         wording[asked] = [words.log_odds(found[i].example.text) for i in asked]
-    return HeldOut(network, wording)
+        together[asked] = network[asked] + wording[asked]
+        network[read], together[read] = passage_logits(
+            net, sieve, beside, [found[i].example.text for i in read], encode
+        )
+    return HeldOut(network, wording, together)
 
 
-def sentence_logits(net: RankerNet, sieve: Sieve, texts: Sequence[str]) -> Scores:
-    """The logit of the worst sentence that the judge would read of each passage."""
+def passage_logits(
+    net: RankerNet, sieve: Sieve, beside: Surroundings, texts: Sequence[str], encode: Encode
+) -> tuple[Scores, Scores]:
+    """The logit of the worst sentence that the judge would read of each passage, and the worst with its surroundings."""
     read = [suspects(sieve, text) for text in texts]
     said = iter(logits_of(net, [Sample("passage", Example(s, "benign", "", "")) for of in read for s in of]))
-    return np.array([max((next(said) for _ in of), default=UNREAD) for of in read], np.float32)
+    logits = [[next(said) for _ in of] for of in read]
+    both = [
+        [logit + odds for logit, odds in zip(of, beside.log_odds(text, suspected, encode), strict=True)] if of else []
+        for text, suspected, of in zip(texts, read, logits, strict=True)
+    ]
+    network, together = (np.array([max(of, default=UNREAD) for of in found], np.float32) for found in (logits, both))
+    return network, together
+
+
+def without(held: Set[str], recipe: Recipe, encode: Encode) -> tuple[Sieve, Surroundings]:
+    """A sieve, and what the surroundings teach of the sentences that it lets through, that learnt from none of these groups."""
+
+    def is_held(example: Example) -> bool:
+        return group_of(example) in held
+
+    data, seed, each = Path(recipe.data), recipe.seed, recipe.each_passage
+    sieve = sieve_without(is_held, data, seed, each)
+    return sieve, fit_surroundings(is_held, data, seed, each=each, sieve=sieve, encode=encode)
 
 
 def wording_of(found: Sequence[Sample], recipe: Recipe) -> Wording:
@@ -306,18 +337,37 @@ def rows_of(found: Sequence[Sample], recipe: Recipe) -> Rows:
 
 
 def measured(found: Sequence[Sample], held: HeldOut, recipe: Recipe) -> tuple[dict[Stage, float], dict[str, Any]]:
-    """The operating points, and what every judgement is worth on the folds held out."""
-    both = held.network + held.wording
+    """The operating points, and what every judgement is worth on the folds held out.
+
+    Returns:
+        points: where a question is refused by network and wording, and a passage dropped by the network alone, which stands alone
+            where nothing gives vectors; `report["passage shift"]` is what the surroundings move the latter by.
+    """
     points: dict[Stage, float] = {}
     report: dict[str, Any] = {}
     for stage in STAGES:
-        of = [i for i, s in enumerate(found) if s.stage == stage and not np.isnan(both[i])]
+        of = [i for i, s in enumerate(found) if s.stage == stage and not np.isnan(held.together[i])]
         examples, targets = [found[i].example for i in of], recipe.targets(stage)
-        points[stage] = operating_point(both[of], examples, *targets)
-        parts = {"network alone": held.network[of], "wording alone": held.wording[of]} if stage == "question" else {}
-        alone = {name: part > operating_point(part, examples, *targets) for name, part in parts.items()}
-        report[stage] = report_on(stage, examples, both[of] > points[stage], alone)
-        report[f"{stage}, by source"] = by_source(examples, (both[of] > points[stage]).tolist())
+        parts = {"network alone": held.network[of]}
+        if stage == "question":
+            parts["wording alone"] = held.wording[of]
+        own = {name: operating_point(part, examples, *targets) for name, part in parts.items()}
+        alone = {name: part > own[name] for name, part in parts.items()}
+        if stage == "question":
+            points[stage] = operating_point(held.together[of], examples, *targets)
+            judged = held.together[of] > points[stage]
+        else:
+            points[stage] = own["network alone"]
+            beside = np.array([len([*sentences(e.text)]) > 1 for e in examples])
+            point = operating_point(
+                held.together[of][beside],
+                [e for e, b in zip(examples, beside, strict=True) if b],
+                *recipe.surrounded_fpr,
+            )
+            judged = np.where(beside, held.together[of] > point, alone["network alone"])
+            report["passage shift"] = point - points[stage]
+        report[stage] = report_on(stage, examples, judged, alone)
+        report[f"{stage}, by source"] = by_source(examples, judged.tolist())
     return points, report
 
 
@@ -331,11 +381,14 @@ def run(arguments: argparse.Namespace) -> int:
     log.info("%d texts", len(found))
     rows = rows_of(found, recipe)
     log.info("frozen layers done after %.0f s", time.monotonic() - began)
-    held = held_out(found, rows, recipe, folder)
-    np.savez(folder / "held-out.npz", network=held.network, wording=held.wording)
+    encode = remembering(open_embedder(load_settings()).encode)
+    held = held_out(found, rows, recipe, folder, encode)
+    np.savez(folder / "held-out.npz", network=held.network, wording=held.wording, together=held.together)
     points, report = measured(found, held, recipe)
     net, wording = train(rows(range(len(found))), recipe, folder, "all"), wording_of(found, recipe)
     save_wording(wording, folder)
+    _, beside = without(frozenset(), recipe, encode)
+    save_surroundings(replace(beside, shift=-report["passage shift"]), folder)
     report["sieve"] = make_sieve(arguments.data, recipe.seed, recipe.each_passage, folder)
     hand = hand_written()
     said = logits_of(net, hand) + np.array([wording.log_odds(s.example.text) for s in hand], np.float32)

