@@ -327,7 +327,7 @@ def page(lines: Sequence[Line]) -> str:
             if "steps_p50_ms" in r
         ]
         plot = (
-            f"\n\n![reader-1: each tenth with its 95 % interval, beside the line where both are the same]({CALIBRATION.relative_to(PAGE.parent)})"
+            f"\n\n![each tenth with its 95 % interval, beside the line where both are the same]({CALIBRATION.relative_to(PAGE.parent)})"
             if name == READING["calibration"]
             else ""
         )
