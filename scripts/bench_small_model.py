@@ -94,7 +94,9 @@ def _row(asked: WorkplaceQuestion, passages: Sequence[Passage], rng: random.Rand
     shown[place] = own
     assert asked.unit is not None
     said = units(own.text)[asked.unit].text
-    start = own.text.index(said)
+    start = own.text.find(said)
+    if start < 0:  # put together from what stands apart
+        return None
     target = Target("span", said, place, start, start + len(said))
     row = Row(asked.question, asked.question, tuple(shown), target)
     # A heading or a list's intro carries no marker: nothing of it could be taught or counted as cited.

@@ -33,8 +33,8 @@ def reader_card(adapter: str, command: str, seed: int, minutes: float, scores: M
                 f"{datetime.now(UTC).date().isoformat()}.",
                 "## Data\n\n" + markdown_table(("set", "licence that its source states"), list(LICENCES.items())),
                 "A third of what it saw was unanswerable: a neighbouring passage, the passage without the answering sentence, the "
-                "question with another name, figure, negation or opposite word (`training/unanswerable.py`), and half of it questions "
-                "that were written to look answerable (`training/written.py`).",
+                "question with another name, figure, negation or opposite word (`training/unanswerable.py`), and two in "
+                "five of these questions that were written to look answerable (`training/written.py`).",
                 "## Scores\n\nHeld out by article and by site; never trained on. 95 % intervals: bootstrap for F1, Wilson for EM.",
                 markdown_table(("variant", "set", "n", "F1", "EM"), _answerable_rows(scores)),
                 "Half unanswerable: half of the questions answerable, the other half in equal parts of every kind that was made from "

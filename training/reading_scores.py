@@ -57,9 +57,10 @@ def score(run: Run, tokenizer: Tokenizer, held_out: Sequence[ReadingExample], li
     if all(any(e.kind == kind for e in held_out) for kind in ALTERED):
         half = half_unanswerable(run, tokenizer, held_out, known)
         tempting = predict(run, tokenizer, [e for e in held_out if e.kind == "written"])
-        result[HALF] = decided(half) | {"settings": settings_of([*half, *tempting])}
+        beside = [*found.get(WRITTEN, []), *tempting]
+        result[HALF] = decided(half) | {"settings": settings_of([*half, *beside])}
         if tempting:
-            result[TEMPTING] = decided([*found[WRITTEN], *tempting])
+            result[TEMPTING] = decided(beside)
     return result
 
 

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 import training.written
+from retrieval.windows import open_tokenizer
 from training.reader import Data, Recipe, sample_order
+from training.reading_data import Kind, ReadingExample
+from training.reading_scores import ALTERED, HALF, score
 from training.written import FILE, written
 
 PASSAGES = [
@@ -70,3 +76,26 @@ def test_nearly_half_of_the_unanswerable_questions_that_are_learnt_from_are_writ
 
 def test_a_paragraph_that_is_not_in_the_sets_is_passed_over() -> None:
     assert written([]) == []
+
+
+def test_the_decision_is_fitted_on_both_sorts_of_written_questions() -> None:
+    """A network that knows nothing is told how many questions have an answer: the written ones that have count, too."""
+
+    def knows_nothing(ids: NDArray[Any], *_: NDArray[Any]) -> tuple[NDArray[np.float32], ...]:
+        return np.zeros(ids.shape, np.float32), np.zeros(ids.shape, np.float32), np.zeros(len(ids), np.float32)
+
+    def some(count: int, source: str, kind: Kind) -> list[ReadingExample]:
+        spans = ((0, 3),) if kind == "answerable" else ()
+        return [
+            ReadingExample(
+                f"{source}/{kind}/{n}", "When did it close?", PASSAGES[1], spans, source, f"Article {n}", kind
+            )
+            for n in range(count)
+        ]
+
+    made = [one for kind in ALTERED for one in some(2, "new_wiki", kind)]
+    asked = some(12, "new_wiki", "answerable") + some(6, "written", "answerable")
+    found = score(knows_nothing, open_tokenizer(), [*asked, *made, *some(8, "written", "written")])
+    settings = found[HALF]["settings"]
+    chance = 1 / (1 + np.exp(-settings["offset"]))
+    assert chance == pytest.approx((12 + 6) / (12 + 12 + 6 + 8), abs=0.02)
