@@ -39,7 +39,7 @@ from training.publish import publish
 from training.reader import Data, Recipe, bare_net, low_rank, to_row
 from training.reading_scores import HALF, auroc, score
 from training.recipe import Step
-from training.retrain import Lesson, fit, likeliest, load_reader, measure, open_start, trainable
+from training.retrain import Lesson, fit, likeliest, load_reader, open_start, trainable
 from training.workplace import workplace
 
 log = logging.getLogger(__name__)
@@ -106,15 +106,17 @@ def measured(
 ) -> dict[str, tuple[int, float]]:
     """By set how many questions have an answer, and how often the right part comes first. Then, of all questions, the AUROC of the
     likeliest part's margin: those that a passage answers against those that none does."""
-    found = {
-        name: (sum(bool(lesson.right) for lesson in held), measure(net, held, config))
-        for name, held in sets.items()
-        if any(lesson.right for lesson in held)
-    }
-    everything = [lesson for held in sets.values() for lesson in held]
-    margins = np.array([likeliest(net, lesson, config)[0] for lesson in everything])
-    told_apart = auroc(margins, np.array([bool(lesson.right) for lesson in everything]))
-    return found | {"all of them, answerable told from not (AUROC)": (len(everything), told_apart)}
+    first: dict[str, tuple[int, float]] = {}
+    margins, answerable = list[float](), list[bool]()
+    for name, held in sets.items():
+        read = likeliest(net, held, config)
+        hits = [right for (_, right), lesson in zip(read, held, strict=True) if lesson.right]
+        if hits:
+            first[name] = (len(hits), sum(hits) / len(hits))
+        margins += [margin for margin, _ in read]
+        answerable += [bool(lesson.right) for lesson in held]
+    told_apart = auroc(np.array(margins), np.array(answerable))
+    return first | {"all of them, answerable told from not (AUROC)": (len(margins), told_apart)}
 
 
 def public_reading(data: Data, seed: int) -> Callable[[ReaderNet, int], Tensor]:

@@ -100,7 +100,7 @@ def _nq(path: Path, name: str) -> Iterator[ReadingExample]:
             passage = next((c for c in record["ctxs"] if c.get("isgold")), None)
             if passage is None:
                 continue
-            spans = [s for answer in record["answers"] for s in islice(_find(answer, passage["text"]), 1)]
+            spans = [s for answer in record["answers"] for s in islice(find_words(answer, passage["text"]), 1)]
             question = record["question"].rstrip("?") + "?"
             yield from _example(f"nq-{number}", question, passage["text"], spans, (name, passage["title"]))
 
@@ -120,7 +120,7 @@ def _conditionalqa(path: Path, name: str) -> Iterator[ReadingExample]:
     for record in json.loads(path.read_text(encoding="utf-8")):
         passage = " ".join(re.sub(r"<[^>]+>", "", piece) for piece in record["evidences"])
         texts = [re.sub(r"<[^>]+>", "", a[0]) for a in record["answers"] if a[0].lower() not in ("yes", "no")]
-        spans = [s for text in texts for s in islice(_find(text, passage), 1)]
+        spans = [s for text in texts for s in islice(find_words(text, passage), 1)]
         question = f"{record['scenario']} {record['question']}"
         if len(question.split()) <= 60:
             yield from _example(record["id"], question, passage, spans, (name, record["url"]))
@@ -170,10 +170,11 @@ def _cut(passage: str, spans: list[Span]) -> tuple[str, list[Span]]:
     return (passage[start:end], inside) if inside else (passage[spans[0][0] : end], [(0, spans[0][1] - spans[0][0])])
 
 
-def _find(answer: str, text: str) -> Iterator[Span]:
+def find_words(answer: str, text: str, flags: re.RegexFlag = re.IGNORECASE) -> Iterator[Span]:
+    """Every place of a text where these words stand whole, with any blanks between them."""
     words = [re.escape(word) for word in answer.split()]
     if words:
-        for match in re.finditer(r"(?<!\w)" + r"\s+".join(words) + r"(?!\w)", text, re.IGNORECASE):
+        for match in re.finditer(r"(?<!\w)" + r"\s+".join(words) + r"(?!\w)", text, flags):
             yield match.span()
 
 

@@ -314,21 +314,25 @@ def _listwise(margins: Tensor, right: Tensor) -> Tensor:
 
 def measure(net: ReaderNet, lessons: Sequence[Lesson], config: ReaderConfig) -> float:
     """Share of the answerable lessons whose likeliest part is a right one; 0 where there is none."""
-    asked = [lesson for lesson in lessons if lesson.right]
-    return sum(likeliest(net, lesson, config)[1] for lesson in asked) / len(asked) if asked else 0.0
+    found = likeliest(net, [lesson for lesson in lessons if lesson.right], config)
+    return sum(right for _, right in found) / len(found) if found else 0.0
 
 
 @torch.no_grad()
-def likeliest(net: ReaderNet, lesson: Lesson, config: ReaderConfig) -> tuple[float, bool]:
-    """How far the likeliest part lies above "no answer", in logits, and whether it is a right one."""
-    one = input_of(open_tokenizer(), lesson, config.max_tokens)
-    start, end, _ = net(*(torch.from_numpy(array) for array in collate(one.windows)))
-    found = [
-        (float(_margin(start[n], end[n], low, high)), answers)
-        for n, units in enumerate(one.units)
-        for low, high, answers in units
-    ]
-    return max(found, default=(-math.inf, False))
+def likeliest(net: ReaderNet, lessons: Sequence[Lesson], config: ReaderConfig) -> list[tuple[float, bool]]:
+    """Of each lesson how far its likeliest part lies above "no answer", in logits, and whether that part is a right one."""
+    tokenizer = open_tokenizer()
+    best = []
+    for lesson in lessons:
+        one = input_of(tokenizer, lesson, config.max_tokens)
+        start, end, _ = net(*(torch.from_numpy(array) for array in collate(one.windows)))
+        found = [
+            (float(_margin(start[n], end[n], low, high)), answers)
+            for n, units in enumerate(one.units)
+            for low, high, answers in units
+        ]
+        best.append(max(found, default=(-math.inf, False)))
+    return best
 
 
 def _save(path: Path, net: ReaderNet, optimiser: torch.optim.Optimizer, done: int) -> None:

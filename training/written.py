@@ -11,10 +11,11 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from training.reading_data import ReadingExample
+from training.reading_data import ReadingExample, find_words
 
 FILE: Final = Path(__file__).parent / "data" / "written.txt"
 SOURCE: Final = "written"
@@ -39,15 +40,10 @@ def _paragraphs() -> Iterator[tuple[str, list[str]]]:
 def _questions(name: str, lines: list[str], read: ReadingExample) -> Iterator[ReadingExample]:
     for number, line in enumerate(lines):
         asked, _, words = line[2:].partition(" | ")
-        spans = tuple(_spans(words, read.passage))[:1]
-        if spans:
+        answers = tuple(islice(find_words(words, read.passage, re.NOFLAG), 1))
+        if answers:
             told = (f"{SOURCE}/{name}/{number}", asked, read.passage)
             if line.startswith("A "):
-                yield ReadingExample(*told, spans, SOURCE, read.article)
+                yield ReadingExample(*told, answers, SOURCE, read.article)
             else:
                 yield ReadingExample(*told, (), SOURCE, read.article, "written")
-
-
-def _spans(words: str, passage: str) -> Iterator[tuple[int, int]]:
-    pattern = r"\s+".join(re.escape(word) for word in words.split())
-    return (match.span() for match in re.finditer(rf"(?<!\w){pattern}(?!\w)", passage))
