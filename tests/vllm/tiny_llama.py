@@ -24,7 +24,11 @@ STEPS = 200
 
 
 def write_tiny_llama(folder: Path, *, endless: bool = False) -> Path:
-    """Make the model's folder, the same weights every time; an endless one says its sentences again and again."""
+    """Make the model's folder, the same weights every time; an endless one says its sentences again and again.
+
+    An endless one is deep: a token that takes 2 ms is made before the server has sent the one before, so that a whole
+    answer arrives at once, and there is no middle of it to kill the server in.
+    """
     go_quiet()
     import torch
     from transformers.utils import logging
@@ -33,7 +37,10 @@ def write_tiny_llama(folder: Path, *, endless: bool = False) -> Path:
     texts = [f"{TRUE}{FALSE} {TRUE}"]  # so that each word of the two sentences is one token
     tokenizer = new_tokenizer(texts, vocab_size=1000, template=TEMPLATE)
     tokenizer.save_pretrained(folder)
-    model = new_llama(tokenizer, hidden_size=256, intermediate_size=512, num_hidden_layers=4, num_attention_heads=4)
+    layers = 32 if endless else 4
+    model = new_llama(
+        tokenizer, hidden_size=256, intermediate_size=512, num_hidden_layers=layers, num_attention_heads=4
+    )
     end = f" {TRUE}" if endless else "<|end|>"
     _teach(model, torch.tensor([tokenizer.encode(f"<|assistant|>{TRUE}{FALSE}{end}")]))
     model.save_pretrained(folder)
