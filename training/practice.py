@@ -35,11 +35,12 @@ from retrieval.windows import open_tokenizer
 from training import reader
 from training.cards import practice_card
 from training.employee_questions import WHO, EmployeeQuestion, employee_questions, right_units, take_in
+from training.loop import fastest_precision, once
 from training.publish import publish
 from training.reader import Data, Recipe, bare_net, low_rank, to_row
 from training.reading_scores import HALF, auroc, score
 from training.recipe import Step
-from training.retrain import Lesson, fit, likeliest, load_reader, open_start, trainable
+from training.retrain import Lesson, fit, input_of, likeliest, load_reader, loss_of, open_start, trainable
 from training.workplace import workplace
 
 log = logging.getLogger(__name__)
@@ -51,6 +52,7 @@ LIKELY: Final = 6
 PUBLIC_ROWS: Final = 12
 PUBLIC_EVERY: Final = 2
 PUBLIC_TOKENS: Final = 192
+LEARNT: Final = "learnt.pt"
 SCORED: Final = 500
 """Held-out questions of each reading set that the result is scored on."""
 
@@ -90,7 +92,7 @@ def held_out_companies(most: int, seed: int) -> dict[str, list[Lesson]]:
 
     def read(own: Passage) -> tuple[Passage, ...]:
         near = [p for p in passages if p.title == own.title and p is not own]
-        far = [p for p in passages if p.title != own.title]
+        far = [p for p in passages if p.title != own.title and p.language == own.language]
         return (own, *[*rng.sample(near, min(len(near), most - 1)), *rng.sample(far, most)][: most - 1])
 
     found: dict[str, list[Lesson]] = {f"made-up companies, {kind}": [] for kind in ("rows", "prose", "nothing")}
@@ -119,7 +121,12 @@ def measured(
     return first | {"all of them, answerable told from not (AUROC)": (len(margins), told_apart)}
 
 
-def public_reading(data: Data, seed: int) -> Callable[[ReaderNet, int], Tensor]:
+def _precision(net: ReaderNet, batch: Sequence[Lesson], config: ReaderConfig) -> torch.dtype:
+    inputs = [input_of(open_tokenizer(), lesson, config.max_tokens) for lesson in batch]
+    return fastest_precision(net, inputs, lambda net, some, dtype: loss_of(net, some, config.answerable_weight, dtype))
+
+
+def public_reading(data: Data, seed: int, precision: torch.dtype) -> Callable[[ReaderNet, int], Tensor]:
     """The loss on some questions of the reading sets beside every PUBLIC_EVERYth batch."""
     stream = reader.sample_order(data.training, data.unanswerable, Recipe(data="", seed=seed))
     rng, tokenizer = random.Random(seed), open_tokenizer()  # noqa: S311 - seeded sampling, no secret
@@ -129,7 +136,7 @@ def public_reading(data: Data, seed: int) -> Callable[[ReaderNet, int], Tensor]:
         if number % PUBLIC_EVERY:
             return torch.zeros(())
         drawn = [next(rows) for _ in range(PUBLIC_ROWS)]
-        return reader.loss_of(net, drawn, torch.float32, Recipe.answerable_weight)
+        return reader.loss_of(net, drawn, precision, Recipe.answerable_weight)
 
     return loss
 
@@ -165,7 +172,10 @@ def run(arguments: argparse.Namespace) -> int:
     before = measured(net, sets, config)
     log.info("%d lessons; before: %s", len(learnt), before)
     data = Data.load(arguments.data / "reading", config.seed)
-    fit(net, learnt, config, folder, _told, beside=public_reading(data, config.seed))
+    precision = _precision(net, learnt[: config.batch_size], config)
+    log.info("training in %s", precision)
+    beside = public_reading(data, config.seed, precision)
+    once(net, folder / LEARNT, lambda: fit(net, learnt, config, folder, _told, beside=beside, precision=precision))
     net = mean_of(load_reader(start), net, arguments.share, config.rank)
     after = measured(net, sets, config)
     minutes = (time.monotonic() - began) / 60

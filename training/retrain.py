@@ -181,11 +181,13 @@ def fit(
     progress: Progress,
     *,
     beside: Callable[[ReaderNet, int], Tensor] | None = None,
+    precision: torch.dtype = torch.float32,
 ) -> None:
     """AdamW over `passes` of the lessons, each mixed with replayed questions; the order is the seed's.
 
     Args:
         beside: a loss that is added to that of the batch of the number given.
+        precision: of the layers' products; a resumed run goes on in that in which it began.
     """
     tokenizer = open_tokenizer()
     learning = {name: p for name, p in net.named_parameters() if p.requires_grad}
@@ -198,7 +200,7 @@ def fit(
     )
     batches = list(batches_of(lessons, config))
     drawn = random.Random(config.seed + 1)  # noqa: S311 - seeded sampling, no secret
-    done = _resume(folder / CHECKPOINT, net, optimiser)
+    done, precision = _resume(folder / CHECKPOINT, net, optimiser, precision)
     began = saved = time.monotonic()
     for number, batch in enumerate(batches):
         inputs = [input_of(tokenizer, lesson, config.max_tokens, drawn) for lesson in batch]
@@ -207,7 +209,7 @@ def fit(
         share = (number + 1) / len(batches)
         for group in optimiser.param_groups:
             group["lr"] = group["top"] * min(1.0, share / WARMUP) * (1 - share + 1 / len(batches))
-        loss = loss_of(net, inputs, config.answerable_weight)
+        loss = loss_of(net, inputs, config.answerable_weight, precision)
         if beside is not None:
             loss = loss + beside(net, number)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -218,7 +220,7 @@ def fit(
         left = (now - began) / (number + 1 - done) * (len(batches) - number - 1)
         progress(Step(number + 1, len(batches), float(loss.detach()), left))
         if now - saved > CHECKPOINT_EVERY_S:
-            _save(folder / CHECKPOINT, net, optimiser, number + 1)
+            _save(folder / CHECKPOINT, net, optimiser, number + 1, precision)
             saved = now
     (folder / CHECKPOINT).unlink(missing_ok=True)
 
@@ -241,7 +243,7 @@ def _replayed(most: int, rng: random.Random) -> Iterator[Lesson]:
         for asked in rng.sample(questions, len(questions)):
             own = passages[asked.passage]
             near = [p for p in passages if p.title == own.title and p is not own]
-            far = [p for p in passages if p.title != own.title]
+            far = [p for p in passages if p.title != own.title and p.language == own.language]
             rng.shuffle(near)
             others = [*near[:2], *rng.sample(far, most)][: most - 1]
             if rng.random() < 1 / 12:
@@ -278,10 +280,14 @@ def _units_in(window: Window, text: Readable, lesson: Lesson) -> Units:
     return tuple(found)
 
 
-def loss_of(net: ReaderNet, inputs: Sequence[Input], answerable_weight: float) -> Tensor:
+def loss_of(
+    net: ReaderNet, inputs: Sequence[Input], answerable_weight: float, precision: torch.dtype = torch.float32
+) -> Tensor:
     """The mean loss of some lessons: the right parts against all parts, "no answer" where none is right, and answerability."""
     windows = [window for one in inputs for window in one.windows]
-    start, end, answerable = net(*(torch.from_numpy(array) for array in collate(windows)))
+    with torch.autocast("cpu", dtype=precision, enabled=precision is not torch.float32):
+        outputs = net(*(torch.from_numpy(array) for array in collate(windows)))
+    start, end, answerable = (output.float() for output in outputs)
     total = torch.zeros(())
     at = 0
     for one in inputs:
@@ -335,18 +341,21 @@ def likeliest(net: ReaderNet, lessons: Sequence[Lesson], config: ReaderConfig) -
     return best
 
 
-def _save(path: Path, net: ReaderNet, optimiser: torch.optim.Optimizer, done: int) -> None:
+def _save(path: Path, net: ReaderNet, optimiser: torch.optim.Optimizer, done: int, precision: torch.dtype) -> None:
     temporary = path.with_suffix(".tmp")
     learnt = {name: p for name, p in net.named_parameters() if p.requires_grad}
-    torch.save({"net": learnt, "optimiser": optimiser.state_dict(), "done": done}, temporary)
+    torch.save({"net": learnt, "optimiser": optimiser.state_dict(), "done": done, "precision": precision}, temporary)
     temporary.replace(path)
 
 
-def _resume(path: Path, net: ReaderNet, optimiser: torch.optim.Optimizer) -> int:
+def _resume(
+    path: Path, net: ReaderNet, optimiser: torch.optim.Optimizer, precision: torch.dtype
+) -> tuple[int, torch.dtype]:
+    """The batches done, and the precision to go on in: of a run that had begun, its own."""
     if not path.exists():
-        return 0
+        return 0, precision
     state: dict[str, Any] = torch.load(path, weights_only=True)
     net.load_state_dict(state["net"], strict=False)
     optimiser.load_state_dict(state["optimiser"])
     log.info("going on from batch %d", state["done"])
-    return int(state["done"])
+    return int(state["done"]), state.get("precision", torch.float32)

@@ -1,7 +1,8 @@
 """Questions on made-up companies' documents: what a retrained reader goes on practising, so that it forgets nothing.
 
 The text files of training/data, in the repository: one passage a heading, and after a line the questions that it answers ("?") and
-those that it only seems to ("!"). The questions of one title in eight are held out: nothing learns from them.
+those that it only seems to ("!"). A file named `_de` or `_es` is German or Spanish. The questions of one title in eight are held out:
+nothing learns from them.
 """
 
 from __future__ import annotations
@@ -19,7 +20,10 @@ from training.employee_questions import is_held_out
 
 FILES = tuple(
     Path(__file__).parent / "data" / f"{name}.txt"
-    for name in ("workplace", "tables", "people", "money", "computing", "sites", "policies")
+    for name in (
+        *("workplace", "tables", "people", "money", "computing", "sites", "policies"),
+        *("policies_de", "policies_es"),
+    )
 )
 
 ASKED = ("? ", "! ")
@@ -48,7 +52,8 @@ def workplace() -> tuple[tuple[Passage, ...], tuple[WorkplaceQuestion, ...]]:
     """Every passage and every question of the files."""
     passages: list[Passage] = []
     questions: list[WorkplaceQuestion] = []
-    for heading, lines in _sections("\n".join(file.read_text(encoding="utf-8") for file in FILES)):
+    sections = ((file, *section) for file in FILES for section in _sections(file.read_text(encoding="utf-8")))
+    for source, heading, lines in sections:
         text = "\n".join(_markdown([line for line in lines if not line.startswith(ASKED)]))
         title, _, section = heading.partition(" > ")
         held_out = is_held_out(title)
@@ -59,7 +64,7 @@ def workplace() -> tuple[tuple[Passage, ...], tuple[WorkplaceQuestion, ...]]:
                 questions.append(WorkplaceQuestion(line[1:].strip(), len(passages), answers, held_out))
             else:
                 unit = _unit_of(text, line, unit)
-        passages.append(_passage(title, section, text))
+        passages.append(_passage(title, section, text, source.stem.partition("_")[2] or "en"))
     return tuple(passages), tuple(questions)
 
 
@@ -90,7 +95,7 @@ def _unit_of(text: str, line: str, before: int) -> int:
     return found[-1] if found else before
 
 
-def _passage(title: str, section: str, text: str) -> Passage:
+def _passage(title: str, section: str, text: str, language: str) -> Passage:
     return Passage(
         passage_id=hashlib.sha256(f"{title}{section}{text}".encode()).hexdigest()[:32],
         document_id=f"workplace-{hashlib.sha256(title.encode()).hexdigest()[:8]}",
@@ -102,6 +107,6 @@ def _passage(title: str, section: str, text: str) -> Passage:
         text=text,
         classification="public",
         owner="",
-        language="en",
+        language=language,
         effective=date(2026, 1, 1),
     )

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import random
 import signal
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
+import torch
 
 from assistant.units import units
 from core.errors import BadInput
@@ -18,7 +21,20 @@ from retrieval.scope import passage_key
 from retrieval.windows import open_tokenizer
 from tests.assistant.passages import passage
 from training.recipe import Step, read_scores
-from training.retrain import CHECKPOINT, Lesson, input_of, lesson_of, scope_of, train
+from training.retrain import (
+    CHECKPOINT,
+    Lesson,
+    _replayed,
+    _resume,
+    _save,
+    input_of,
+    lesson_of,
+    loss_of,
+    open_start,
+    scope_of,
+    train,
+    trainable,
+)
 from training.rows import Row, Rows, Target
 from training.workplace import workplace
 
@@ -91,6 +107,28 @@ def test_every_practice_question_stands_after_its_answer() -> None:
     (payday,) = [q for q in questions if q.question == "What day is payday?"]
     assert payday.unit is not None
     assert "25th" in units(passages[payday.passage].text)[payday.unit].text
+
+
+def test_a_practice_question_is_read_beside_other_passages_of_its_language() -> None:
+    assert Counter(p.language for p in workplace()[0]).keys() == {"en", "de", "es"}
+    drawn = _replayed(3, random.Random(1))
+    for _ in range(200):
+        assert len({p.language for p in next(drawn).passages}) == 1
+
+
+def test_a_run_goes_on_in_the_precision_in_which_it_began(tmp_path: Path) -> None:
+    net = trainable(open_start("reader-3"), 4)
+    optimiser = torch.optim.AdamW([p for p in net.parameters() if p.requires_grad])
+    assert _resume(tmp_path / "none.pt", net, optimiser, torch.bfloat16) == (0, torch.bfloat16)
+    _save(tmp_path / "kept.pt", net, optimiser, 7, torch.bfloat16)
+    assert _resume(tmp_path / "kept.pt", net, optimiser, torch.float32) == (7, torch.bfloat16)
+
+
+def test_a_loss_in_bfloat16_is_that_in_float32() -> None:
+    net = trainable(open_start("reader-3"), 4)
+    inputs = [input_of(open_tokenizer(), Lesson("Where do I get a seat?", (DESK,), frozenset({(0, 0)})), 256)]
+    exact, rounded = (loss_of(net, inputs, 0.3, precision).item() for precision in (torch.float32, torch.bfloat16))
+    assert rounded == pytest.approx(exact, rel=0.05)
 
 
 def test_too_few_rows_are_refused_with_the_number_needed(tmp_path: Path) -> None:
