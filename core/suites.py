@@ -96,10 +96,10 @@ def _questions(path: Path) -> Iterator[str]:
     data = _read(path)
     entries = data.get("cases") if isinstance(data, dict) else data
     if not isinstance(entries, list):
-        raise BadInput(f"{path} holds no list of cases. Check it with: python -m eval cases check")
+        raise BadInput(f"{path} holds no list of cases. Check it with: python -m eval cases {path.parent}")
     for entry in entries:
         if not isinstance(entry, dict) or not str(entry.get("question", "")).strip():
-            raise BadInput(f"{path} has an entry without a question. Check it with: python -m eval cases check")
+            raise BadInput(f"{path} has an entry without a question. Check it with: python -m eval cases {path.parent}")
         turns = entry.get("turns") or []
         yield str(entry["question"]).strip()
         yield from (str(one).strip() for one in ([turns] if isinstance(turns, str) else turns))
@@ -112,4 +112,4 @@ def _read(path: Path) -> Any:
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise BadInput(f"{path} cannot be read ({reason}).") from None
     except yaml.YAMLError:
-        raise BadInput(f"{path} is not valid YAML. Check it with: python -m eval cases check") from None
+        raise BadInput(f"{path} is not valid YAML. Check it with: python -m eval cases {path.parent}") from None

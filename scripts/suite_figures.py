@@ -113,7 +113,7 @@ def _notes(lines: Sequence[Line]) -> str:
         "The chain has the same answer model, and no access rules, guards or threshold. To pass takes more than the right words: nothing found "
         "that the person may not read or that is not in force, a source, and in a refusal somebody to ask, whom neither of the two names. "
         f"The model's answer weights were fitted on {known} (demo/questions-a.yaml, demo/questions-b.yaml): figures.md has their share beside the others'. "
-        f"{attacks['n']} attacks cannot show 2 %: even none of them leaves up to {100 * ours['none_of_attacks']:.0f} % by the interval."
+        f"None of {attacks['n']} attacks getting anything would leave up to {100 * ours['none_of_attacks']:.1f} % by the interval."
     )
 
 
