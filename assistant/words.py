@@ -34,6 +34,14 @@ _BY_LANGUAGE: dict[Language, frozenset[str]] = {
     "de": frozenset(_DE.split()),
 }
 STOPWORDS = frozenset().union(*_BY_LANGUAGE.values())
+_NEITHER = frozenset(
+    "et est les une dans avec pour sans tes toutes tous je vous votre ne pas qui quel quelle combien maintenant puis mot "
+    "il gli della dei di non tutte tutti soltanto essere miei quanto perché sono "
+    "não nem mais uma com você tuas suas seu sua só isso nenhuma "
+    "het een niet voor alleen ik mijn jouw hebt heb naar met zijn".split()
+)
+"""Small words of French, Italian, Portuguese and Dutch that Spanish and German have not: such a person is spoken to in English."""
+_NEITHERS_LETTERS = re.compile("[ãõçàèùòêâîôœ]")
 _WORD = re.compile(r"[^\W_]+(?:['’\-.,:/][^\W_]+)*", re.UNICODE)
 COUNTED = {
     word: str(value)
@@ -87,7 +95,8 @@ def stem(word: str) -> str:
 def language_of(text: str, beside: str = "") -> Language:
     """The language whose small words the text uses most; where nothing in it tells, that of the text `beside` it, else English.
 
-    A dozen small words of each language decide it: a trained detector mistakes the language of short questions.
+    A dozen small words of each language decide it: a trained detector mistakes the language of short questions. A text in another
+    Romance or Germanic language shares some of them, and is English for us.
     """
     said = words(_beginning(text))
     counts: dict[Language, float] = {
@@ -97,7 +106,8 @@ def language_of(text: str, beside: str = "") -> Language:
     if beside and not any(counts.values()):
         return language_of(beside)
     best = max(counts, key=lambda name: (counts[name], name == "en"))
-    return best if counts[best] > counts["en"] else "en"
+    neither = sum(w in _NEITHER or bool(_NEITHERS_LETTERS.search(w)) for w in said)
+    return best if counts[best] > max(counts["en"], neither) else "en"
 
 
 def _beginning(text: str) -> str:
