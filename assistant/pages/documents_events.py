@@ -86,7 +86,7 @@ class DocumentsEvents:
         document_id, _, version = key.rpartition(" ")
         document = library.managed(self._assistant, person, document_id, int(version))
         given = fields.metadata(values)
-        result = self._assistant.ingest.govern(document.document_id, document.version, given, person.person_id)
+        result = self._assistant.ingest.govern(document.document_id, document.version, given, person)
         if result.status == "failed":
             raise BadInput(result.reason)
         gr.Info("The metadata are saved.", duration=4)

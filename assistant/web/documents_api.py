@@ -81,7 +81,7 @@ def _reading(router: APIRouter, assistant: Assistant) -> None:
         found = catalogue.documents(person=reader, state=state, status=status, department=department)
         if manage:
             require(person, "support", "admin")
-            found = [document for document in found if may_manage(document, person)]
+            found = [document for document in found if document.managed_by(person)]
         return [plain(document) for document in found]
 
     @router.post("/search")
@@ -128,7 +128,7 @@ def _taking_in(router: APIRouter, assistant: Assistant) -> None:
                 raise TooLarge(
                     f"The file is larger than {assistant.settings.max_upload_mb} MB; ASSISTANT_MAX_UPLOAD_MB sets the limit."
                 )
-            return asdict(ingest.add_upload(file.filename or "", stored, given, person.person_id))
+            return asdict(ingest.add_upload(file.filename or "", stored, given, person))
 
     @router.post("/ingest")
     def local_ingest(request: Request, asked: IngestRequest) -> Response:
@@ -154,7 +154,7 @@ def _managing(router: APIRouter, assistant: Assistant) -> None:
 
     def manager(request: Request, document_id: str, version: int) -> Principal:
         person = require(current_person(request, "documents"), "support", "admin")
-        if not may_manage(catalogue.get(document_id, version), person):
+        if not catalogue.get(document_id, version).managed_by(person):
             raise NotFound("There is no such document version, or you may not read it.")
         return person
 
@@ -172,14 +172,6 @@ def _managing(router: APIRouter, assistant: Assistant) -> None:
     def delete(request: Request, document_id: str, version: int) -> None:
         person = require(current_person(request, "documents"), "admin")
         ingest.delete(document_id, version, person.person_id)
-
-
-def may_manage(document: Document, person: Principal) -> bool:
-    """Administrators manage every document (without reading its words), support reviewers those that they may read and files
-    in quarantine, which nobody can read yet."""
-    if person.has_role("admin"):
-        return True
-    return person.has_role("support") and (not document.version or document.readable_by(person))
 
 
 def read_metadata(text: str) -> dict[str, object]:

@@ -81,6 +81,7 @@ def test_an_upload_waits_as_a_draft_until_it_is_approved_and_leaves_when_it_is_d
         ("printers.md", json.dumps(GIVEN | {"nosuch": 1}), 422, "nosuch"),
         ("printers.md", json.dumps(GIVEN | {"allowed_groups": ["nosuch"]}), 422, "nosuch"),
         ("../../etc/passwd.md", json.dumps(GIVEN), 422, "name"),
+        ("pay.md", json.dumps(GIVEN | {"document_id": "hr-pay", "version": 99}), 404, "no document hr-pay that you may"),
     ],
 )
 def test_a_wrong_upload_says_what_to_change(site: Site, name: str, metadata: str, status: int, told: str) -> None:
@@ -248,7 +249,8 @@ def test_metrics_say_what_documents_there_are_and_count_files_however_they_came(
         uploaded = {"files": {"file": ("printers.md", TEXT)}, "data": {"metadata": json.dumps(GIVEN)}}
         assert client.post("/documents", **uploaded).status_code == 201  # type: ignore[arg-type]
         # as the Documents page does it
-        assert site.assistant.ingest.add_upload("empty.md", b"", GIVEN, "ada.admin").status == "failed"
+        ada = site.assistant.people.get("ada.admin")
+        assert site.assistant.ingest.add_upload("empty.md", b"", GIVEN, ada).status == "failed"
         text = client.get("/metrics").text
         assert 'assistant_documents{state="indexed",status="approved"} 2.0' in text
         assert 'assistant_documents{state="quarantined",status="draft"} 1.0' in text
