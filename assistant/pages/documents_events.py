@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
@@ -146,7 +147,7 @@ class DocumentsEvents:
         return (
             gr.update(visible=True),
             f"{document_id} {version}",
-            library.manage_html(one, original=self._has_original(document), may_delete=person.has_role("admin")),
+            library.manage_html(replace(one, document=document), original=self._has_original(document), may_delete=person.has_role("admin")),
             preview,
             *fields.updates(fields.of_document(document), groups, departments),
         )

@@ -13,6 +13,7 @@ from assistant.pages.render import day, esc, language_name, rich
 from assistant.pages.source import label
 from core.errors import NotFound
 from core.records import Document, Passage, Principal
+from retrieval.catalogue import UNKNOWN
 
 if TYPE_CHECKING:
     from assistant.bootstrap import Assistant
@@ -59,8 +60,8 @@ def managed(assistant: Assistant, person: Principal, document_id: str, version: 
     """Raises NotFound where the person does not look after that document, as if it were not there."""
     document: Document = assistant.catalogue.get(document_id, version)
     if not document.managed_by(person):
-        raise NotFound("There is no such document version. List them on the Documents page.")
-    return document
+        raise NotFound(UNKNOWN)
+    return assistant.catalogue.for_manager(document, person)
 
 
 def _erased(document: Document) -> bool:
