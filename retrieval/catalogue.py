@@ -29,7 +29,9 @@ Key = tuple[str, int]
 
 ANSWERING_STATES: tuple[IndexState, ...] = ("indexed", "duplicate")
 """A version in one of these supersedes the older ones; a duplicate's words are answered by its original."""
-UNKNOWN = "There is no such document version, or you may not read it. The Documents page lists those that there are for you."
+UNKNOWN = (
+    "There is no such document version, or you may not read it. The Documents page lists those that there are for you."
+)
 """Told of a version that does not exist and of one that is not for whoever asks: two texts would say which."""
 _IN_CLAUSE = 500
 _PLAIN = (

@@ -147,7 +147,11 @@ class DocumentsEvents:
         return (
             gr.update(visible=True),
             f"{document_id} {version}",
-            library.manage_html(replace(one, document=document), original=self._has_original(document), may_delete=person.has_role("admin")),
+            library.manage_html(
+                replace(one, document=document),
+                original=self._has_original(document),
+                may_delete=person.has_role("admin"),
+            ),
             preview,
             *fields.updates(fields.of_document(document), groups, departments),
         )

@@ -80,7 +80,12 @@ def test_who_does_not_manage_a_document_sees_no_more_of_it_than_its_source_page_
 
 @pytest.mark.slow
 def test_a_near_duplicate_is_named_only_to_who_manages_that_document_too(own_site: SiteMaker) -> None:
-    board = GIVEN | {"classification": "restricted", "allowed_groups": ["hr"], "document_id": "board", "status": "approved"}
+    board = GIVEN | {
+        "classification": "restricted",
+        "allowed_groups": ["hr"],
+        "document_id": "board",
+        "status": "approved",
+    }
     with own_site() as site:
         ada, sam = (site.assistant.people.get(who) for who in ("ada.admin", "sam.support"))
         site.assistant.ingest.add_upload("board.md", TEXT, board, ada)
@@ -123,7 +128,12 @@ def test_an_upload_waits_as_a_draft_until_it_is_approved_and_leaves_when_it_is_d
         ("printers.md", json.dumps(GIVEN | {"nosuch": 1}), 422, "nosuch"),
         ("printers.md", json.dumps(GIVEN | {"allowed_groups": ["nosuch"]}), 422, "nosuch"),
         ("../../etc/passwd.md", json.dumps(GIVEN), 422, "name"),
-        ("pay.md", json.dumps(GIVEN | {"document_id": "hr-pay", "version": 99}), 404, "no document hr-pay that you may"),
+        (
+            "pay.md",
+            json.dumps(GIVEN | {"document_id": "hr-pay", "version": 99}),
+            404,
+            "no document hr-pay that you may",
+        ),
     ],
 )
 def test_a_wrong_upload_says_what_to_change(site: Site, name: str, metadata: str, status: int, told: str) -> None:
