@@ -22,7 +22,9 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
     acts = parser.add_subparsers(dest="act", required=True, metavar="ACT")
     add = acts.add_parser("add", help="make a key; it is shown this once")
     add.add_argument("person", metavar="PERSON", help="the person that the key acts as")
-    add.add_argument("--scope", action="append", required=True, help="chat, documents, feedback, metrics or review; repeatable")
+    add.add_argument(
+        "--scope", action="append", required=True, help="chat, documents, feedback, metrics or review; repeatable"
+    )
     add.add_argument("--name", default="", help="what the key is for")
     add.add_argument("--days", type=int, help="days until it ends; without it, until it is revoked")
     listed = acts.add_parser("list", help="every key, without its secret")

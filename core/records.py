@@ -100,6 +100,13 @@ class Document:
     def readable_by(self, person: Principal) -> bool:
         return may_read(person, self.classification, self.allowed_groups, self.denied_groups)
 
+    def managed_by(self, person: Principal) -> bool:
+        """Administrators manage every document (without reading its words), support reviewers those that they may read and
+        files in quarantine, which nobody can read yet."""
+        if person.has_role("admin"):
+            return True
+        return person.has_role("support") and (not self.version or self.readable_by(person))
+
 
 @dataclass(frozen=True, slots=True)
 class Passage:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from functools import cache
 from typing import Any
@@ -29,6 +29,10 @@ Key = tuple[str, int]
 
 ANSWERING_STATES: tuple[IndexState, ...] = ("indexed", "duplicate")
 """A version in one of these supersedes the older ones; a duplicate's words are answered by its original."""
+UNKNOWN = (
+    "There is no such document version, or you may not read it. The Documents page lists those that there are for you."
+)
+"""Told of a version that does not exist and of one that is not for whoever asks: two texts would say which."""
 _IN_CLAUSE = 500
 _PLAIN = (
     "document_id",
@@ -100,7 +104,7 @@ class Catalogue:
         """Raises NotFound."""
         found = self.find(document_id, version)
         if found is None:
-            raise NotFound("There is no such document version. List them on the Documents page.")
+            raise NotFound(UNKNOWN)
         return found
 
     def find(self, document_id: str, version: int) -> Document | None:
@@ -111,7 +115,7 @@ class Catalogue:
         """The document where the person may read it; NotFound otherwise, so that nobody learns that it exists."""
         found = self.find(document_id, version)
         if found is None or not found.readable_by(person):
-            raise NotFound("There is no such document version, or you may not read it.")
+            raise NotFound(UNKNOWN)
         return found
 
     def documents(
@@ -138,6 +142,11 @@ class Catalogue:
         with self._store.read() as connection:
             rows = connection.execute(sa.select(*kinds, sa.func.count()).group_by(*kinds)).all()
         return {(state, status): count for state, status, count in rows}
+
+    def for_manager(self, of: Document, person: Principal) -> Document:
+        """The document, naming those near duplicates alone that the person manages too: the others' words are not theirs."""
+        near = [self.find(*key_from(spelled)) for spelled in of.near_duplicates]
+        return replace(of, near_duplicates=tuple(name(key_of(d)) for d in near if d and d.managed_by(person)))
 
     def passages(self, document_id: str, version: int) -> list[Passage]:
         """The passages of one version, in their order."""
@@ -238,7 +247,7 @@ class Catalogue:
         values = {"state": state, "reason": reason[:1000], "updated_at": datetime.now(UTC), **changes}
         with self.recorded(key, actor=actor, action=action, state=state) as connection:
             if not connection.execute(document.update().where(_is(document, key)).values(**values)).rowcount:
-                raise NotFound("There is no such document version. List them on the Documents page.")
+                raise NotFound(UNKNOWN)
 
     def moved(self, key: Key, path: str, *, actor: str) -> None:
         """Record that an unchanged file now lies elsewhere."""

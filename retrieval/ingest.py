@@ -17,12 +17,12 @@ import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Literal
 
 from core.errors import BadInput, Conflict, GovernanceError
-from core.records import Document, IndexState
+from core.records import Document, IndexState, Principal
 from retrieval.catalogue import ANSWERING_STATES, Catalogue, Entry, Key, Known, key_of, name
 from retrieval.dedup import fingerprint
 from retrieval.embed import Embedder
@@ -31,7 +31,7 @@ from retrieval.governance import entries_of
 from retrieval.index import Index
 from retrieval.indexing import Indexing
 from retrieval.originals import Originals
-from retrieval.planning import DRAFT, GONE, MISREAD, REPLACED, STANDING, Copy, Planner, Snapshot, today
+from retrieval.planning import DRAFT, GONE, MISREAD, REPLACED, STANDING, ByHand, Copy, Planner, Snapshot, today
 from retrieval.sources import (
     Prepared,
     Reader,
@@ -163,24 +163,34 @@ class Ingest:
         return Missing([(name(version.key), version.path) for version in gone], retire)
 
     def _take(
-        self, sources: Sequence[Source], reader: Reader, actor: str, cancel: threading.Event | None
+        self,
+        sources: Sequence[Source],
+        reader: Reader,
+        actor: str,
+        cancel: threading.Event | None = None,
+        by_hand: ByHand | None = None,
     ) -> Iterator[IngestResult]:
         jobs: list[_Job] = []
         wrote = False
-        for outcome in self._examined(sources, reader, actor, cancel):
+        for outcome in self._examined(sources, reader, actor, cancel, by_hand):
             if isinstance(outcome, IngestResult):
                 yield outcome
                 continue
             jobs.append(outcome)
             if len(jobs) >= BATCH_FILES or sum(len(job.prepared.chunks) for job in jobs) >= BATCH_PASSAGES:
-                yield from self._commit(jobs, actor)
+                yield from self._commit(jobs, actor, by_hand)
                 jobs, wrote = [], True
-        yield from self._commit(jobs, actor)
+        yield from self._commit(jobs, actor, by_hand)
         if jobs or wrote:
             self._indexing.settle()
 
     def _examined(
-        self, sources: Sequence[Source], reader: Reader, actor: str, cancel: threading.Event | None
+        self,
+        sources: Sequence[Source],
+        reader: Reader,
+        actor: str,
+        cancel: threading.Event | None,
+        by_hand: ByHand | None,
     ) -> Iterator[IngestResult | _Job]:
         """Read ahead in a thread of its own while the batch before is encoded, which leaves Python idle."""
         known = Snapshot(self._catalogue.known())
@@ -190,7 +200,7 @@ class Ingest:
             for source in sources:
                 if cancel is not None and cancel.is_set():
                     break
-                waiting.append(pool.submit(self._examine, source, reader, known, actor))
+                waiting.append(pool.submit(self._examine, source, reader, known, actor, by_hand))
                 if len(waiting) > BATCH_FILES:
                     yield waiting.popleft().result()
             while waiting and not (cancel is not None and cancel.is_set() and waiting[0].cancel()):
@@ -198,13 +208,16 @@ class Ingest:
         finally:
             pool.shutdown(cancel_futures=True)
 
-    def add_upload(self, name: str, data: bytes | Path, metadata: Mapping[str, object], actor: str) -> IngestResult:
+    def add_upload(
+        self, name: str, data: bytes | Path, metadata: Mapping[str, object], uploader: Principal
+    ) -> IngestResult:
         """Ingest one uploaded file; without a `status` in its metadata it is a draft until somebody approves it.
 
-        What the person says of the file wins over what the file says of itself.
+        What the person says of the file wins over what the file says of itself. Without a `document_id` it is a new document.
 
         Raises:
-            BadInput: the name is a path. GovernanceError: the metadata.
+            BadInput: the name is a path. GovernanceError: the metadata. NotFound: the document_id is that of versions
+            which the person does not look after.
         """
         name = check_name(name)
         with tempfile.TemporaryDirectory() as folder:
@@ -213,28 +226,30 @@ class Ingest:
                 file.write_bytes(data)
             source = Source(f"uploads/{name}", file, file.parent)
             reader = self._reader({"status": "draft", **metadata}, final=True)
-            (result,) = self._take([source], reader, actor, None)
-            return self._told(result)
+            (result,) = self._take([source], reader, uploader.person_id, by_hand=ByHand(uploader))
+            return _for_uploader(self._told(result), self._catalogue, uploader)
 
     def _told(self, result: IngestResult) -> IngestResult:
         for watcher in self._watchers:
             watcher(result)
         return result
 
-    def govern(self, document_id: str, version: int, metadata: Mapping[str, object], actor: str) -> IngestResult:
+    def govern(self, document_id: str, version: int, metadata: Mapping[str, object], person: Principal) -> IngestResult:
         """Ingest the stored original again under other metadata, which win over the file's own.
 
         Id and version stay, and so does the status unless it is given. This is how a document in quarantine gets its
         governance. A file that lies in a folder keeps what is said there: ingesting that folder again brings it back.
 
         Raises:
-            NotFound: no such version, or its original is not held. GovernanceError: the metadata.
+            NotFound: no such version, its original is not held, or a file in quarantine would become a version of a
+            document that the person does not look after. GovernanceError: the metadata.
         """
         document = self._catalogue.get(document_id, version)
         stored = self.file_of(document)
         same = {"document_id": document_id, "version": version} if version else {}
         reader = self._reader({"status": document.status, **metadata, **same}, final=True)
-        (result,) = self._take([Source(document.path, stored, Path(document.path).parent)], reader, actor, None)
+        source = Source(document.path, stored, Path(document.path).parent)
+        (result,) = self._take([source], reader, person.person_id, by_hand=ByHand(person, adds=not version))
         return result
 
     def _reader(self, defaults: Mapping[str, object] | None, *, final: bool = False) -> Reader:
@@ -246,7 +261,9 @@ class Ingest:
             final=final,
         )
 
-    def _examine(self, source: Source, reader: Reader, known: Snapshot, actor: str) -> IngestResult | _Job:
+    def _examine(
+        self, source: Source, reader: Reader, known: Snapshot, actor: str, by_hand: ByHand | None
+    ) -> IngestResult | _Job:
         started = time.perf_counter()
 
         def result(status: IngestStatus, key: Key = ("", 0), chunks: int = 0, reason: str = "") -> IngestResult:
@@ -256,7 +273,7 @@ class Ingest:
             data = reader.read(source)
             identity = reader.identify(source, data)
             same = known.unchanged(source, identity)
-            if same is not None:
+            if same is not None and (by_hand is None or self._catalogue.get(*same.key).managed_by(by_hand.person)):
                 if same.path != source.path:
                     self._catalogue.moved(same.key, source.path, actor=actor)
                 status: IngestStatus = "quarantined" if same.state == "quarantined" else "unchanged"
@@ -320,13 +337,13 @@ class Ingest:
 
     # --- the part that writes ------------------------------------------------------------------------------------
 
-    def _commit(self, jobs: Sequence[_Job], actor: str) -> Iterator[IngestResult]:
+    def _commit(self, jobs: Sequence[_Job], actor: str, by_hand: ByHand | None) -> Iterator[IngestResult]:
         """Plan, store and index a batch; yields only after all of it is stored."""
         if not jobs:
             return
         started = time.perf_counter()
         with self._lock:
-            planner = Planner(self._catalogue, self._indexing)
+            planner = Planner(self._catalogue, self._indexing, by_hand)
             for job in jobs:
                 try:
                     job.entry = planner.plan(job.prepared)
@@ -429,6 +446,14 @@ def _ungoverned(before: Sequence[Known]) -> str:
     """Why a file without metadata waits, and what of it was governed before and is answered from still."""
     answering = ", ".join(sorted(name(one.key) for one in before if one.state in ANSWERING_STATES))
     return NO_GOVERNANCE + (f". What it held before, {answering}, answers on until it is retired" if answering else "")
+
+
+def _for_uploader(result: IngestResult, catalogue: Catalogue, uploader: Principal) -> IngestResult:
+    """Of a file that its uploader may not read they are not told whether another, for the same readers, says the same."""
+    document = catalogue.find(result.document_id, result.version)
+    if document is None or document.state != "duplicate" or document.managed_by(uploader):
+        return result
+    return replace(result, status="indexed", reason="")
 
 
 def _result(job: _Job) -> IngestResult:

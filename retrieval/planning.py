@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
+from itertools import count
 from pathlib import Path
 from typing import Final
 
-from core.errors import Conflict
-from core.records import Document, IndexState, Passage
+from core.errors import Conflict, NotFound
+from core.records import Document, IndexState, Passage, Principal
 from retrieval import ocr
-from retrieval.catalogue import Catalogue, Compared, Entry, Key, Known, name, passage_of
+from retrieval.catalogue import Catalogue, Compared, Entry, Key, Known, key_of, name, passage_of
 from retrieval.chunk import Chunk, passage_id
 from retrieval.dedup import SIMILAR, says_the_same, similarities
 from retrieval.governance import Governance
@@ -24,6 +25,7 @@ GONE: Final = "its file is gone"
 COMES_BACK: Final = (MISREAD, REPLACED, GONE)
 """Why a version was withdrawn for its file's sake: it answers again when its file is as it was."""
 DRAFT: Final = "is a draft: it answers once it is approved"
+LIFT: Final = "lift the hold on the page Documents, under Manage"
 
 
 STANDING: Final[tuple[IndexState, ...]] = ("indexed", "duplicate", "pending")
@@ -68,12 +70,22 @@ class Snapshot:
         return None
 
 
+@dataclass(frozen=True, slots=True)
+class ByHand:
+    """A person adds a file, or changes the metadata of a version that they look after. The operator's folders have none."""
+
+    person: Principal
+    adds: bool = True
+
+
 class Planner:
     """Decides, for one file after another of a batch, which document it is and whether its words are new."""
 
-    def __init__(self, catalogue: Catalogue, indexing: Indexing) -> None:
+    def __init__(self, catalogue: Catalogue, indexing: Indexing, by_hand: ByHand | None = None) -> None:
         self._catalogue = catalogue
         self._indexing = indexing
+        self._adds = by_hand.person if by_hand and by_hand.adds else None
+        self._governs = by_hand is not None and not by_hand.adds
         self._known = catalogue.known()
         self._compared = catalogue.compared()
         self._planned: dict[Key, Entry] = {}
@@ -81,11 +93,15 @@ class Planner:
         """Versions that were read from a planned file and that it no longer stands for."""
 
     def plan(self, prepared: Prepared) -> Entry:
-        """Raises Copy or Conflict: another file is that version already."""
+        """Raises Copy or Conflict: another file is that version already, or it is under legal hold; NotFound: the uploader
+        does not look after that document."""
         governance = prepared.identity.governance
         assert governance is not None
         key = self._key(prepared, governance)
-        document = self._document(prepared, governance, key)
+        before = self._catalogue.find(*key)
+        if before is not None and before.legal_hold:
+            self._respect_hold(before, prepared)
+        document = self._document(prepared, governance, key, before)
         if document.status == "approved" and prepared.chunks:
             document = self._compare(document, prepared)
         entry = Entry(
@@ -106,6 +122,7 @@ class Planner:
     def _key(self, prepared: Prepared, governance: Governance) -> Key:
         source = prepared.source
         document_id = governance.document_id or self._derived_id(source)
+        self._check_rights(document_id)
         version = governance.version or self._next_version(document_id, prepared.identity.sha256)
         key = (document_id, version)
         held = [(k.path, k.sha256) for k in self._known if k.key == key and k.state != "removed" and _is_there(k.path)]
@@ -118,9 +135,34 @@ class Planner:
                 raise Conflict(f"{name(key)} is {path} already: give this file another document_id or version.")
         return key
 
+    def _check_rights(self, document_id: str) -> None:
+        """A new version replaces the others for everybody: only who looks after them all may add one."""
+        if self._adds is None:
+            return
+        if not all(d.managed_by(self._adds) for d in self._catalogue.documents(document_id=document_id)):
+            raise NotFound(
+                f"There is no document {document_id} that you may add a version to: give the file another document_id."
+            )
+
+    def _respect_hold(self, before: Document, prepared: Prepared) -> None:
+        """What is held keeps its text. Its metadata may change, but not by another upload."""
+        held = f"{name(key_of(before))} is under legal hold: "
+        if self._adds is not None:
+            raise Conflict(f"{held}give this file another version.")
+        same_file = before.sha256 == prepared.identity.sha256
+        if not same_file and self._catalogue.full_text(*key_of(before)) != prepared.text:
+            raise Conflict(f"{held}its text stays as it is. Give the changed file another version, or {LIFT}.")
+
     def _derived_id(self, source: Source) -> str:
-        """By the file's place; another file whose place gives the same id keeps it."""
+        """By the file's place; another file whose place gives the same id keeps it.
+
+        An upload has but a name, which other people's files have too: it is always a new document.
+        """
         derived = derived_id(source)
+        if source.is_upload:
+            ids = {k.key[0] for k in self._known}
+            numbered = (derived if number == 1 else f"{derived}-{number}" for number in count(1))
+            return next(one for one in numbered if one not in ids)
         paths = {k.path for k in self._known if k.key[0] == derived and k.key[1]}
         paths |= {e.document.path for k, e in self._planned.items() if k[0] == derived}
         taken = any(path != source.path and _is_there(path) for path in paths)
@@ -132,14 +174,17 @@ class Planner:
         newest = max(versions, default=0)
         return newest if versions.get(newest) == sha256 else newest + 1
 
-    def _document(self, prepared: Prepared, governance: Governance, key: Key) -> Document:
-        before = self._catalogue.find(*key)
+    def _document(self, prepared: Prepared, governance: Governance, key: Key, before: Document | None) -> Document:
+        notes = list(prepared.notes)
+        kept_on_hold = before is not None and before.legal_hold and not governance.legal_hold and not self._governs
+        if kept_on_hold:
+            notes.append(f"stays under legal hold: {LIFT}")
         state: IndexState = "pending"
-        reason = "; ".join(prepared.notes)
+        reason = "; ".join(notes)
         if not prepared.chunks:
             state, reason = "quarantined", "holds no text to answer from"
         elif governance.status == "draft":
-            state, reason = "quarantined", "; ".join([DRAFT, *prepared.notes])
+            state, reason = "quarantined", "; ".join([DRAFT, *notes])
         elif governance.status == "retired":
             state, reason = "removed", "is retired: kept for the record, never answers"
         return Document(
@@ -158,7 +203,7 @@ class Planner:
             language=prepared.language,
             expires=governance.expires,
             review=governance.review,
-            legal_hold=governance.legal_hold,
+            legal_hold=governance.legal_hold or kept_on_hold,
             source=governance.source,
             state=state,
             reason=reason,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
@@ -86,7 +87,7 @@ class DocumentsEvents:
         document_id, _, version = key.rpartition(" ")
         document = library.managed(self._assistant, person, document_id, int(version))
         given = fields.metadata(values)
-        result = self._assistant.ingest.govern(document.document_id, document.version, given, person.person_id)
+        result = self._assistant.ingest.govern(document.document_id, document.version, given, person)
         if result.status == "failed":
             raise BadInput(result.reason)
         gr.Info("The metadata are saved.", duration=4)
@@ -146,7 +147,11 @@ class DocumentsEvents:
         return (
             gr.update(visible=True),
             f"{document_id} {version}",
-            library.manage_html(one, original=self._has_original(document), may_delete=person.has_role("admin")),
+            library.manage_html(
+                replace(one, document=document),
+                original=self._has_original(document),
+                may_delete=person.has_role("admin"),
+            ),
             preview,
             *fields.updates(fields.of_document(document), groups, departments),
         )

@@ -46,7 +46,7 @@ def governance_fields(prefix: str, *, with_title: bool = True) -> list[gr.compon
         review = gr.Textbox(label="Review by", placeholder=DATE, max_lines=1)
     with gr.Row(elem_classes="ea-fields"):
         source = gr.Textbox(label="Source", placeholder="Where the original lives", max_lines=1)
-        hold = gr.Checkbox(label="Legal hold: cannot be deleted")
+        hold = gr.Checkbox(label="Legal hold: cannot be deleted or overwritten")
     return [
         title,
         owner,

@@ -11,9 +11,9 @@ from urllib.parse import quote
 from assistant.pages.icons import icon
 from assistant.pages.render import day, esc, language_name, rich
 from assistant.pages.source import label
-from assistant.web.documents_api import may_manage
 from core.errors import NotFound
 from core.records import Document, Passage, Principal
+from retrieval.catalogue import UNKNOWN
 
 if TYPE_CHECKING:
     from assistant.bootstrap import Assistant
@@ -46,7 +46,7 @@ def listed(assistant: Assistant, person: Principal) -> list[Listed]:
     today = datetime.now(UTC).date()
     every = [d for d in assistant.catalogue.documents() if not _erased(d)]
     newest = _newest(every, today)
-    found = [Listed(d, _standing(d, newest, today)) for d in every if d.readable_by(person) or may_manage(d, person)]
+    found = [Listed(d, _standing(d, newest, today)) for d in every if d.readable_by(person) or d.managed_by(person)]
     if not reviews(person):
         found = [one for one in found if one.standing in ("answering", "duplicate")]
     return sorted(found, key=lambda one: (one.document.title.casefold(), -one.document.version))
@@ -59,9 +59,9 @@ def reviews(person: Principal) -> bool:
 def managed(assistant: Assistant, person: Principal, document_id: str, version: int) -> Document:
     """Raises NotFound where the person does not look after that document, as if it were not there."""
     document: Document = assistant.catalogue.get(document_id, version)
-    if not may_manage(document, person):
-        raise NotFound("There is no such document version. List them on the Documents page.")
-    return document
+    if not document.managed_by(person):
+        raise NotFound(UNKNOWN)
+    return assistant.catalogue.for_manager(document, person)
 
 
 def _erased(document: Document) -> bool:
@@ -117,7 +117,7 @@ def listing_html(rows: Sequence[Listed], *, total: int, person: Principal) -> st
     documents = "document" if total == 1 else "documents"
     count = f"{len(rows)} of {total} {documents}" if len(rows) != total else f"{total} {documents}"
     items = "".join(
-        _row(one, manage=may_manage(one.document, person), reads=one.document.readable_by(person)) for one in rows
+        _row(one, manage=one.document.managed_by(person), reads=one.document.readable_by(person)) for one in rows
     )
     return f'<p class="ea-count" role="status">{count}</p><ul class="ea-docs">{items}</ul>'
 

@@ -17,6 +17,7 @@ from assistant.pages.render import esc
 from assistant.pages.running import Running
 from assistant.web.sessions import require
 from core.errors import AssistantError
+from core.records import Principal
 from retrieval.planning import DRAFT
 
 if TYPE_CHECKING:
@@ -64,13 +65,19 @@ def build_upload(assistant: Assistant, page: gr.Blocks, bridge: gr.HTML) -> Uplo
         **PLAIN,
     )
     files = gr.File(label="Files", file_count="multiple", elem_id="ea-files", height=150)
+    replaces = gr.Textbox(
+        label="New version of",
+        info="The id of a document, as Manage shows it; left empty, each file is a new document, whatever its name",
+        max_lines=1,
+        elem_id="ea-upload-replaces",
+    )
     with gr.Accordion("Metadata for these files", open=True, elem_id="ea-upload-fields"):
         form = fields.governance_fields("ea-upload", with_title=False)
     with gr.Row(elem_classes="ea-actions"):
         add = gr.Button("Add documents", variant="primary", elem_id="ea-upload-add")
         cancel = gr.Button("Cancel", elem_id="ea-upload-cancel")
     progress = gr.HTML(elem_id="ea-progress", **PLAIN)
-    done = add.click(events.add, [files, *form], [files, progress], **QUIET)
+    done = add.click(events.add, [files, replaces, *form], [files, replaces, progress], **QUIET)
     cancel.click(None, js="() => window.eaCancelUpload && window.eaCancelUpload()")
     bridge.cancel_upload(events.cancel, None, None, **QUIET)
     page.load(events.load, None, form, **QUIET)
@@ -99,15 +106,18 @@ class UploadEvents:
         run = event._data.get("run", "") if isinstance(event._data, dict) else ""
         self._running.stop(signed_in(self._assistant, request).person_id, str(run))
 
-    def add(self, request: gr.Request, files: list[str] | None, *values: Any) -> Iterator[tuple[Any, ...]]:
+    def add(
+        self, request: gr.Request, files: list[str] | None, replaces: str, *values: Any
+    ) -> Iterator[tuple[Any, ...]]:
         """Ingest the files one after the other; one bad file never stops the rest."""
-        person = self._uploader(request)
-        if not files:
-            yield gr.skip(), '<p class="ea-none" role="alert">Choose one or more files first.</p>'
+        person, replaces = self._uploader(request), replaces.strip()
+        problem = self._problem(person, files, replaces)
+        if problem or not files:
+            yield gr.skip(), gr.skip(), f'<p class="ea-none" role="alert">{problem}</p>'
             return
         run_id = uuid.uuid4().hex
         rows = [Row(Path(file).name, Path(file).stat().st_size) for file in files]
-        metadata = fields.metadata(values)
+        metadata = fields.metadata(values) | ({"document_id": replaces} if replaces else {})
         with self._running.started(person.person_id, run_id) as stop:
             for place, file in enumerate(files):
                 if stop.is_set():
@@ -115,18 +125,29 @@ class UploadEvents:
                     Path(file).unlink(missing_ok=True)
                     continue
                 rows[place] = replace(rows[place], state="working")
-                yield gr.skip(), _progress(rows, run_id)
-                rows[place] = self._one(Path(file), rows[place], metadata, person.person_id)
-                yield gr.skip(), _progress(rows, run_id)
-        yield None, _progress(rows, "")
+                yield gr.skip(), gr.skip(), _progress(rows, run_id)
+                rows[place] = self._one(Path(file), rows[place], metadata, person)
+                yield gr.skip(), gr.skip(), _progress(rows, run_id)
+        yield None, "", _progress(rows, "")
 
     @told
     def _uploader(self, request: gr.Request) -> Any:
         return require(signed_in(self._assistant, request), "support", "admin")
 
-    def _one(self, file: Path, row: Row, metadata: dict[str, object], actor: str) -> Row:
+    def _problem(self, person: Principal, files: list[str] | None, replaces: str) -> str:
+        """Why nothing can be added yet; empty where it can."""
+        if not files:
+            return "Choose one or more files first."
+        if replaces and len(files) > 1:
+            return "A new version is one file: choose just that one, or leave “New version of” empty."
+        versions = self._assistant.catalogue.documents(document_id=replaces) if replaces else []
+        if replaces and not any(document.managed_by(person) for document in versions):
+            return f"You look after no document {esc(replaces)}: Manage shows the ids of those that you do."
+        return ""
+
+    def _one(self, file: Path, row: Row, metadata: dict[str, object], person: Principal) -> Row:
         try:
-            result = self._assistant.ingest.add_upload(row.name, file, metadata, actor)
+            result = self._assistant.ingest.add_upload(row.name, file, metadata, person)
         except AssistantError as error:
             return replace(row, state="failed", note=str(error))
         except Exception as error:  # noqa: BLE001 - the request's boundary: one file never stops the rest

@@ -31,6 +31,7 @@ from core.errors import AssistantError, BadInput, NotFound, NotSignedIn, TooLarg
 from core.records import Document, DocumentStatus, IndexState, Principal
 from core.settings import Settings
 from core.turns import now
+from retrieval.catalogue import UNKNOWN, Catalogue
 from retrieval.retriever import Mode
 from retrieval.search_command import result_row
 
@@ -38,6 +39,21 @@ if TYPE_CHECKING:
     from assistant.bootstrap import Assistant
 
 MEGABYTE = 2**20
+READERS_FIELDS = (
+    "document_id",
+    "version",
+    "title",
+    "owner",
+    "department",
+    "classification",
+    "effective",
+    "expires",
+    "review",
+    "legal_hold",
+    "language",
+    "status",
+    "state",
+)
 
 
 class IngestRequest(BaseModel):
@@ -81,8 +97,8 @@ def _reading(router: APIRouter, assistant: Assistant) -> None:
         found = catalogue.documents(person=reader, state=state, status=status, department=department)
         if manage:
             require(person, "support", "admin")
-            found = [document for document in found if may_manage(document, person)]
-        return [plain(document) for document in found]
+            found = [document for document in found if document.managed_by(person)]
+        return [shown(catalogue, document, person) for document in found]
 
     @router.post("/search")
     def search(request: Request, asked: SearchRequest) -> Response:
@@ -104,11 +120,9 @@ def _reading(router: APIRouter, assistant: Assistant) -> None:
     def one(request: Request, document_id: str, version: int) -> dict[str, object]:
         person = current_person(request, "documents")
         found = catalogue.get(document_id, version)
-        if found.readable_by(person) and (found.in_force(now().date()) or person.roles & {"support", "admin"}):
-            return plain(found)
-        if not person.has_role("admin"):
-            raise NotFound("There is no such document version, or you may not read it.")
-        return plain(found)
+        if not found.managed_by(person) and not (found.readable_by(person) and found.in_force(now().date())):
+            raise NotFound(UNKNOWN)
+        return shown(catalogue, found, person)
 
 
 def _taking_in(router: APIRouter, assistant: Assistant) -> None:
@@ -128,7 +142,7 @@ def _taking_in(router: APIRouter, assistant: Assistant) -> None:
                 raise TooLarge(
                     f"The file is larger than {assistant.settings.max_upload_mb} MB; ASSISTANT_MAX_UPLOAD_MB sets the limit."
                 )
-            return asdict(ingest.add_upload(file.filename or "", stored, given, person.person_id))
+            return asdict(ingest.add_upload(file.filename or "", stored, given, person))
 
     @router.post("/ingest")
     def local_ingest(request: Request, asked: IngestRequest) -> Response:
@@ -154,32 +168,24 @@ def _managing(router: APIRouter, assistant: Assistant) -> None:
 
     def manager(request: Request, document_id: str, version: int) -> Principal:
         person = require(current_person(request, "documents"), "support", "admin")
-        if not may_manage(catalogue.get(document_id, version), person):
-            raise NotFound("There is no such document version, or you may not read it.")
+        if not catalogue.get(document_id, version).managed_by(person):
+            raise NotFound(UNKNOWN)
         return person
 
     @router.post("/{document_id}/{version}/approve")
     def approve(request: Request, document_id: str, version: int) -> dict[str, object]:
         person = manager(request, document_id, version)
-        return plain(ingest.approve(document_id, version, person.person_id))
+        return shown(catalogue, ingest.approve(document_id, version, person.person_id), person)
 
     @router.post("/{document_id}/{version}/retire")
     def retire(request: Request, document_id: str, version: int) -> dict[str, object]:
         person = manager(request, document_id, version)
-        return plain(ingest.retire(document_id, version, person.person_id))
+        return shown(catalogue, ingest.retire(document_id, version, person.person_id), person)
 
     @router.delete("/{document_id}/{version}", status_code=204)
     def delete(request: Request, document_id: str, version: int) -> None:
         person = require(current_person(request, "documents"), "admin")
         ingest.delete(document_id, version, person.person_id)
-
-
-def may_manage(document: Document, person: Principal) -> bool:
-    """Administrators manage every document (without reading its words), support reviewers those that they may read and files
-    in quarantine, which nobody can read yet."""
-    if person.has_role("admin"):
-        return True
-    return person.has_role("support") and (not document.version or document.readable_by(person))
 
 
 def read_metadata(text: str) -> dict[str, object]:
@@ -193,9 +199,13 @@ def read_metadata(text: str) -> dict[str, object]:
     return data
 
 
-def plain(document: Document) -> dict[str, object]:
-    """A document's governance as JSON; personal data are counts by kind."""
-    return {name: _value(value) for name, value in asdict(document).items()}
+def shown(catalogue: Catalogue, document: Document, person: Principal) -> dict[str, object]:
+    """A document's governance as JSON, personal data as counts by kind: all of it for who manages the document, what its
+    source page says for who may just read it."""
+    if document.managed_by(person):
+        document = catalogue.for_manager(document, person)
+        return {name: _value(value) for name, value in asdict(document).items()}
+    return {name: _value(getattr(document, name)) for name in READERS_FIELDS}
 
 
 async def json_lines(

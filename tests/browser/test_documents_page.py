@@ -111,6 +111,35 @@ def test_files_that_cannot_be_read_say_why_and_stop_none_of_the_others(people: P
     assert left == [], "what was uploaded lies about"
 
 
+def test_a_new_version_is_told_by_the_documents_id_and_not_by_its_files_name(people: People) -> None:
+    page = people.open("farid.nasser", "/library")
+    page.get_by_role("tab", name="Upload").click()
+    field = "#ea-upload-replaces textarea, #ea-upload-replaces input"
+    for racks, replaces, said in (
+        (12, "", "added as a draft"),
+        (14, "hr-nosuch", "You look after no document hr-nosuch"),
+        (14, "bicycle-racks", "added as a draft"),
+        (16, "", "added as a draft"),
+    ):
+        text = f"# Bicycle racks\n\nThe yard has {racks} racks for bicycles.\n".encode()
+        file = FilePayload(name="bicycle-racks.md", mimeType="text/markdown", buffer=text)
+        page.set_input_files("#ea-files input[type=file]", file)
+        expect(page.locator("#ea-files")).to_contain_text("bicycle-racks")
+        page.fill(field, replaces)
+        page.click("#ea-upload-add")
+        expect(page.locator("#ea-progress")).to_contain_text(said)
+        if said.startswith("added"):
+            expect(page.locator(field)).to_have_value("")
+        page.reload()
+        page.get_by_role("tab", name="Upload").click()
+    page.get_by_role("tab", name="Library").click()
+    type_in(page, ".ea-filters input", "bicycle-racks")
+    shown = page.locator(".ea-doc:visible")
+    expect(shown).to_have_count(3)
+    assert [shown.nth(n).get_attribute("data-document") for n in range(3)] == ["bicycle-racks", "bicycle-racks", "bicycle-racks-2"]  # fmt: skip
+    expect(shown.first).to_contain_text("version 2")
+
+
 def test_an_upload_is_cancelled_after_the_file_at_work(people: People) -> None:
     page = people.open("farid.nasser", "/library")
     page.get_by_role("tab", name="Upload").click()

@@ -20,6 +20,7 @@ pytestmark = pytest.mark.slow
 OPEN = {"owner": "me@x.example", "classification": "internal", "allowed_groups": ["everyone"]}
 EMPLOYEE = make_person("emma.employee")
 HR = make_person("hana.hr", groups=("employees", "hr"), clearance="restricted")
+SUPPORT = make_person("sam.support", roles=("employee", "support"))
 LISTING = """documents:
   a.md: {document_id: a, version: 1, owner: x, department: HR, classification: internal, allowed_groups: [everyone],
     effective: 2019-01-01, status: approved}
@@ -250,13 +251,13 @@ def test_owner_of_another_tool_alone_is_no_governance(shelf: Shelf, docs: Path) 
 def test_status_of_another_tool_is_decided_by_hand(shelf: Shelf, docs: Path) -> None:
     result = taken_in(shelf, docs, "---\ntitle: T\nstatus: published\n---\nLeave is 25 days.")
     assert result.status == "quarantined"
-    given = shelf.ingest.govern(result.document_id, 0, OPEN | {"status": "approved"}, "ada.admin")
+    given = shelf.ingest.govern(result.document_id, 0, OPEN | {"status": "approved"}, SUPPORT)
     assert given.status == "indexed"
 
 
 def test_governing_by_hand_what_is_misspelt_says_what_to_correct_and_withholds_nothing(shelf: Shelf) -> None:
     text = "---\nclasification: restricted\n---\nLeave is 25 days."
-    result = shelf.ingest.add_upload("a.md", text.encode(), OPEN, "sam.support")
+    result = shelf.ingest.add_upload("a.md", text.encode(), OPEN, SUPPORT)
     assert (result.status, result.reason) == (
         "failed",
         "uploads/a.md:2: unknown key 'clasification': did you mean 'classification'?",

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from assistant.pages import library
 from core.errors import BadInput, NotSignedIn
 from core.serving import Serving
 from guardrails.guard import Budgeted, Guard
@@ -45,9 +46,55 @@ def test_everybody_lists_what_they_may_read(site: Site) -> None:
         assert client.get("/documents/hr-leave/1").json()["owner"] == "people@kestrelbay.example"
         hidden, missing = client.get("/documents/hr-pay/1"), client.get("/documents/nosuch/1")
         assert hidden.status_code == missing.status_code == 404
+        assert hidden.json() == missing.json(), "two texts would say which of them exists"
     with site.keyed("ada.admin", "documents") as client:
         assert names(client.get("/documents").json()) == set()
         assert names(client.get("/documents?manage=true").json()) == {"hr-leave", "hr-pay"}
+
+
+def test_who_does_not_manage_a_document_sees_no_more_of_it_than_its_source_page_says(site: Site) -> None:
+    with site.keyed("emma.employee", "documents") as client:
+        assert client.get("/documents").json() == [
+            {
+                "document_id": "hr-leave",
+                "version": 1,
+                "title": "Annual leave",
+                "owner": "people@kestrelbay.example",
+                "department": "HR",
+                "classification": "internal",
+                "effective": "2026-01-01",
+                "expires": None,
+                "review": None,
+                "legal_hold": False,
+                "language": "en",
+                "status": "approved",
+                "state": "indexed",
+            }
+        ]
+        assert client.get("/documents").json() == [client.get("/documents/hr-leave/1").json()]
+    with site.keyed("sam.support", "documents") as client:
+        (managed,) = client.get("/documents?manage=true").json()
+        assert managed["path"].endswith("leave.md")
+        assert managed["denied_groups"] == ["contractors"]
+
+
+@pytest.mark.slow
+def test_a_near_duplicate_is_named_only_to_who_manages_that_document_too(own_site: SiteMaker) -> None:
+    board = GIVEN | {
+        "classification": "restricted",
+        "allowed_groups": ["hr"],
+        "document_id": "board",
+        "status": "approved",
+    }
+    with own_site() as site:
+        ada, sam = (site.assistant.people.get(who) for who in ("ada.admin", "sam.support"))
+        site.assistant.ingest.add_upload("board.md", TEXT, board, ada)
+        site.assistant.ingest.add_upload("guess.md", TEXT, GIVEN | {"status": "approved"}, sam)
+        for person, named in (("emma.employee", None), ("sam.support", []), ("ada.admin", ["board v1"])):
+            with site.keyed(person, "documents") as client:
+                assert client.get("/documents/it-printers/1").json().get("near_duplicates") == named
+        assert library.managed(site.assistant, sam, "it-printers", 1).near_duplicates == ()
+        assert library.managed(site.assistant, ada, "it-printers", 1).near_duplicates == ("board v1",)
 
 
 @pytest.mark.slow
@@ -81,6 +128,12 @@ def test_an_upload_waits_as_a_draft_until_it_is_approved_and_leaves_when_it_is_d
         ("printers.md", json.dumps(GIVEN | {"nosuch": 1}), 422, "nosuch"),
         ("printers.md", json.dumps(GIVEN | {"allowed_groups": ["nosuch"]}), 422, "nosuch"),
         ("../../etc/passwd.md", json.dumps(GIVEN), 422, "name"),
+        (
+            "pay.md",
+            json.dumps(GIVEN | {"document_id": "hr-pay", "version": 99}),
+            404,
+            "no document hr-pay that you may",
+        ),
     ],
 )
 def test_a_wrong_upload_says_what_to_change(site: Site, name: str, metadata: str, status: int, told: str) -> None:
@@ -248,7 +301,8 @@ def test_metrics_say_what_documents_there_are_and_count_files_however_they_came(
         uploaded = {"files": {"file": ("printers.md", TEXT)}, "data": {"metadata": json.dumps(GIVEN)}}
         assert client.post("/documents", **uploaded).status_code == 201  # type: ignore[arg-type]
         # as the Documents page does it
-        assert site.assistant.ingest.add_upload("empty.md", b"", GIVEN, "ada.admin").status == "failed"
+        ada = site.assistant.people.get("ada.admin")
+        assert site.assistant.ingest.add_upload("empty.md", b"", GIVEN, ada).status == "failed"
         text = client.get("/metrics").text
         assert 'assistant_documents{state="indexed",status="approved"} 2.0' in text
         assert 'assistant_documents{state="quarantined",status="draft"} 1.0' in text
