@@ -124,10 +124,11 @@ class People:
             self._change(connection, person_id, password_hash=password_hash)
             connection.execute(session.delete().where(session.c.person_id == person_id))
 
-    def rehash(self, person_id: str, password_hash: str) -> None:
-        """Keep the same password under newer argon2 parameters; sessions go on."""
+    def rehash(self, person_id: str, old_hash: str, new_hash: str) -> bool:
+        """Keep the same password under newer argon2 parameters; sessions go on. False where another one was set meanwhile."""
+        same = sa.and_(person.c.person_id == person_id, person.c.password_hash == old_hash)
         with self._store.begin() as connection:
-            self._change(connection, person_id, password_hash=password_hash)
+            return connection.execute(person.update().where(same).values(password_hash=new_hash)).rowcount == 1
 
     def deactivate(self, person_id: str, *, actor: str) -> None:
         """Refuse the person from now on: sessions end, API keys are revoked, chats stay until they are erased."""

@@ -94,14 +94,15 @@ class Accounts:
         account = self._people.account(name)
         stored = account.password_hash if account and account.active else None
         right = self._verify(stored, password)
+        if account is not None and stored is not None and right and self._hasher.check_needs_rehash(stored):
+            # Hashing may wait its turn: where another password was set meanwhile, this one is right no longer.
+            right = self._people.rehash(account.person.person_id, stored, self.hash(password))
         if account is None or stored is None or not right:
             # A name that nobody has may be a password typed into the wrong field: it is not written down.
             subject = account.person.person_id if account else "unknown"
             self._audit.append(subject, "sign_in.refused", subject, address=address)
             raise NotSignedIn("The name or the password is not right.")
         person = account.person
-        if self._hasher.check_needs_rehash(stored):
-            self._people.rehash(person.person_id, self.hash(password))
         self._audit.append(person.person_id, "sign_in.ok", person.person_id, address=address, by="password")
         return person
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 import pytest
 from argon2 import PasswordHasher
@@ -137,3 +138,29 @@ def test_an_old_hash_is_renewed_at_sign_in_without_ending_sessions(
     assert account is not None
     assert "t=2" in str(account.password_hash)
     assert Sessions(store, hours=1).find(token) is not None
+
+
+class Interrupted(PasswordHasher):
+    """Something happens while it hashes, as where hashing waits its turn."""
+
+    def __init__(self, meanwhile: Callable[[], None]) -> None:
+        super().__init__(time_cost=2, memory_cost=128, parallelism=1)
+        self._meanwhile = meanwhile
+
+    def hash(self, password: str | bytes, *, salt: bytes | None = None) -> str:
+        if password == PASSWORD:
+            self._meanwhile()
+        return super().hash(password, salt=salt)
+
+
+def test_an_old_password_that_is_hashed_anew_while_another_one_is_set_signs_nobody_in_and_does_not_come_back(
+    people: People, audit: Audit, accounts: Accounts
+) -> None:
+    new = accounts.hash("set-by-an-administrator")
+    reset = Interrupted(lambda: people.set_password("emma.employee", new, actor="ada.admin"))
+    with pytest.raises(NotSignedIn):
+        Accounts(people, audit, hasher=reset).sign_in("emma.employee", PASSWORD, "::1")
+    account = people.account("emma.employee")
+    assert account is not None
+    assert account.password_hash == new
+    assert actions(audit) == [("sign_in.refused", "emma.employee")]
