@@ -16,7 +16,7 @@ import yaml
 from core.audit import Audit
 from core.errors import BadInput, Conflict, NotFound
 from core.records import CLASSIFICATIONS, EVERYONE, ROLES, Classification, Principal, Role
-from core.store import Store
+from core.store import Store, insert_into
 from core.tables import access_group, api_key, mailbox, person, session
 
 PERSON_ID = re.compile(r"[a-z0-9][a-z0-9._-]{1,79}")
@@ -158,11 +158,14 @@ class People:
 
     def add_groups(self, groups: Mapping[str, str], *, actor: str) -> list[str]:
         """Make the groups (name to description) that do not exist yet; returns the new names."""
-        new = {name: text for name, text in groups.items() if name not in self.groups()}
-        if new:
-            with self._audit.recorded(actor, "group.add", ",".join(sorted(new))[:300]) as connection:
-                connection.execute(access_group.insert(), [{"name": n, "description": d} for n, d in new.items()])
-        return sorted(new)
+        new = sorted(groups.keys() - self.groups())
+        if not new:
+            return []
+        rows = [{"name": name, "description": groups[name]} for name in new]
+        with self._audit.recorded(actor, "group.add", ",".join(new)[:300]) as connection:
+            # Another sign-in may bring one of them at the same moment.
+            insert = insert_into(access_group, connection).values(rows).on_conflict_do_nothing()
+            return sorted(connection.scalars(insert.returning(access_group.c.name)))
 
     def mailboxes(self) -> dict[str, str]:
         """Each shared address to the group that answers for it."""
