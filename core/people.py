@@ -118,9 +118,12 @@ class People:
             with self._audit.recorded(actor, "person.link", person_id, issuer=issuer) as connection:
                 self._change(connection, person_id, issuer=issuer, subject=subject)
 
-    def set_password(self, person_id: str, password_hash: str, *, actor: str) -> None:
-        """Replace the password hash and end the person's sessions."""
+    def set_password(self, person_id: str, password_hash: str, *, actor: str, instead_of: str = "") -> None:
+        """Replace the password hash and end the person's sessions; Conflict where it is not `instead_of` any more."""
+        stored = sa.select(person.c.password_hash).where(person.c.person_id == person_id).with_for_update()
         with self._audit.recorded(actor, "person.password", person_id) as connection:
+            if instead_of and connection.scalar(stored) != instead_of:
+                raise Conflict("Another password was set meanwhile: sign in with that one.")
             self._change(connection, person_id, password_hash=password_hash)
             connection.execute(session.delete().where(session.c.person_id == person_id))
 
