@@ -205,6 +205,12 @@ class Settings(BaseSettings):
     )
 
     max_question_chars: int = Field(4000, ge=100, le=100_000, description="Longest question.")
+    questions_at_once: int = Field(
+        8,
+        ge=1,
+        le=1000,
+        description="Questions of one person that are answered at once, on the page and by all their API keys together; one more is refused with 429.",
+    )
     max_upload_mb: int = Field(50, ge=1, le=2048, description="Largest document file.")
     session_hours: int = Field(12, ge=1, le=720, description="A browser session ends this long after sign-in.")
     sign_in_per_minute: int = Field(
