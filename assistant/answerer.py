@@ -26,6 +26,7 @@ from assistant.refusals import refusal
 from assistant.release import GUARD_ERROR, TOPIC, Release, reason_of, run_guards
 from assistant.routing import Route, Router, fixed
 from assistant.sentences import pieces
+from assistant.share import Share
 from assistant.tokens import Usage
 from assistant.trace import Trace
 from assistant.words import language_of
@@ -107,6 +108,7 @@ class Answerer:
         self._rails = Rails(guards)
         self._router = router
         self._room = threading.BoundedSemaphore(AT_ONCE)
+        self._share = Share(settings.questions_at_once)
         self.model = model
         self.under_way = UnderWay()
 
@@ -147,6 +149,15 @@ class Answerer:
         """
         with self.under_way:
             yield from self._stream(question)
+
+    def stream_of_share(self, question: Question) -> Generator[Event]:
+        """As `stream`, for whoever asks on the page or by the API.
+
+        Raises:
+            TooManyAtOnce: as many of the person's questions as the settings allow are being answered; nothing is stored of this one.
+        """
+        with self._share.of(question.person.person_id):
+            yield from self.stream(question)
 
     def _stream(self, question: Question) -> Generator[Event]:
         trace = Trace(question, self._route(question), self.model.name, self._rails)

@@ -28,7 +28,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from assistant.console import actor
 from assistant.stopping import leave, run_until_stopped, stop_by_signal
@@ -106,9 +106,8 @@ def _run_server(assistant: Assistant, door: socket.socket, accounts: str) -> Non
         access_log=False,
         ws="none",
         server_header=False,
-        # Only a proxy in front may say who is calling, and only where there is one.
-        proxy_headers=bool(settings.public_url),
         timeout_graceful_shutdown=GRACE_SECONDS,
+        **behind(settings),
     )
     server = uvicorn.Server(config)
     stop_by_signal(server)
@@ -122,6 +121,11 @@ def _run_server(assistant: Assistant, door: socket.socket, accounts: str) -> Non
             run_until_stopped(server, door)
         finally:
             assistant.audit.append(actor(), "serve.stop", here.url)
+
+
+def behind(settings: Settings) -> dict[str, Any]:
+    """The server's options for the proxies in front: they alone may say who is calling."""
+    return {"proxy_headers": bool(settings.proxies), "forwarded_allow_ips": settings.proxies}
 
 
 def no_worker(store: Store) -> str:

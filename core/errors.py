@@ -12,6 +12,7 @@
     ├── NotAllowed              exit 3, 403     signed in, but without the role or the group
     ├── NotSignedIn             exit 3, 401
     ├── TooMany                 exit 3, 429     rate limit; says when to try again
+    │   └── TooManyAtOnce       exit 3, 429     as many of the person's questions as one may ask are being answered
     └── Unavailable             exit 4, 503     something that we need does not answer
         ├── StoreUnavailable                    database down, locked, read-only, disk full
         ├── IndexUnavailable                    Qdrant down, or the embedded index is open elsewhere
@@ -86,6 +87,11 @@ class NotSignedIn(AssistantError):
 class TooMany(AssistantError):
     exit_code = 3
     http_status = 429
+    retry_after_s = 60
+
+
+class TooManyAtOnce(TooMany):
+    retry_after_s = 5
 
 
 class Unavailable(AssistantError):

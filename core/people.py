@@ -16,7 +16,7 @@ import yaml
 from core.audit import Audit
 from core.errors import BadInput, Conflict, NotFound
 from core.records import CLASSIFICATIONS, EVERYONE, ROLES, Classification, Principal, Role
-from core.store import Store
+from core.store import Store, insert_into
 from core.tables import access_group, api_key, mailbox, person, session
 
 PERSON_ID = re.compile(r"[a-z0-9][a-z0-9._-]{1,79}")
@@ -118,16 +118,20 @@ class People:
             with self._audit.recorded(actor, "person.link", person_id, issuer=issuer) as connection:
                 self._change(connection, person_id, issuer=issuer, subject=subject)
 
-    def set_password(self, person_id: str, password_hash: str, *, actor: str) -> None:
-        """Replace the password hash and end the person's sessions."""
+    def set_password(self, person_id: str, password_hash: str, *, actor: str, instead_of: str = "") -> None:
+        """Replace the password hash and end the person's sessions; Conflict where it is not `instead_of` any more."""
+        stored = sa.select(person.c.password_hash).where(person.c.person_id == person_id).with_for_update()
         with self._audit.recorded(actor, "person.password", person_id) as connection:
+            if instead_of and connection.scalar(stored) != instead_of:
+                raise Conflict("Another password was set meanwhile: sign in with that one.")
             self._change(connection, person_id, password_hash=password_hash)
             connection.execute(session.delete().where(session.c.person_id == person_id))
 
-    def rehash(self, person_id: str, password_hash: str) -> None:
-        """Keep the same password under newer argon2 parameters; sessions go on."""
+    def rehash(self, person_id: str, old_hash: str, new_hash: str) -> bool:
+        """Keep the same password under newer argon2 parameters; sessions go on. False where another one was set meanwhile."""
+        same = sa.and_(person.c.person_id == person_id, person.c.password_hash == old_hash)
         with self._store.begin() as connection:
-            self._change(connection, person_id, password_hash=password_hash)
+            return connection.execute(person.update().where(same).values(password_hash=new_hash)).rowcount == 1
 
     def deactivate(self, person_id: str, *, actor: str) -> None:
         """Refuse the person from now on: sessions end, API keys are revoked, chats stay until they are erased."""
@@ -157,11 +161,14 @@ class People:
 
     def add_groups(self, groups: Mapping[str, str], *, actor: str) -> list[str]:
         """Make the groups (name to description) that do not exist yet; returns the new names."""
-        new = {name: text for name, text in groups.items() if name not in self.groups()}
-        if new:
-            with self._audit.recorded(actor, "group.add", ",".join(sorted(new))[:300]) as connection:
-                connection.execute(access_group.insert(), [{"name": n, "description": d} for n, d in new.items()])
-        return sorted(new)
+        new = sorted(groups.keys() - self.groups())
+        if not new:
+            return []
+        rows = [{"name": name, "description": groups[name]} for name in new]
+        with self._audit.recorded(actor, "group.add", ",".join(new)[:300]) as connection:
+            # Another sign-in may bring one of them at the same moment.
+            insert = insert_into(access_group, connection).values(rows).on_conflict_do_nothing()
+            return sorted(connection.scalars(insert.returning(access_group.c.name)))
 
     def mailboxes(self) -> dict[str, str]:
         """Each shared address to the group that answers for it."""

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from core.records import Feedback, FeedbackKind, Turn
 from core.review_records import URGENT_REASONS, Source
-from core.store import Store
+from core.store import Store, insert_into
 from core.tables import document, feedback, review, review_item, turn
 
 SOURCES: Mapping[FeedbackKind, Source] = {"flag": "flag", "up": "thumbs_up", "down": "thumbs_down"}
@@ -31,7 +31,7 @@ def open_item(connection: sa.Connection, given: Feedback, passages: Sequence[Map
         item_id_of(given.feedback_id), given.turn_id, SOURCES[given.kind], _priority(given), given.created_at
     )
     values |= {"feedback_id": given.feedback_id, "department": department, "language": language}
-    connection.execute(_insert(connection).values(values).on_conflict_do_nothing())
+    connection.execute(insert_into(review_item, connection).values(values).on_conflict_do_nothing())
     return str(values["item_id"])
 
 
@@ -42,7 +42,7 @@ def open_escalated(connection: sa.Connection, asked: Turn) -> str:
         connection: the transaction that stores the turn: both stand, or neither.
     """
     values = _item(item_id_of(asked.turn_id), asked.turn_id, "escalated", URGENT, asked.created_at)
-    connection.execute(_insert(connection).values(values).on_conflict_do_nothing())
+    connection.execute(insert_into(review_item, connection).values(values).on_conflict_do_nothing())
     return str(values["item_id"])
 
 
@@ -115,14 +115,3 @@ def _priority(given: Feedback) -> int:
     if given.kind != "flag":
         return 1
     return URGENT if URGENT_REASONS & set(given.reasons) else 2
-
-
-def _insert(connection: sa.Connection) -> Any:
-    """An insert that knows `on_conflict_do_nothing`, which both databases have under their own dialect."""
-    if connection.dialect.name == "postgresql":
-        from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-
-        return postgresql_insert(review_item)
-    from sqlalchemy.dialects.sqlite import insert as sqlite_insert
-
-    return sqlite_insert(review_item)

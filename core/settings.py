@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_network
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Final, Literal
 from urllib.parse import urlsplit
@@ -45,6 +46,10 @@ class Settings(BaseSettings):
     port: int = Field(7860, ge=1, le=65535, description="Port to listen on.")
     public_url: str = Field(
         "", description="Address that people type, when behind a proxy; https makes cookies Secure."
+    )
+    trusted_proxies: str = Field(
+        "127.0.0.1,::1",
+        description="Addresses or networks, with commas between, of the proxies that say who is calling (X-Forwarded-For), as the assistant sees them; heeded where there is a public URL. Sign-in limits and the audit log go by it.",
     )
     organisation: str = Field("Kestrel Bay Instruments", description="Name shown on the pages and in refusals.")
     support_contact: str = Field(
@@ -200,6 +205,12 @@ class Settings(BaseSettings):
     )
 
     max_question_chars: int = Field(4000, ge=100, le=100_000, description="Longest question.")
+    questions_at_once: int = Field(
+        8,
+        ge=1,
+        le=1000,
+        description="Questions of one person that are answered at once, on the page and by all their API keys together; one more is refused with 429.",
+    )
     max_upload_mb: int = Field(50, ge=1, le=2048, description="Largest document file.")
     session_hours: int = Field(12, ge=1, le=720, description="A browser session ends this long after sign-in.")
     sign_in_per_minute: int = Field(
@@ -246,9 +257,23 @@ class Settings(BaseSettings):
     @field_validator("review_twice", mode="after")
     @classmethod
     def _decisions(cls, value: str) -> str:
-        named = [word.strip() for word in value.split(",") if word.strip()]
+        named = _listed(value)
         if named not in (["all"], ["none"], []) and (unknown := sorted(set(named) - set(DECISIONS))):
             raise ValueError(f"{unknown[0]!r} is none of {', '.join(DECISIONS)}, all and none")
+        return value
+
+    @field_validator("trusted_proxies", mode="after")
+    @classmethod
+    def _networks(cls, value: str) -> str:
+        for one in _listed(value):
+            try:
+                everybody = ip_network(one).prefixlen == 0
+            except ValueError:
+                raise ValueError(
+                    f"{one!r} is no address or network: write 10.0.0.5, or 10.0.0.0/28 with zeros after its prefix"
+                ) from None
+            if everybody:
+                raise ValueError(f"{one} lets anybody say who is calling: name the proxies alone")
         return value
 
     @field_validator("retrain_schedule", "drift_schedule", mode="after")
@@ -278,12 +303,14 @@ class Settings(BaseSettings):
         return tuple(url.strip().rstrip("/") for url in self.model_url.split(",") if url.strip())
 
     @property
+    def proxies(self) -> list[str]:
+        """The addresses and networks that may say who is calling; none without a public URL."""
+        return _listed(self.trusted_proxies) if self.public_url else []
+
+    @property
     def alert_targets(self) -> Targets:
         """Where alerts go; none by default."""
-        webhooks, emails = (
-            tuple(one.strip() for one in given.split(",") if one.strip())
-            for given in (self.alert_webhooks, self.alert_emails)
-        )
+        webhooks, emails = tuple(_listed(self.alert_webhooks)), tuple(_listed(self.alert_emails))
         return Targets(webhooks, emails, self.alert_smtp, self.alert_sender)
 
     @property
@@ -330,6 +357,11 @@ def load_settings(**overrides: object) -> Settings:
     if problems:
         raise SettingsError(_message(problems))
     return settings
+
+
+def _listed(value: str) -> list[str]:
+    """What stands between commas."""
+    return [one.strip() for one in value.split(",") if one.strip()]
 
 
 def setting_name(field: str) -> str:

@@ -119,6 +119,17 @@ class Store:
         self.close()
 
 
+def insert_into(table: sa.Table, connection: sa.Connection) -> Any:
+    """An insert that knows `on_conflict_do_nothing`, which both databases have under their own dialect."""
+    if connection.dialect.name == "postgresql":
+        from sqlalchemy.dialects.postgresql import insert as postgresql_insert
+
+        return postgresql_insert(table)
+    from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+
+    return sqlite_insert(table)
+
+
 class _Turns:
     """SQLite's writers of one process, first come first served.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 
 import yaml
@@ -26,6 +27,16 @@ def test_compose_sets_only_what_the_program_reads() -> None:
     assert given <= known_settings()
     image = {line.split("=")[0].split()[-1] for line in DOCKERFILE.splitlines() if "ASSISTANT_HOME=" in line}
     assert image <= known_settings()
+
+
+def test_compose_trusts_the_one_address_from_which_a_proxy_on_the_host_comes() -> None:
+    (network,) = COMPOSE["networks"]["default"]["ipam"]["config"]
+    gateway = re.sub(r"^\$\{GATEWAY:-(.+)\}$", r"\1", network["gateway"])
+    subnet = re.sub(r"^\$\{SUBNET:-(.+)\}$", r"\1", network["subnet"])
+    assert ip_address(gateway) in ip_network(subnet)
+    trusted = COMPOSE["services"]["assistant"]["environment"]["ASSISTANT_TRUSTED_PROXIES"]
+    assert trusted == f"${{TRUSTED_PROXIES:-{network['gateway']}}}"
+    assert Settings(public_url="https://a.example", trusted_proxies=gateway).proxies == [gateway]
 
 
 def test_image_holds_every_package_and_everything_that_is_installed() -> None:

@@ -6,8 +6,8 @@ name, and a temporary chat lives in the tab's session state, under the name of t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import AsyncIterator, Generator, Iterator
+from contextlib import aclosing, closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, cast, get_args
@@ -21,6 +21,7 @@ from assistant.pages.parts import sent
 from assistant.pages.person import UNFORESEEN, noted, signed_in, told
 from assistant.pages.running import Running
 from assistant.pages.welcome import suggestions, welcome
+from assistant.web.threads import each
 from core.errors import AssistantError, BadInput
 from core.records import Feedback, FeedbackKind, Message, Principal, Question, Turn
 from core.turns import new_id, now
@@ -105,20 +106,25 @@ class ChatEvents:
     def stop(self, event: gr.EventData, request: gr.Request) -> None:
         self._running.stop(signed_in(self._assistant, request).person_id, _word(event, "run"))
 
-    def ask(
+    async def ask(
         self, text: str, chat_id: str, private: PrivateChat | None, request: gr.Request
-    ) -> Iterator[tuple[Any, ...]]:
-        yield from self._answered(text, chat_id, private, request)
+    ) -> AsyncIterator[tuple[Any, ...]]:
+        async with aclosing(each(self._answered(text, chat_id, private, request))) as views:
+            async for view in views:
+                yield view
 
-    def again(
+    async def again(
         self, chat_id: str, private: PrivateChat | None, event: gr.EventData, request: gr.Request
-    ) -> Iterator[tuple[Any, ...]]:
+    ) -> AsyncIterator[tuple[Any, ...]]:
         """Answer the last question again, as it was or as edited."""
-        yield from self._answered(_word(event, "text"), chat_id, private, request, replaces=_word(event, "turn"))
+        text, turn_id = _word(event, "text"), _word(event, "turn")
+        async with aclosing(each(self._answered(text, chat_id, private, request, replaces=turn_id))) as views:
+            async for view in views:
+                yield view
 
     def _answered(
         self, text: str, chat_id: str, private: PrivateChat | None, request: gr.Request, *, replaces: str = ""
-    ) -> Iterator[tuple[Any, ...]]:
+    ) -> Generator[tuple[Any, ...]]:
         try:
             person = signed_in(self._assistant, request)
             before = self._exchanges(person, chat_id, private)
@@ -145,7 +151,7 @@ class ChatEvents:
         ).values()
         with (
             self._running.started(question.person.person_id, writing.run_id) as stop,
-            closing(self._assistant.answerer.stream(question)) as stream,
+            closing(self._assistant.answerer.stream_of_share(question)) as stream,
         ):
             for event in stream:
                 if said := self._take(writing, event):

@@ -38,6 +38,9 @@ from core.drift_checks import DriftChecks
 if TYPE_CHECKING:
     from assistant.bootstrap import Assistant
 
+THREADS = 100
+"""For everything but answers, which have their own (assistant/web/threads.py)."""
+
 
 def create_app(assistant: Assistant, *, local_token: str = "", accounts: Accounts | None = None) -> FastAPI:
     """The application that serves people and programs.
@@ -108,8 +111,7 @@ def _mount_pages(app: FastAPI, assistant: Assistant) -> None:
 
 @asynccontextmanager
 async def _lifespan(_app: FastAPI) -> AsyncIterator[None]:
-    """Streams wait in threads between two sentences, and pages ask while they do."""
     from anyio.to_thread import current_default_thread_limiter
 
-    current_default_thread_limiter().total_tokens = 100
+    current_default_thread_limiter().total_tokens = THREADS
     yield

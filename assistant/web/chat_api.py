@@ -11,17 +11,13 @@ What OpenAI's form has no place for (citations, turn id, evidence) is in the fie
 from __future__ import annotations
 
 import json
-import threading
 import time
-from collections.abc import AsyncIterator, Generator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import closing
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
-import anyio.to_thread
-from anyio import CancelScope
 from fastapi import APIRouter, Depends, Header
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
@@ -30,6 +26,7 @@ from assistant.tokens import Usage, count_tokens
 from assistant.web.chat_request import MODEL, ChatRequest, known_model
 from assistant.web.errors import openai_error, report
 from assistant.web.sessions import current_person
+from assistant.web.threads import each, in_thread
 from core.errors import AssistantError
 from core.records import Answer, Principal, Question
 from core.settings import Settings
@@ -71,10 +68,10 @@ def chat_routes(assistant: Assistant) -> APIRouter:
     ) -> Response:
         question = asked.question(person, conversation)
         if not asked.stream:
-            return await run_in_threadpool(_whole, assistant.answerer, question)
-        events = Events(assistant.answerer.stream(question))
+            return await in_thread(_whole, assistant.answerer, question)
+        events = each(assistant.answerer.stream_of_share(question))
         # What goes wrong before the first event still gets a status of its own.
-        first = await anyio.to_thread.run_sync(events.next)
+        first = await anext(events)
         assert isinstance(first, Started)
         headers = {REQUEST_ID: first.turn_id, "cache-control": "no-cache", "x-accel-buffering": "no"}
         body = _sent(first, events, request, assistant.settings, usage=asked.include_usage)
@@ -84,7 +81,7 @@ def chat_routes(assistant: Assistant) -> APIRouter:
 
 
 def _whole(answerer: Answerer, question: Question) -> Response:
-    with closing(answerer.stream(question)) as events:
+    with closing(answerer.stream_of_share(question)) as events:
         finished = next(event for event in events if isinstance(event, Finished))
     return JSONResponse(completion(finished), headers={REQUEST_ID: finished.answer.turn_id})
 
@@ -159,45 +156,24 @@ class Chunks:
         return _head(self._id, "chat.completion.chunk", self._created) | {"choices": [choice]} | self._usage
 
 
-class Events:
-    """The events of one answer, for a server's threads: `close` waits for the `next` that another of them is in.
-
-    A server that stops cuts a request off while its thread waits for the model; the turn is stored as stopped all the same.
-    """
-
-    def __init__(self, events: Generator[Event]) -> None:
-        self._events = events
-        self._lock = threading.Lock()
-
-    def next(self) -> Event | None:
-        """The next event, None after the last."""
-        with self._lock:
-            return next(self._events, None)
-
-    def close(self) -> None:
-        with self._lock:
-            self._events.close()
-
-
 async def _sent(
-    first: Event | None, events: Events, request: Request, settings: Settings, *, usage: bool
+    first: Event, events: AsyncGenerator[Event], request: Request, settings: Settings, *, usage: bool
 ) -> AsyncIterator[bytes]:
     """The stream as server-sent events. A client that goes away stops the answer, and its turn says so."""
-    chunks, event = Chunks(usage=usage), first
+    chunks = Chunks(usage=usage)
     try:
-        while event is not None:
+        yield _line(chunks.of(first))
+        async for event in events:
             yield _line(chunks.of(event))
             if usage and isinstance(event, Finished):
-                yield _line(await anyio.to_thread.run_sync(chunks.last, event))
-            event = await anyio.to_thread.run_sync(events.next)
+                yield _line(await in_thread(chunks.last, event))
     except AssistantError as error:
         yield _line({"error": openai_error(error.http_status, error.code, str(error))})
     except Exception as error:  # noqa: BLE001 - the request boundary: the response has begun
         report(request, settings, error)
         yield _line({"error": openai_error(500, "assistant_error", "The answer broke off; ask again.")})
     finally:
-        with CancelScope(shield=True):
-            await anyio.to_thread.run_sync(events.close)
+        await events.aclose()
     yield b"data: [DONE]\n\n"
 
 

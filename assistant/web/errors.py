@@ -38,7 +38,6 @@ HEADINGS = {
     429: "Too many attempts",
     503: "Something that we need is not answering",
 }
-WAIT_SECONDS = 60
 OPENAI = "/v1/"
 """Below it, errors are OpenAI's: a wrong request is 400, and `type` is one of theirs."""
 UNSUPPORTED = "unsupported_parameter"
@@ -60,7 +59,10 @@ def install_errors(app: FastAPI, settings: Settings) -> None:
         assert isinstance(error, AssistantError)
         if error.http_status >= 500:
             log.warning("%s on %s: %s", error.code, request.url.path, error)
-        return answer(request, settings, error.http_status, error.code, str(error))
+        response = answer(request, settings, error.http_status, error.code, str(error))
+        if isinstance(error, TooMany):
+            response.headers["retry-after"] = str(error.retry_after_s)
+        return response
 
     def http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
@@ -97,8 +99,6 @@ def answer(
         response = JSONResponse({"error": error_body(code, message, reference)}, status)
     if status == NotSignedIn.http_status:
         response.headers["www-authenticate"] = "Bearer"
-    if status == TooMany.http_status:
-        response.headers["retry-after"] = str(WAIT_SECONDS)
     return response
 
 

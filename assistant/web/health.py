@@ -39,7 +39,7 @@ def health_routes(assistant: Assistant, metrics: Metrics) -> APIRouter:
     started = time.monotonic()
 
     @router.get("/health")
-    def health() -> dict[str, object]:
+    async def health() -> dict[str, object]:  # in the event loop: it waits for no thread
         return {"status": "ok", "uptime_seconds": round(time.monotonic() - started, 1)}
 
     readiness = Readiness(assistant)

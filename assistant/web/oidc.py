@@ -118,7 +118,8 @@ class Provider:
             BadInput: a claim that we need is missing.
         """
         issuer, subject = self._settings.oidc_issuer, str(claims["sub"])[:300]
-        account = self._people.by_identity(issuer, subject) or self._linked(claims, subject)
+        known = self._people.by_identity(issuer, subject)
+        account = known or self._same_address(claims)
         if account is not None and not account.active:
             raise NotAllowed(f"This account is deactivated. Write to {self._settings.support_contact}.")
         wanted = self._wanted(claims, account)
@@ -127,14 +128,15 @@ class Provider:
             self._people.add(wanted, actor="oidc", issuer=issuer, subject=subject)
         elif account.person != wanted:
             self._people.update(wanted, actor="oidc")
+        if account is not None and known is None:
+            self._people.link(wanted.person_id, issuer, subject, actor="oidc")
         return wanted
 
-    def _linked(self, claims: Mapping[str, Any], subject: str) -> Account | None:
+    def _same_address(self, claims: Mapping[str, Any]) -> Account | None:
         """A local account with the same address, where the provider vouches for the address."""
         account = self._people.account(str(claims.get("email", "")))
         if account is None or account.issuer or claims.get("email_verified") is not True:
             return None
-        self._people.link(account.person.person_id, self._settings.oidc_issuer, subject, actor="oidc")
         return account
 
     def _wanted(self, claims: Mapping[str, Any], account: Account | None) -> Principal:

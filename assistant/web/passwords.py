@@ -9,6 +9,7 @@ import hashlib
 import secrets
 import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -18,7 +19,7 @@ from limits.strategies import MovingWindowRateLimiter
 
 from core.audit import Audit
 from core.errors import BadInput, NotSignedIn, TooMany
-from core.people import People
+from core.people import Account, People
 from core.records import Principal
 
 ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
@@ -90,20 +91,26 @@ class Accounts:
             NotSignedIn: unknown, deactivated, without a local password, or the password is wrong: all look the same.
             TooMany: too many attempts in the last minute.
         """
+        return self._proved(name, password, address).person
+
+    def _proved(self, name: str, password: str, address: str) -> Account:
+        """The account, with the hash that the password was right for."""
         self._count(name, address)
         account = self._people.account(name)
         stored = account.password_hash if account and account.active else None
         right = self._verify(stored, password)
+        if account is not None and stored is not None and right and self._hasher.check_needs_rehash(stored):
+            # Hashing may wait its turn: where another password was set meanwhile, this one is right no longer.
+            old, stored = stored, self.hash(password)
+            right = self._people.rehash(account.person.person_id, old, stored)
         if account is None or stored is None or not right:
             # A name that nobody has may be a password typed into the wrong field: it is not written down.
             subject = account.person.person_id if account else "unknown"
             self._audit.append(subject, "sign_in.refused", subject, address=address)
             raise NotSignedIn("The name or the password is not right.")
-        person = account.person
-        if self._hasher.check_needs_rehash(stored):
-            self._people.rehash(person.person_id, self.hash(password))
-        self._audit.append(person.person_id, "sign_in.ok", person.person_id, address=address, by="password")
-        return person
+        person_id = account.person.person_id
+        self._audit.append(person_id, "sign_in.ok", person_id, address=address, by="password")
+        return replace(account, password_hash=stored)
 
     def has_password(self, person: Principal) -> bool:
         """Whether the person signs in with a password of ours; others do so at their provider."""
@@ -111,11 +118,11 @@ class Accounts:
         return account is not None and account.password_hash is not None
 
     def change(self, person: Principal, current: str, new: str, address: str) -> None:
-        """Set a person's own new password, which ends their sessions; raises as `sign_in` and `hash`."""
+        """Set a person's own new password, which ends their sessions; raises as `sign_in`, `hash` and `People.set_password`."""
         if current == new:
             raise BadInput("The new password is the old one: choose another.")
-        self.sign_in(person.person_id, current, address)
-        self._people.set_password(person.person_id, self.hash(new), actor=person.person_id)
+        right = self._proved(person.person_id, current, address).password_hash or ""
+        self._people.set_password(person.person_id, self.hash(new), actor=person.person_id, instead_of=right)
 
     def _count(self, name: str, address: str) -> None:
         account = hashlib.sha256(name.strip().lower().encode("utf-8", "replace")).hexdigest()

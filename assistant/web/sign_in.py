@@ -13,7 +13,7 @@ from assistant.web.passwords import Accounts
 from assistant.web.sessions import current_caller, identity
 from assistant.web.templates import STYLESHEET, page, style
 from core.audit import Audit
-from core.errors import BadInput, NotSignedIn, TooMany
+from core.errors import BadInput, Conflict, NotSignedIn, TooMany
 from core.settings import Settings
 
 Field = Annotated[str, Form(max_length=320)]
@@ -64,7 +64,7 @@ def sign_in_routes(settings: Settings, accounts: Accounts, audit: Audit) -> APIR
         person = current_caller(request).person
         try:
             accounts.change(person, current, new, address(request))
-        except (BadInput, NotSignedIn, TooMany) as error:
+        except (BadInput, Conflict, NotSignedIn, TooMany) as error:
             told = "The current password is not right." if isinstance(error, NotSignedIn) else str(error)
             return page("password", settings, status=422, message=told, name=person.person_id, form=True)
         response = RedirectResponse("/sign-in?message=changed", 303)

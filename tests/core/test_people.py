@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from core.audit import Audit
 from core.errors import BadInput, Conflict, NotFound
 from core.people import People, read_mailboxes, read_people_file
+from core.store import Store
 from tests.conftest import make_person
 
 
@@ -98,6 +102,25 @@ def test_every_change_is_audited_under_its_actor_and_a_refused_one_is_not(people
         ("ada.admin", "group.add", "new"),
     ]
     assert audit.verify() == []
+
+
+def test_two_who_bring_the_same_new_group_at_once_both_go_on(people: People, store: Store) -> None:
+    made: list[str] = []
+
+    def add() -> None:
+        made.extend(people.add_groups({"new": "", "hr": "exists"}, actor="oidc"))
+
+    threads = [threading.Thread(target=add) for _ in range(2)]
+    with store.begin() as connection:  # nobody writes until both have looked
+        if connection.dialect.name == "postgresql":
+            connection.execute(sa.text("lock table access_group in exclusive mode"))
+        for thread in threads:
+            thread.start()
+        time.sleep(0.2)
+    for thread in threads:
+        thread.join()
+    assert made == ["new"]
+    assert "new" in people.groups()
 
 
 def test_a_people_file_says_which_part_is_wrong(tmp_path: Path) -> None:

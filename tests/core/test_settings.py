@@ -129,3 +129,30 @@ def test_alerts_that_could_not_be_sent_and_a_schedule_without_a_time_stop_the_st
     assert "secret" not in str(told)
     monkeypatch.setenv("ASSISTANT_ALERT_SMTP", "smtp://user:pass@mail.example")
     assert "ASSISTANT_SMTP_PASSWORD" in wrong(monkeypatch)["ASSISTANT_ALERT_SMTP"]
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ("10.0.0.5, proxy", "'proxy' is no address"),
+        ("172.18.0.1/16", "'172.18.0.1/16' is no address"),
+        ("*", "'*' is no address"),
+        ("0.0.0.0/0", "lets anybody say who is calling"),
+        ("::/0", "lets anybody say who is calling"),
+    ],
+)
+def test_proxies_are_addresses_or_networks_and_not_everybody(
+    home: Path, monkeypatch: pytest.MonkeyPatch, given: str, told: str
+) -> None:
+    (line,) = wrong(monkeypatch, home=home, trusted_proxies=given).values()
+    assert told in line
+
+
+def test_proxies_are_trusted_only_where_there_is_a_public_url() -> None:
+    given = "10.0.0.5, 10.1.0.0/28,fd00::1,"
+    assert Settings(trusted_proxies=given).proxies == []
+    assert Settings(trusted_proxies=given, public_url="https://a.example").proxies == [
+        "10.0.0.5",
+        "10.1.0.0/28",
+        "fd00::1",
+    ]

@@ -144,6 +144,16 @@ def test_an_existing_account_is_joined_by_a_verified_address_only(
     assert people.get("emma.employee").clearance == "restricted"
 
 
+@pytest.mark.parametrize("refused", [{"groups": ["visitors"]}, {"email": "emma.employee"}])
+def test_an_existing_account_whose_person_is_refused_is_not_tied_to_the_provider(
+    browser: httpx2.Client, provider: TestProvider, people: People, refused: dict[str, object]
+) -> None:
+    before = people.account("emma.employee")
+    provider.claims |= {"email": "emma.employee@kestrelbay.example"} | refused
+    assert sign_in(browser).status_code in (403, 422)
+    assert people.account("emma.employee") == before
+
+
 def test_an_account_of_the_provider_cannot_be_taken_by_another_subject_with_its_address(
     browser: httpx2.Client, provider: TestProvider, people: People
 ) -> None:

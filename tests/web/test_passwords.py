@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 import pytest
 from argon2 import PasswordHasher
@@ -10,7 +11,7 @@ from argon2 import PasswordHasher
 from assistant.web.passwords import Accounts, generate_password
 from assistant.web.sessions import Sessions
 from core.audit import Audit
-from core.errors import BadInput, NotSignedIn, TooMany
+from core.errors import BadInput, Conflict, NotSignedIn, TooMany
 from core.people import People
 from core.store import Store
 
@@ -137,3 +138,33 @@ def test_an_old_hash_is_renewed_at_sign_in_without_ending_sessions(
     assert account is not None
     assert "t=2" in str(account.password_hash)
     assert Sessions(store, hours=1).find(token) is not None
+
+
+class Interrupted(PasswordHasher):
+    """Something happens while one of the passwords is hashed, as where hashing waits its turn."""
+
+    def __init__(self, one: str, meanwhile: Callable[[], None]) -> None:
+        super().__init__(time_cost=2, memory_cost=128, parallelism=1)
+        self._one, self._meanwhile = one, meanwhile
+
+    def hash(self, password: str | bytes, *, salt: bytes | None = None) -> str:
+        if password == self._one:
+            self._meanwhile()
+        return super().hash(password, salt=salt)
+
+
+NEW = "another-long-password"
+
+
+@pytest.mark.parametrize(("hashed", "refusal", "told"), [(PASSWORD, NotSignedIn, ["refused"]), (NEW, Conflict, ["ok"])])
+def test_a_password_set_while_the_old_one_is_hashed_anew_or_changed_stays(
+    accounts: Accounts, people: People, audit: Audit, hashed: str, refusal: type[Exception], told: list[str]
+) -> None:
+    by_admin = accounts.hash("set-by-an-administrator")
+    reset = Interrupted(hashed, lambda: people.set_password("emma.employee", by_admin, actor="ada.admin"))
+    with pytest.raises(refusal):
+        Accounts(people, audit, hasher=reset).change(people.get("emma.employee"), PASSWORD, NEW, "::1")
+    account = people.account("emma.employee")
+    assert account is not None
+    assert account.password_hash == by_admin
+    assert [action for action, _ in actions(audit)] == [f"sign_in.{end}" for end in told]

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import httpx2
 import pytest
+from fastapi import FastAPI
+from starlette.requests import Request
 
+from assistant.serve_command import behind
 from assistant.web.sessions import Sessions, cookie_name
+from assistant.web.sign_in import address
+from core.settings import Settings
 from tests.conftest import make_person
 from tests.web.conftest import PASSWORD, Site, SiteMaker
+from tests.web.serving import served
 
 PAGE = {"accept": "text/html"}
 
@@ -187,3 +193,29 @@ def test_the_server_tells_no_stranger_what_it_is(site: Site) -> None:
     with httpx2.Client(base_url=site.url, trust_env=False) as client:
         for path in ("/docs", "/redoc"):
             assert client.get(path).status_code in (401, 404)
+
+
+@pytest.mark.parametrize(
+    ("trusted", "public_url", "seen"),
+    [
+        ("127.0.0.0/8", "https://a.example", "203.0.113.7"),
+        ("172.30.250.1, 127.0.0.1", "https://a.example", "203.0.113.7"),
+        ("172.30.250.1", "https://a.example", "127.0.0.1"),
+        ("127.0.0.1", "", "127.0.0.1"),
+    ],
+)
+def test_only_a_trusted_proxy_says_from_which_address_somebody_signs_in(
+    trusted: str, public_url: str, seen: str
+) -> None:
+    app = FastAPI()
+
+    @app.get("/address")
+    def seen_from(request: Request) -> str:
+        return address(request)
+
+    settings = Settings(trusted_proxies=trusted, public_url=public_url)
+    with served(app, **behind(settings)) as url:
+        forged = {
+            "x-forwarded-for": "198.51.100.1, 203.0.113.7"
+        }  # the proxy adds the last one, a caller sent the first
+        assert httpx2.get(f"{url}/address", headers=forged, trust_env=False).json() == seen
