@@ -90,6 +90,8 @@ class Audit:
             connection.execute(sa.text("lock table audit in exclusive mode"))
         last = connection.execute(sa.select(audit.c.seq, audit.c.hash).order_by(audit.c.seq.desc()).limit(1)).first()
         seq, previous = (last.seq + 1, last.hash) if last else (1, GENESIS)
+        if head := self._read_head():  # the place of rows that were cut off stays empty, or newer ones would hide it
+            seq = max(seq, head.seq + 1)
         text = json.dumps(details, sort_keys=True, default=str)
         row = AuditRow(
             seq,
