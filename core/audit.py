@@ -130,6 +130,12 @@ class Audit:
         with self._store.read() as connection:
             return int(connection.scalar(sa.select(sa.func.count()).select_from(audit)) or 0)
 
+    def newest(self, acts: str) -> int:
+        """The number of the newest row whose action begins so, 0 where there is none. Rows are numbered in the order of their commits."""
+        query = sa.select(audit.c.seq).where(audit.c.action.startswith(acts, autoescape=True))
+        with self._store.read() as connection:
+            return int(connection.scalar(query.order_by(audit.c.seq.desc()).limit(1)) or 0)
+
     def verify(self) -> list[AuditFinding]:
         """Every break of the chain, in order; an empty list means that the log is whole. Others may write to it meanwhile."""
         # Before the rows, which then hold at least what it names: those that come after it are vouched for by the chain.
