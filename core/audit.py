@@ -47,6 +47,14 @@ class AuditFinding:
     problem: str
 
 
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The row that was written last, or an earlier one after a crash: what `audit.head` holds."""
+
+    seq: int
+    hash: str
+
+
 class Audit:
     """Appends to the log and verifies it.
 
@@ -82,6 +90,8 @@ class Audit:
             connection.execute(sa.text("lock table audit in exclusive mode"))
         last = connection.execute(sa.select(audit.c.seq, audit.c.hash).order_by(audit.c.seq.desc()).limit(1)).first()
         seq, previous = (last.seq + 1, last.hash) if last else (1, GENESIS)
+        if head := self._read_head():  # the place of rows that were cut off stays empty, or newer ones would hide it
+            seq = max(seq, head.seq + 1)
         text = json.dumps(details, sort_keys=True, default=str)
         row = AuditRow(
             seq,
@@ -120,10 +130,18 @@ class Audit:
         with self._store.read() as connection:
             return int(connection.scalar(sa.select(sa.func.count()).select_from(audit)) or 0)
 
+    def newest(self, acts: str) -> int:
+        """The number of the newest row whose action begins so, 0 where there is none. Rows are numbered in the order of their commits."""
+        query = sa.select(audit.c.seq).where(audit.c.action.startswith(acts, autoescape=True))
+        with self._store.read() as connection:
+            return int(connection.scalar(query.order_by(audit.c.seq.desc()).limit(1)) or 0)
+
     def verify(self) -> list[AuditFinding]:
-        """Every break of the chain, in order; an empty list means that the log is whole."""
+        """Every break of the chain, in order; an empty list means that the log is whole. Others may write to it meanwhile."""
+        # Before the rows, which then hold at least what it names: those that come after it are vouched for by the chain.
+        head = self._read_head()
         findings: list[AuditFinding] = []
-        previous, expected, sound = GENESIS, 1, True
+        previous, expected, sound, named = GENESIS, 1, True, ""
         for row in self.rows():
             if row.seq != expected:
                 gone = f"row {expected} was" if row.seq == expected + 1 else f"rows {expected} to {row.seq - 1} were"
@@ -131,29 +149,19 @@ class Audit:
             follows = row.previous == previous or row.seq != expected or not sound
             sound = hmac.compare_digest(row.hash, self._hash(row))
             if not sound:
-                findings.append(AuditFinding(row.seq, self._what_happened(row, thorough=len(findings) < 20)))
+                places = head.seq if head and len(findings) < 20 else 0
+                findings.append(AuditFinding(row.seq, self._what_happened(row, places)))
             elif not follows:
                 findings.append(AuditFinding(row.seq, "row does not follow the one before it: replaced"))
+            if head and row.seq == head.seq:
+                named = row.hash
             previous, expected = row.hash, row.seq + 1
-        return findings + self._head_findings(expected - 1, previous)
+        return findings + _head_findings(head, expected - 1, named)
 
-    def _what_happened(self, row: AuditRow, *, thorough: bool) -> str:
-        """Whether a row that fails its hash is whole under another number, and so was moved, or was changed."""
-        head = json.loads(self._head.read_text())["seq"] if thorough and self._head.exists() else 0
-        origin = next((n for n in range(1, head + 1) if self._hash(replace(row, seq=n)) == row.hash), None)
+    def _what_happened(self, row: AuditRow, places: int) -> str:
+        """Whether a row that fails its hash is whole under another number up to `places`, and so was moved, or was changed."""
+        origin = next((n for n in range(1, places + 1) if self._hash(replace(row, seq=n)) == row.hash), None)
         return "row was changed" if origin is None else f"row was moved here from place {origin}: reordered"
-
-    def _head_findings(self, count: int, last: str) -> list[AuditFinding]:
-        if not self._head.exists():
-            return (
-                [AuditFinding(count, "audit.head is missing: the newest rows cannot be vouched for")] if count else []
-            )
-        head = json.loads(self._head.read_text())
-        if head["seq"] > count:
-            return [AuditFinding(count + 1, f"rows {count + 1} to {head['seq']} were removed from the end")]
-        if head["seq"] == count and head["hash"] != last:
-            return [AuditFinding(count, "row is not the one that was written last")]
-        return []  # a crash between commit and head leaves the head behind: the chain itself still holds
 
     def _hash(self, row: AuditRow) -> str:
         body = json.dumps([row.previous, row.seq, row.at, row.actor, row.action, row.subject, row.details])
@@ -163,11 +171,26 @@ class Audit:
         # Another process may have committed a later row and be first here: the head never moves back.
         with self._head.with_suffix(".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            if self._head.exists() and json.loads(self._head.read_text())["seq"] >= row.seq:
+            head = self._read_head()
+            if head and head.seq >= row.seq:
                 return
             temporary = self._head.with_suffix(".tmp")
             temporary.write_text(json.dumps({"seq": row.seq, "hash": row.hash}))
             temporary.replace(self._head)
+
+    def _read_head(self) -> Head | None:
+        return Head(**json.loads(self._head.read_text())) if self._head.exists() else None
+
+
+def _head_findings(head: Head | None, count: int, named: str) -> list[AuditFinding]:
+    """What the head tells of a chain of `count` rows; `named` is the hash of the row of its number, "" where that one is gone."""
+    if head is None:
+        return [AuditFinding(count, "audit.head is missing: the newest rows cannot be vouched for")] if count else []
+    if head.seq > count:
+        return [AuditFinding(count + 1, f"rows {count + 1} to {head.seq} were removed from the end")]
+    if named and head.hash != named:
+        return [AuditFinding(head.seq, "row is not the one that was written last")]
+    return []  # a crash between commit and head leaves the head behind: the chain itself still holds
 
 
 def _cut(text: str, length: int) -> str:

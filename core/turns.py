@@ -61,7 +61,8 @@ class Turns:
     def _touch(self, connection: sa.Connection, record: Turn, *, make: bool) -> bool:
         """Mark the conversation as changed, or make it; False where it is gone and must not come back."""
         owned = conversation.c.conversation_id == record.conversation_id
-        row = connection.execute(sa.select(conversation.c.person_id).where(owned)).first()
+        # Held until the turn is stored: a deletion that is under way is waited for, and another one waits.
+        row = connection.execute(sa.select(conversation.c.person_id).where(owned).with_for_update()).first()
         if row is None and not make:
             return False
         if row is None:

@@ -173,10 +173,9 @@ class Catalogue:
             answers |= {p.passage_id: p for p, owner in found if owner.readable_by(person)}
         return answers
 
-    def stamp(self) -> tuple[object, ...]:
-        """Another value after every change of a document."""
-        with self._store.read() as connection:
-            return tuple(connection.execute(sa.select(sa.func.count(), sa.func.max(document.c.updated_at))).one())
+    def stamp(self) -> int:
+        """Another value after every change of a document. Each has its audit row; `updated_at` may be older than that of an earlier commit."""
+        return self._audit.newest("document.")
 
     def answering(self, today: date) -> list[Key]:
         """The versions that may answer somebody on that day or later, the newest first."""

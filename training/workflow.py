@@ -131,7 +131,8 @@ class Worker:
     ) -> None:
         self.stop()
         if self._held and not self._held.ended.is_set():
-            self._give_back(self._held)
+            self._held.parked.wait(LET_GO_S)  # what looks for a stop has ended by then, as the gate's process
+            self.given_back = self._give_back(self._held)
         self._beat.join()
         with suppress(SQLAlchemyError):
             DBOS.delete_queue(self._queue)
@@ -169,8 +170,16 @@ class Worker:
         if taken is None:
             return bool(self._jobs.all("queued", "running", limit=1))
         self._reached("claimed")
-        with _answering():
-            self._start(*taken)
+        if self._held:
+            self._held.lost.set()
+        self._held = held = self._holds[taken[0].job_id] = Held(*taken)
+        try:
+            with _answering():
+                self._start(held)
+        except StoreUnavailable:  # nothing works on it: whoever can start it may, this worker too
+            held.ended.set()
+            self._give_back(held)
+            raise
         return True
 
     def ask(self, trigger: Any) -> None:
@@ -233,17 +242,17 @@ class Worker:
         held.parked.set()
         threading.Event().wait()
 
-    def _give_back(self, held: Held) -> None:
-        """Let another worker go on at once. What looks for a stop has ended by then, as the gate's process."""
-        held.parked.wait(LET_GO_S)
+    def _give_back(self, held: Held) -> str:
+        """Let another worker go on at once; the job's id, "" where it is not free."""
         held.lost.set()
         try:
             self._jobs.give_back(held.lease)
-            self.given_back = held.job.job_id
+            return held.job.job_id
         except StaleLease:
             log.info("%s is another worker's, or has ended", held.job.job_id)
         except AssistantError as problem:
             log.warning("%s is not given back, and free after its lease: %s", held.job.job_id, problem)
+        return ""
 
     def _end(self, held: Held, status: Status, error: str = "") -> str:
         try:
@@ -263,11 +272,9 @@ class Worker:
     def _queue(self) -> str:
         return f"retrain-{self.name}"
 
-    def _start(self, job: Job, lease: Lease) -> None:
+    def _start(self, held: Held) -> None:
         """Begin the job's workflow, or go on with it where another worker left it."""
-        if self._held:
-            self._held.lost.set()
-        self._held = self._holds[job.job_id] = Held(job, lease)
+        job, lease = held.job, held.lease
         known = DBOS.list_workflows(
             workflow_id_prefix=job.job_id, sort_desc=True, limit=1, load_input=False, load_output=False
         )

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
-from core.audit import Audit
+from core.audit import Audit, AuditRow
 from core.store import Store
 from core.tables import access_group
 from core.tables import audit as table
@@ -113,6 +114,28 @@ def test_a_missing_head_is_told_and_a_head_that_lags_after_a_crash_is_not_an_ala
     assert found(full) == []
     head.unlink()
     assert "audit.head is missing" in found(full)[0][1]
+
+
+class Busy(Audit):
+    """Somebody signs in just before the rows are read, and somebody else just after."""
+
+    def rows(self, limit: int | None = None) -> Iterator[AuditRow]:
+        self.append("bob", "signin", "bob")
+        yield from super().rows(limit)
+        self.append("cleo", "signin", "cleo")
+
+
+def test_a_log_that_is_written_to_while_it_is_verified_is_whole(full: Audit, store: Store, home: Path) -> None:
+    assert found(Busy(store, home)) == []
+    assert found(full) == []
+
+
+def test_rows_removed_from_the_end_stay_named_however_many_follow(full: Audit, store: Store, home: Path) -> None:
+    tamper(store, table.delete().where(table.c.seq >= 5))
+    busy = Busy(store, home)
+    assert [found(busy) for _ in range(3)] == [[(5, "rows 5 to 6 were removed")]] * 3
+    tamper(store, table.delete())
+    assert found(busy) == [(1, "rows 1 to 12 were removed")]
 
 
 def test_a_change_and_its_row_are_stored_together_or_not_at_all(audit: Audit, store: Store) -> None:

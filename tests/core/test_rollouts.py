@@ -14,6 +14,7 @@ import pytest
 import sqlalchemy as sa
 
 import core.rollouts
+from core.adapter_events import set_blocked
 from core.assignment import assign
 from core.audit import Audit
 from core.errors import AdapterRefused, BadInput, Conflict, NotFound
@@ -232,6 +233,20 @@ def test_another_process_sees_a_rollback_at_its_next_look(
         assert there.current() == rollouts.current()
         registry.block(adapter, actor="ada.admin", reason="poisoned")
         assert not there.standing().may_serve(adapter, PEOPLE[0])
+
+
+@pytest.mark.parametrize("url", [pytest.param("postgresql", marks=pytest.mark.postgres)], indirect=True)
+def test_a_block_that_is_committed_after_a_later_event_is_seen(
+    rollouts: Rollouts, make: Callable[..., str], store: Store
+) -> None:
+    """An erasure writes its event, an adapter is registered with the next number, then the erasure ends. SQLite has one writer."""
+    served = make()
+    rollouts.promote(served, actor="ana", reason="better")
+    with store.begin() as erasure:
+        set_blocked(erasure, served, "what it learnt from was erased", actor="ada.admin")
+        make("dev")
+        assert rollouts.standing().serving == served
+    assert rollouts.standing().serving == "quote-v1"
 
 
 def test_rollback_restores_adapter_template_and_thresholds_in_one_row(

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
+import sqlalchemy as sa
 
 from core.errors import NotFound
 from core.people import People
 from core.records import Citation, Feedback, Message, Turn
 from core.store import Store
-from core.turns import Turns, new_id
+from core.tables import conversation
+from core.turns import Turns, new_id, without_text
 
 WHEN = datetime(2026, 11, 20, 9, 30, 0, 123456, UTC)
 
@@ -130,6 +134,30 @@ def test_deleting_a_conversation_takes_its_turns_and_their_feedback(turns: Turns
     assert turns.feedback_on([one.turn_id]) == []
     with pytest.raises(NotFound):
         turns.get(one.turn_id, "emma.employee")
+
+
+@pytest.mark.parametrize("url", [pytest.param("postgresql", marks=pytest.mark.postgres)], indirect=True)
+def test_an_answer_whose_conversation_is_being_deleted_is_kept_without_text(turns: Turns, store: Store) -> None:
+    """Another tab's deletion is under way when the answer is stored, and ends before it. SQLite has one writer."""
+    turns.save(turn())
+    late = turn(after=1)
+    with ThreadPoolExecutor() as threads:
+        with store.begin() as deletion:
+            deletion.execute(conversation.delete())
+            saving = threads.submit(turns.save, late, continues=True)
+            until_one_waits(store)
+        stored = saving.result()
+    assert stored == turns.get(late.turn_id, "emma.employee") == without_text(late)
+    assert turns.conversations("emma.employee") == []
+
+
+def until_one_waits(store: Store) -> None:
+    """Return once a transaction on PostgreSQL waits for another one."""
+    end = time.monotonic() + 20
+    with store.read() as connection:
+        while not connection.scalar(sa.text("select count(*) from pg_locks where not granted")):
+            assert time.monotonic() < end, "nobody waits"
+            time.sleep(0.01)
 
 
 def test_a_new_thumb_replaces_the_old_one_and_flags_stay(turns: Turns) -> None:

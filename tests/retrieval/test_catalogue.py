@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
@@ -138,3 +138,19 @@ def test_passages_and_text_are_kept_in_order(shelf: Shelf, tmp_path: Path) -> No
     document = shelf.catalogue.get("a", 1)
     assert (document.chunks, document.language, dict(document.personal_data)) == (2, "en", {"EMAIL_ADDRESS": 1})
     assert shelf.catalogue.known_paths() == {str(tmp_path / "docs" / "a.md"): ("a", 1)}
+
+
+def test_every_change_of_a_document_stamps_the_catalogue_anew_whatever_time_it_bears(shelf: Shelf, docs: Path) -> None:
+    """On PostgreSQL one that began earlier may be committed later, and so may any under a clock that is behind."""
+    catalogue, key = shelf.catalogue, ("hr-leave", 1)
+    stamps = [catalogue.stamp()]
+    shelf.run(write(docs, one=leave(1, 20, "2025-01-01"), two=leave(2, 25, "2026-01-01")))
+    stamps.append(catalogue.stamp())
+    began = datetime(2025, 6, 1, tzinfo=UTC)
+    catalogue.set_state(key, "removed", actor="test", action="document.retire", status="retired", updated_at=began)
+    stamps.append(catalogue.stamp())
+    catalogue.erase(key, actor="test")
+    stamps.append(catalogue.stamp())
+    assert len(set(stamps)) == len(stamps)
+    shelf.audit.append("bob", "signin", "bob")
+    assert catalogue.stamp() == stamps[-1]

@@ -19,11 +19,12 @@ from tempfile import TemporaryDirectory
 
 import pytest
 import yaml
+from sqlalchemy import create_engine
 
 import core.jobs
 from assistant.console import Opened
 from core.audit import Audit
-from core.errors import SettingsError
+from core.errors import SettingsError, StoreUnavailable
 from core.gate import read_report
 from core.jobs import Job, Jobs
 from core.people import People
@@ -253,6 +254,38 @@ def test_a_persons_decision_closes_what_waits_for_it(here: Opened, tmp_path: Pat
     registry.archive(record.adapter_id, actor="ben", reason="not wanted")
     assert decided(registry, jobs) == [(job.job_id, "declined")]
     assert decided(registry, jobs) == []
+
+
+def test_a_job_whose_workflow_cannot_be_started_is_free_at_once_and_started_when_it_can_be(
+    desk: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The workflows' database takes no new row from the claim on, as one on a full disk, until somebody sees to it."""
+    from training.workflow import Worker
+
+    workflows = create_engine(f"sqlite:///{desk / 'workflows.db'}", isolation_level="AUTOCOMMIT")
+
+    def say(statement: str) -> None:
+        with workflows.connect() as connection:
+            connection.exec_driver_sql(statement)
+
+    refuse = "create trigger refuse before insert on workflow_status begin select raise(fail, 'full'); end"
+    with store_of(desk) as store:
+        audit = Audit(store, desk)
+        jobs = Jobs(store, audit)
+        made = jobs.request("hand", {"least": "many"}, actor="cli:ana")
+        with Worker(Opened(load_settings(), store, audit, People(store, audit))) as worker:
+            say(refuse)
+            for fence in (1, 2):
+                with pytest.raises(StoreUnavailable, match="free some space"):
+                    worker.tick()
+                job = jobs.get(made.job_id)
+                assert (job.status, job.lease_owner, job.fence) == ("queued", "", fence)
+            say("drop trigger refuse")
+            worker.run(once=True, poll=0.05)
+        assert worker.given_back == ""
+        job = jobs.get(made.job_id)
+    assert (job.status, job.step, job.fence) == ("failed", "dataset", 3), "its workflow ran"
+    assert "ValueError" in caplog.text
 
 
 # --- what a worker says in refusing ---------------------------------------------------------------------------------
