@@ -143,6 +143,9 @@ def test_one_bad_file_never_stops_the_rest(shelf: Shelf, docs: Path) -> None:
     (docs / "c.docx").write_bytes(office.password_protected())
     (docs / "d.docx").write_bytes(office.zip_bomb(300))
     (docs / "e.md").write_text(governed("e", classification="secret"))
+    (docs / "ea.md").write_text(governed("ea", classification="[&a [x], *a]"))
+    (docs / "eb.md").write_text(governed("eb", classification="[" * 300 + "]" * 300))
+    (docs / "ec.md").write_text(governed("ec", classification="!!bool x"))
     (docs / "f.md").write_text(governed("f"))
     (docs / "g.gif").write_bytes(b"not looked at")
     (docs / ".hidden.md").write_text("not looked at")
@@ -154,12 +157,16 @@ def test_one_bad_file_never_stops_the_rest(shelf: Shelf, docs: Path) -> None:
         "c.docx": "failed",
         "d.docx": "failed",
         "e.md": "failed",
+        "ea.md": "quarantined",
+        "eb.md": "quarantined",
+        "ec.md": "quarantined",
         "f.md": "duplicate",
     }
     assert "Is damaged or not a .pdf file" in results["b.pdf"].reason
     assert "Is password-protected" in results["c.docx"].reason
     assert "zip bomb" in results["d.docx"].reason
     assert results["e.md"].reason.startswith(f"{docs / 'e.md'}:7: classification is 'secret'")
+    assert f"{docs / 'eb.md'}:7: not valid YAML (nested more than 20 deep)" in results["eb.md"].reason
 
 
 def test_file_over_the_limit_is_refused_unread(home: Path, docs: Path) -> None:
