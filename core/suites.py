@@ -15,14 +15,13 @@ from typing import Any, Final
 import yaml
 
 from core.errors import BadInput
+from core.yaml_text import LOADER
 
 SUITE_FILE: Final = "suite.yaml"
 PINS_FILE: Final = "documents.yaml"
 DEMO: Final = "demo"
 """The suite that ships, of the demo organisation."""
 SHIPPED_SUITES: Final = Path(__file__).parents[1] / "eval" / "suites"
-LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-"""The C parser where it is built in: it is faster, and takes a question mark inside a list as text."""
 
 
 @dataclass(frozen=True, slots=True)

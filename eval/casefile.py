@@ -14,7 +14,8 @@ import yaml
 
 from core.errors import BadInput
 from core.people import read_people_file
-from core.suites import LOADER, PINS_FILE, SUITE_FILE, case_files
+from core.suites import PINS_FILE, SUITE_FILE, case_files
+from core.yaml_text import LOADER
 from eval.cases import (
     EXPECTS,
     FORMS,

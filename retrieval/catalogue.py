@@ -6,7 +6,7 @@ written by `retrieval/ingest.py` and `retrieval/indexing.py`, each change with i
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
@@ -270,11 +270,18 @@ class Catalogue:
             learnt += block_learnt_from(connection, *key, actor=actor)
         return tuple(learnt)
 
-    def is_stored(self, sha256: str) -> bool:
-        """Whether a document version that still has its text was made from the file with this hash."""
-        query = sa.select(sa.func.count()).select_from(_with_text()).where(document.c.sha256 == sha256)
+    def needed(self, hashes: Collection[str]) -> set[str]:
+        """Those of these files that a document was made from; an erased version keeps just its row and needs none."""
+        erased = sa.and_(document.c.version > 0, document_text.c.text_sha256.is_(None))
+        query = sa.select(document.c.sha256).select_from(_with_text()).where(document.c.sha256.in_(hashes), ~erased)
         with self._store.read() as connection:
-            return bool(connection.scalar(query.where(document_text.c.text_sha256.is_not(None))))
+            return set(connection.scalars(query))
+
+    def replaced_by(self, entries: Sequence[Entry]) -> set[str]:
+        """Files of the rows whose place these entries take, but for those under legal hold."""
+        taken = sa.or_(sa.false(), *(_replaced(entry.document) for entry in entries))
+        with self._store.read() as connection:
+            return set(connection.scalars(sa.select(document.c.sha256).where(taken, document.c.legal_hold.is_(False))))
 
     @contextmanager
     def recorded(self, key: Key, *, actor: str, action: str, **details: object) -> Iterator[sa.Connection]:
@@ -372,10 +379,7 @@ def _put(connection: sa.Connection, entry: Entry) -> None:
     key, now = key_of(entry.document), datetime.now(UTC)
     connection.execute(passage.delete().where(_is(passage, key)))
     connection.execute(document_text.delete().where(_is(document_text, key)))
-    # A file that was quarantined and now has governance is one document, not two.
-    connection.execute(
-        document.delete().where(document.c.path == entry.document.path, document.c.version == 0, ~_is(document, key))
-    )
+    connection.execute(document.delete().where(_replaced(entry.document), ~_is(document, key)))
     values = _values(entry.document) | {"updated_at": now}
     if not connection.execute(document.update().where(_is(document, key)).values(**values)).rowcount:
         connection.execute(document.insert().values(**values, created_at=now))
@@ -440,6 +444,11 @@ def _counts(stored: Mapping[str, Any]) -> dict[str, int]:
 
 def _is(table: sa.Table, key: Key) -> sa.ColumnElement[bool]:
     return sa.and_(table.c.document_id == key[0], table.c.version == key[1])
+
+
+def _replaced(by: Document) -> sa.ColumnElement[bool]:
+    """The version's own row, and its file's in quarantine: one that now has governance is one document, not two."""
+    return sa.or_(_is(document, key_of(by)), sa.and_(document.c.path == by.path, document.c.version == 0))
 
 
 def _same_version(one: sa.FromClause, other: sa.FromClause) -> sa.ColumnElement[bool]:

@@ -22,6 +22,7 @@ import yaml
 
 from core.errors import BadInput, GovernanceError
 from core.records import CLASSIFICATIONS, EVERYONE, Classification, DocumentStatus
+from core.yaml_text import compose, load, value_of
 from retrieval.near_keys import meant, meant_in_lines
 
 FILE_NAME = "governance.yaml"
@@ -313,7 +314,8 @@ def _text(longest: int) -> Callable[[Any], str]:
 def _one_of(choices: tuple[T, ...]) -> Callable[[Any], T]:
     def parse(value: Any) -> T:
         if value not in choices:
-            raise ValueError(f"is {str(value)[:40]!r}: use one of {', '.join(map(str, choices))}")
+            said = repr(value[:40]) if isinstance(value, str) else "no text"
+            raise ValueError(f"is {said}: use one of {', '.join(map(str, choices))}")
         return choices[choices.index(value)]
 
     return parse
@@ -344,9 +346,11 @@ def _date(value: Any) -> date | None:
     if isinstance(value, date):
         return value
     try:
-        return date.fromisoformat(str(value))
+        if isinstance(value, (str, int)):  # 20260131 is a date, too
+            return date.fromisoformat(str(value))
     except ValueError:
-        raise ValueError("must be a date written 2026-01-31") from None
+        pass
+    raise ValueError("must be a date written 2026-01-31")
 
 
 def _flag(value: Any) -> bool:
@@ -362,7 +366,12 @@ def _language(value: Any) -> str | None:
 
 
 def _scalar(value: str) -> object:
-    return yaml.safe_load(value) if re.fullmatch(r"\d+|true|false|\d{4}-\d\d-\d\d", value) else value
+    if not re.fullmatch(r"\d+|true|false|\d{4}-\d\d-\d\d", value):
+        return value
+    try:
+        return load(value)
+    except yaml.YAMLError:  # 2026-13-45: its key says what it must be
+        return value
 
 
 def _plain(value: object) -> object:
@@ -383,7 +392,7 @@ _DESCRIBING: Final[Mapping[str, Callable[[Any], Any]]] = {
 
 def _compose(text: str, name: str, offset: int = 0) -> yaml.Node | None:
     try:
-        return yaml.compose(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        return compose(text)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f":{mark.line + 1 + offset}" if mark else ""
@@ -405,18 +414,10 @@ def _entries(node: yaml.Node | None, name: str, offset: int = 0) -> dict[str, En
         if key.value in found:
             raise GovernanceError(f"{where}: {str(key.value)[:60]!r} is written twice")
         try:
-            found[str(key.value)] = Entry(value if isinstance(value, yaml.MappingNode) else _value(value), where)
-        except (ValueError, yaml.YAMLError):
+            found[str(key.value)] = Entry(value if isinstance(value, yaml.MappingNode) else value_of(value), where)
+        except yaml.YAMLError:
             raise GovernanceError(f"{where}: the value of {str(key.value)[:60]!r} cannot be read") from None
     return found
-
-
-def _value(node: yaml.Node) -> Any:
-    loader = yaml.SafeLoader("")
-    try:
-        return loader.construct_object(node, deep=True)
-    finally:
-        loader.dispose()
 
 
 def _section(top: Entries, key: str, path: Path) -> dict[str, Entry]:

@@ -276,6 +276,7 @@ class Ingest:
             if same is not None and (by_hand is None or self._catalogue.get(*same.key).managed_by(by_hand.person)):
                 if same.path != source.path:
                     self._catalogue.moved(same.key, source.path, actor=actor)
+                self._put_back(identity.sha256, data)
                 status: IngestStatus = "quarantined" if same.state == "quarantined" else "unchanged"
                 return result(status, same.key, same.chunks, same.reason)
             if identity.governance is None:
@@ -312,7 +313,6 @@ class Ingest:
 
     def _quarantine(self, source: Source, data: bytes, sha256: str, *, reason: str, actor: str) -> Key:
         """A row for the Documents page: nobody may read it, and it has no words. The file is kept for who governs it later."""
-        self._files.keep(sha256, data)
         document = Document(
             document_id=quarantine_id(source),
             version=0,
@@ -332,8 +332,18 @@ class Ingest:
         )
         entry = Entry(document, "", fingerprint(""), "", ())
         with self._lock:
-            self._catalogue.put([entry], actor=actor)
+            self._files.keep(sha256, data)
+            self._store([entry], [sha256], actor)
         return key_of(document)
+
+    def _put_back(self, sha256: str, data: bytes) -> None:
+        """An original that went missing is there again once its unchanged file is met; a deleted one is not."""
+        if self._files.holds(sha256):
+            return
+        with self._lock:
+            if self._catalogue.needed([sha256]):
+                self._files.keep(sha256, data)
+                self._settle([sha256])
 
     # --- the part that writes ------------------------------------------------------------------------------------
 
@@ -346,13 +356,14 @@ class Ingest:
             planner = Planner(self._catalogue, self._indexing, by_hand)
             for job in jobs:
                 try:
+                    self._keep_again(job.prepared)
                     job.entry = planner.plan(job.prepared)
                 except Copy as error:
                     job.failure = ("duplicate", str(error))
                 except Conflict as error:
                     job.failure = ("failed", str(error))
             entries = [job.entry for job in jobs if job.entry is not None]
-            self._catalogue.put(entries, actor=actor)
+            self._store(entries, [job.prepared.identity.sha256 for job in jobs], actor)
             self._indexing.apply([entry.document for entry in entries], actor=actor)
             for key in planner.replaced:
                 self._withdraw(key, actor, REPLACED)
@@ -360,6 +371,33 @@ class Ingest:
         for job in jobs:
             job.seconds += share
             yield _result(job)
+
+    def _keep_again(self, prepared: Prepared) -> None:
+        """The file was kept when it was read; what was deleted or replaced since may have been the last of its bytes.
+
+        Raises:
+            Conflict: the file has changed meanwhile.
+        """
+        sha256 = prepared.identity.sha256
+        if self._files.holds(sha256):
+            return
+        try:
+            data = prepared.source.file.read_bytes()
+        except OSError:
+            data = b""
+        if hashlib.sha256(data).hexdigest() != sha256:
+            raise Conflict("was changed or deleted while it was taken in: ingest it again")
+        self._files.keep(sha256, data)
+
+    def _store(self, entries: Sequence[Entry], kept: Sequence[str], actor: str) -> None:
+        """Put the entries in the catalogue; of the files kept and replaced, those stay that a document was made from."""
+        hashes = {*kept, *self._catalogue.replaced_by(entries)}
+        self._files.doubt(hashes)
+        self._catalogue.put(entries, actor=actor)
+        self._settle(hashes)
+
+    def _settle(self, hashes: Collection[str]) -> None:
+        self._files.settle(hashes, needed=self._catalogue.needed(hashes))
 
     # --- one document --------------------------------------------------------------------------------------------
 
@@ -414,18 +452,19 @@ class Ingest:
                     key, "removed", actor=actor, action="document.delete", reason=DELETED, status="retired"
                 )
             self._indexing.withdraw(key)
+            self._files.doubt([document.sha256])
             blocked = self._catalogue.erase(key, actor=actor, whole=document.version == 0)
-            if not self._catalogue.is_stored(document.sha256):
-                self._files.remove(document.sha256)
+            self._settle([document.sha256])
             return blocked
 
     def recover(self) -> int:
         """Finish what a crash cut off, before anything is answered; returns how many documents that were."""
         with self._lock:
             self._files.sweep()
-            for document in self._catalogue.documents(state="removed"):
-                if document.reason == DELETED and document.chunks:
-                    self.delete(document.document_id, document.version, "system")
+            for known in self._catalogue.known():
+                if known.state == "removed" and known.reason == DELETED and known.governance_sha256:
+                    self.delete(*known.key, "system")
+            self._settle(self._files.in_doubt())
             return self._indexing.recover()
 
     def _withdraw(self, key: Key, actor: str, reason: str) -> None:

@@ -1,4 +1,8 @@
-"""The original files of documents, in one folder, each named by its sha256 and written whole or not at all."""
+"""The original files of documents, in one folder, each named by its sha256 and written whole or not at all.
+
+A file is written before the row that names it, and goes after it. In between it is in doubt, and an empty file beside it
+says so: what a crash leaves is settled at the next start.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +10,14 @@ import errno
 import os
 import shutil
 import tempfile
+from collections.abc import Collection
+from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
 from core.errors import NotFound, StoreUnavailable
+
+DOUBT: Final = ".doubt-"
 
 
 class Originals:
@@ -26,7 +35,7 @@ class Originals:
         self._min_free_bytes = min_free_bytes
 
     def keep(self, sha256: str, data: bytes) -> None:
-        """Store a file under its hash; one that is there already is left alone.
+        """Store a file under its hash, in doubt until it is settled; one that is there already is left alone.
 
         Raises:
             StoreUnavailable: the disk is full, or the folder cannot be written.
@@ -39,6 +48,7 @@ class Originals:
             free = shutil.disk_usage(self._folder).free
             if free < self._min_free_bytes + 2 * len(data):
                 raise OSError(errno.ENOSPC, f"{free // 2**20} MB are left")
+            self._doubt(sha256).touch()
             self._write(target, data)
         except OSError as error:
             full = error.errno in (errno.ENOSPC, errno.EDQUOT)
@@ -56,13 +66,32 @@ class Originals:
             raise NotFound("The original file of this document version is not held.")
         return path
 
-    def remove(self, sha256: str) -> None:
-        (self._folder / sha256).unlink(missing_ok=True)
+    def holds(self, sha256: str) -> bool:
+        return (self._folder / sha256).is_file()
+
+    def doubt(self, hashes: Collection[str]) -> None:
+        """Before the rows change that name these files."""
+        for sha256 in filter(self.holds, hashes):
+            with suppress(OSError):  # a disk that is full must not keep anybody from deleting
+                self._doubt(sha256).touch()
+
+    def in_doubt(self) -> list[str]:
+        return [note.name.removeprefix(DOUBT) for note in self._folder.glob(f"{DOUBT}*")]
+
+    def settle(self, hashes: Collection[str], *, needed: Collection[str]) -> None:
+        """After the rows changed: remove those of these files that are not needed."""
+        for sha256 in hashes:
+            if sha256 not in needed:
+                (self._folder / sha256).unlink(missing_ok=True)
+            self._doubt(sha256).unlink(missing_ok=True)
 
     def sweep(self) -> None:
         """Remove what a crash left half written."""
         for part in self._folder.glob(".part-*"):
             part.unlink(missing_ok=True)
+
+    def _doubt(self, sha256: str) -> Path:
+        return self._folder / f"{DOUBT}{sha256}"
 
     def _write(self, target: Path, data: bytes) -> None:
         descriptor, temporary = tempfile.mkstemp(dir=self._folder, prefix=".part-")

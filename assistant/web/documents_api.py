@@ -31,6 +31,7 @@ from core.errors import AssistantError, BadInput, NotFound, NotSignedIn, TooLarg
 from core.records import Document, DocumentStatus, IndexState, Principal
 from core.settings import Settings
 from core.turns import now
+from core.yaml_text import load
 from retrieval.catalogue import UNKNOWN, Catalogue
 from retrieval.retriever import Mode
 from retrieval.search_command import result_row
@@ -191,9 +192,12 @@ def _managing(router: APIRouter, assistant: Assistant) -> None:
 def read_metadata(text: str) -> dict[str, object]:
     """The governance keys of an upload, as JSON or YAML; `retrieval/governance.py` checks them."""
     try:
-        data = yaml.safe_load(text)
-    except yaml.YAMLError:
-        data = None
+        data = load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" in line {mark.line + 1}" if mark else ""
+        what = getattr(error, "problem", None) or "the text"
+        raise BadInput(f"metadata cannot be read as JSON or YAML{where}: {what}") from None
     if not isinstance(data, dict) or not all(isinstance(key, str) for key in data):
         raise BadInput('metadata must be an object, as {"owner": "me@x.example", "classification": "internal", ...}')
     return data

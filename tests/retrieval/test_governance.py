@@ -57,6 +57,8 @@ def test_complete_metadata_are_read() -> None:
         ({"version": True}, "version must be a whole number from 1"),
         ({"document_id": "../../etc/passwd"}, "document_id must be a slug"),
         ({"effective": "soon"}, "effective must be a date written 2026-01-31"),
+        ({"effective": ["2026-01-31"]}, "effective must be a date written 2026-01-31"),
+        ({"status": ["draft"]}, "status is no text: use one of draft, approved, retired"),
         ({"expires": date(2025, 1, 1)}, "expires before it is effective"),
         ({"legal_hold": "yes please"}, "legal_hold must be true or false"),
         ({"language": False}, "language must be a two-letter code"),
@@ -85,6 +87,18 @@ def test_front_matter_lines_are_those_of_the_file() -> None:
     assert body.startswith("# Leave")
     with pytest.raises(GovernanceError, match=r"a\.md:7: classification is 'secret'"):
         check(front, known_groups=GROUPS, required=SELF_GOVERNED, place="a.md")
+
+
+class Endless(list[object]):
+    """As a list that holds itself many times over: whoever writes it out does not come to an end."""
+
+    def __repr__(self) -> str:
+        raise AssertionError("written out")
+
+
+def test_a_list_where_a_word_should_stand_is_never_written_out() -> None:
+    said = problems({key: Endless() for key in COMPLETE})
+    assert all(f"a.yaml:7: {key} " in said for key in COMPLETE)
 
 
 def test_a_key_written_twice_is_refused() -> None:
@@ -139,6 +153,10 @@ def test_govern_option_is_read() -> None:
         "legal_hold": True,
         "version": 2,
     }
+
+
+def test_govern_option_with_a_day_that_there_is_not_is_told_as_a_date() -> None:
+    assert "effective must be a date" in problems(COMPLETE | parse_govern("effective=2026-13-45"))
 
 
 def test_govern_option_that_cannot_be_read_shows_the_form() -> None:

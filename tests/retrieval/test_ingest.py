@@ -145,6 +145,9 @@ def test_one_bad_file_never_stops_the_rest(shelf: Shelf, docs: Path) -> None:
     (docs / "c.docx").write_bytes(office.password_protected())
     (docs / "d.docx").write_bytes(office.zip_bomb(300))
     (docs / "e.md").write_text(governed("e", classification="secret"))
+    (docs / "ea.md").write_text(governed("ea", classification="[&a [x], *a]"))
+    (docs / "eb.md").write_text(governed("eb", classification="[" * 300 + "]" * 300))
+    (docs / "ec.md").write_text(governed("ec", classification="!!bool x"))
     (docs / "f.md").write_text(governed("f"))
     (docs / "g.gif").write_bytes(b"not looked at")
     (docs / ".hidden.md").write_text("not looked at")
@@ -156,12 +159,16 @@ def test_one_bad_file_never_stops_the_rest(shelf: Shelf, docs: Path) -> None:
         "c.docx": "failed",
         "d.docx": "failed",
         "e.md": "failed",
+        "ea.md": "quarantined",
+        "eb.md": "quarantined",
+        "ec.md": "quarantined",
         "f.md": "duplicate",
     }
     assert "Is damaged or not a .pdf file" in results["b.pdf"].reason
     assert "Is password-protected" in results["c.docx"].reason
     assert "zip bomb" in results["d.docx"].reason
     assert results["e.md"].reason.startswith(f"{docs / 'e.md'}:7: classification is 'secret'")
+    assert f"{docs / 'eb.md'}:7: not valid YAML (nested more than 20 deep)" in results["eb.md"].reason
 
 
 def test_file_over_the_limit_is_refused_unread(home: Path, docs: Path) -> None:
@@ -302,6 +309,93 @@ def test_deleted_document_leaves_no_vector_word_or_file_and_stays_deleted(shelf:
     )
     (docs / "a.md").write_text(governed("a", version=2))
     assert statuses(shelf, docs) == {"a.md": "indexed"}
+
+
+def kept(home: Path) -> set[str]:
+    return {path.name for path in (home / "files").iterdir()}
+
+
+def named(*files: Path) -> set[str]:
+    return {hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+
+
+def test_file_that_a_version_was_made_from_goes_when_another_takes_its_place(
+    shelf: Shelf, docs: Path, home: Path
+) -> None:
+    (docs / "a.md").write_text(governed("a", "Ada has 25 days."))
+    (docs / "b.md").write_text("Nothing says who may read this.")
+    shelf.run(docs)
+    (docs / "a.md").write_text(governed("a", "Everybody has 25 days."))
+    (docs / "b.md").write_text("Still nothing says it.")
+    shelf.run(docs)
+    assert kept(home) == named(docs / "a.md", docs / "b.md")
+    (docs / "b.md").write_text(governed("b", "Now it is said."))
+    shelf.run(docs)
+    assert kept(home) == named(docs / "a.md", docs / "b.md")
+    shelf.ingest.delete("a", 1, "ada.admin")
+    shelf.run(docs)
+    assert kept(home) == named(docs / "b.md")
+
+
+def test_file_that_waits_in_quarantine_outlives_a_document_of_the_same_bytes(
+    shelf: Shelf, docs: Path, home: Path
+) -> None:
+    for folder in ("apart", "known"):
+        (docs / folder).mkdir()
+        (docs / folder / "x.txt").write_text("Leave is 25 days.")
+    shelf.run(docs / "apart")
+    shelf.run(docs / "known", defaults=OPEN)
+    assert len(kept(home)) == 1
+    shelf.ingest.delete("known-x", 1, "ada.admin")
+    (waiting,) = shelf.catalogue.documents(state="quarantined")
+    approved = OPEN | {"status": "approved"}
+    assert shelf.ingest.govern(waiting.document_id, 0, approved, "ada.admin").status == "indexed"
+    assert kept(home) == named(docs / "apart" / "x.txt")
+
+
+def test_original_that_went_missing_is_there_again_once_its_file_is_met(shelf: Shelf, docs: Path, home: Path) -> None:
+    (docs / "a.md").write_text(governed("a"))
+    (docs / "b.md").write_text("Nothing says who may read this.")
+    shelf.run(docs)
+    for file in (home / "files").iterdir():
+        file.unlink()
+    assert statuses(shelf, docs) == {"a.md": "unchanged", "b.md": "quarantined"}
+    assert kept(home) == named(docs / "a.md", docs / "b.md")
+
+
+def test_file_read_ahead_is_kept_though_the_document_that_held_its_bytes_takes_others(
+    shelf: Shelf, docs: Path, home: Path
+) -> None:
+    (docs / "a.md").write_text("Leave is 25 days.")
+    (docs / "governance.yaml").write_text(
+        "defaults: {version: 1, owner: me@x.example, department: HR, classification: internal, "
+        "allowed_groups: [everyone], effective: 2026-01-01, status: approved}\n"
+        "documents: {a.md: {document_id: a}, b.md: {document_id: b}}\n"
+    )
+    shelf.run(docs)
+    (docs / "b.md").write_text("Leave is 25 days.")
+    sections = (f"# Part {n}\n\nRule {n} is about topic {n} alone.\n" for n in range(140))  # a batch of its own
+    (docs / "a.md").write_text("\n".join(sections))
+    assert statuses(shelf, docs) == {"a.md": "indexed", "b.md": "indexed"}
+    assert kept(home) == named(docs / "a.md", docs / "b.md")
+
+
+def test_file_that_was_refused_is_not_kept(shelf: Shelf, docs: Path, home: Path) -> None:
+    (docs / "a.md").write_text(governed("a", "Leave is 25 days."))
+    (docs / "b.md").write_text(governed("a", "Leave is 20 days."))
+    assert statuses(shelf, docs) == {"a.md": "indexed", "b.md": "failed"}
+    assert kept(home) == named(docs / "a.md")
+
+
+def test_file_of_a_version_under_legal_hold_stays_when_another_takes_its_place(
+    shelf: Shelf, docs: Path, home: Path
+) -> None:
+    (docs / "a.md").write_text(governed("a", "Leave is 20 days.", legal_hold=True))
+    shelf.run(docs)
+    held = named(docs / "a.md")
+    (docs / "a.md").write_text(governed("a", "Leave is 25 days."))
+    shelf.run(docs)
+    assert kept(home) == held | named(docs / "a.md")
 
 
 def test_document_under_legal_hold_cannot_be_deleted(shelf: Shelf, docs: Path) -> None:

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from retrieval.catalogue import key_of
+from retrieval.ingest import DELETED
+from retrieval.originals import Originals
 from tests.conftest import make_person
 from tests.retrieval.shelf import FailingEmbedder, Power, Shelf, governed
 
@@ -99,8 +101,6 @@ def test_deletion_that_was_cut_off_is_finished(home: Path, tmp_path: Path) -> No
     docs = write(tmp_path / "docs", 2)
     shelf = Shelf(home)
     shelf.run(docs)
-    from retrieval.ingest import DELETED
-
     # What a kill leaves behind between the two halves of `delete`: the row says removed, everything else is there.
     shelf.catalogue.set_state(
         ("d000", 1), "removed", actor="ada.admin", action="document.delete", reason=DELETED, status="retired"
@@ -111,6 +111,36 @@ def test_deletion_that_was_cut_off_is_finished(home: Path, tmp_path: Path) -> No
     shelf.ingest.recover()
     assert shelf.index.count() == 4
     assert shelf.catalogue.passages("d000", 1) == []
+    shelf.close()
+
+
+def test_files_that_a_crash_left_without_a_document_go_at_the_next_start(home: Path, tmp_path: Path) -> None:
+    docs = write(tmp_path / "docs", 2)
+    (docs / "apart.md").write_text("Nothing says who may read this.")
+    shelf = Shelf(home)
+    shelf.run(docs)
+    before = {path.name for path in (home / "files").iterdir()}
+    files = Originals(home / "files", min_free_bytes=0)
+    (waiting,) = shelf.catalogue.documents(state="quarantined")
+    files.keep("f" * 64, b"read, and never stored")
+    files.doubt(before)  # as a replacement does whose transaction never came
+    shelf.catalogue.erase(key_of(waiting), actor="ada.admin", whole=True)  # the first half of a deletion
+    shelf.close()
+    shelf = Shelf(home)
+    shelf.ingest.recover()
+    assert {path.name for path in (home / "files").iterdir()} == before - {waiting.sha256}
+    shelf.close()
+
+
+def test_deletion_of_a_document_without_words_is_finished(home: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.md").write_text(governed("a", ""))
+    shelf = Shelf(home)
+    shelf.run(tmp_path / "a.md")
+    shelf.catalogue.set_state(
+        ("a", 1), "removed", actor="ada.admin", action="document.delete", reason=DELETED, status="retired"
+    )
+    shelf.ingest.recover()
+    assert list((home / "files").iterdir()) == []
     shelf.close()
 
 

@@ -125,6 +125,14 @@ def test_an_upload_waits_as_a_draft_until_it_is_approved_and_leaves_when_it_is_d
     ("name", "metadata", "status", "told"),
     [
         ("printers.md", "not an object", 422, "metadata must be an object"),
+        (
+            "printers.md",
+            "[" * 9_000,
+            422,
+            "metadata cannot be read as JSON or YAML in line 1: nested more than 20 deep",
+        ),
+        ("printers.md", "title: &a [x, x]\neffective: [*a, *a]", 422, "write the value itself"),
+        ("printers.md", "effective: 2026-13-45", 422, "line 1"),
         ("printers.md", json.dumps(GIVEN | {"nosuch": 1}), 422, "nosuch"),
         ("printers.md", json.dumps(GIVEN | {"allowed_groups": ["nosuch"]}), 422, "nosuch"),
         ("../../etc/passwd.md", json.dumps(GIVEN), 422, "name"),
