@@ -1,7 +1,7 @@
 """The read command: the embedded reader alone, on lines of standard input.
 
     echo '{"id": 1, "question": "How long?", "passages": ["It takes two days."]}' | python -m assistant read
-    python -m assistant read --adapter reader-3 < questions.jsonl > answers.jsonl
+    python -m assistant read --adapter reader-5 < questions.jsonl > answers.jsonl
 
 Each line: {"id", "question", "passages": [text, ...]}, in UTF-8. It needs no documents, no people and no server.
 JSON fields, one object a line, in order: id, answer, sentence, passage, score, answerable, ms.

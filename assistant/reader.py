@@ -35,7 +35,7 @@ MAX_QUESTION_CHARS = 4_000
 MAX_PASSAGE_CHARS = 120_000
 """About 20,000 words: some 90 windows."""
 MAX_PASSAGES = 100
-DEFAULT = "reader-3"
+DEFAULT = "reader-5"
 """The shipped adapter that answers: it finds the sentence, item or row that says it."""
 SPANS = "reader-4"
 """The shipped adapter that finds the few words that answer: what the read command gives."""

@@ -34,12 +34,13 @@ _BY_LANGUAGE: dict[Language, frozenset[str]] = {
     "de": frozenset(_DE.split()),
 }
 STOPWORDS = frozenset().union(*_BY_LANGUAGE.values())
-_NEITHER = frozenset(
+_NEITHER_WORDS = (
     "et est les une dans avec pour sans tes toutes tous je vous votre ne pas qui quel quelle combien maintenant puis mot "
     "il gli della dei di non tutte tutti soltanto essere miei quanto perché sono "
     "não nem mais uma com você tuas suas seu sua só isso nenhuma "
-    "het een niet voor alleen ik mijn jouw hebt heb naar met zijn".split()
+    "het een niet voor alleen ik mijn jouw hebt heb naar met zijn"
 )
+_NEITHER = frozenset(_NEITHER_WORDS.split())
 """Small words of French, Italian, Portuguese and Dutch that Spanish and German have not: such a person is spoken to in English."""
 _NEITHERS_LETTERS = re.compile("[ãõçàèùòêâîôœ]")
 _WORD = re.compile(r"[^\W_]+(?:['’\-.,:/][^\W_]+)*", re.UNICODE)

@@ -65,12 +65,8 @@ class Ratings:
         *,
         by: str,
         seed: int,
-        raters: Sequence[str] = (),
     ) -> str:
         """Keep a batch, in an order and with sides that are drawn by `seed`; returns its id.
-
-        Args:
-            raters: ids of accounts that are asked to rate it, whatever their roles.
 
         Raises:
             BadInput: no items, too many, an empty name, an item without an answer of every run, or gold off the scale.
@@ -94,12 +90,10 @@ class Ratings:
             "created_by": by,
             "created_at": now(),
         }
-        told = {"items": len(items), "kind": kind} | ({"raters": sorted(raters)} if raters else {})
-        with self._audit.recorded(by, "ratings.create", batch_id, **told) as connection:
+        with self._audit.recorded(by, "ratings.create", batch_id, items=len(items), kind=kind) as connection:
             connection.execute(rating_batch.insert().values(values))
             rows = [_item_row(batch_id, n, one, lot) for n, one in enumerate(ordered)]
             connection.execute(rating_item.insert(), rows)
-            _ask(connection, batch_id, raters)
         return batch_id
 
     def name_raters(self, batch_id: str, raters: Sequence[str], *, by: str) -> None:
@@ -108,9 +102,10 @@ class Ratings:
         Raises NotFound where there is no such batch.
         """
         known = self.batch(batch_id).named
-        if new := [one for one in raters if one not in known]:
+        rows = [{"batch_id": batch_id, "person_id": one} for one in raters if one not in known]
+        if rows:
             with self._audit.recorded(by, "ratings.name", batch_id, raters=sorted(raters)) as connection:
-                _ask(connection, batch_id, new)
+                connection.execute(rating_rater.insert(), rows)
 
     def remove(self, batch_id: str, *, by: str) -> None:
         """Delete a batch with its ratings. Raises NotFound."""
@@ -246,11 +241,6 @@ class Ratings:
     def of_run(self, run_id: str) -> list[Batch]:
         """The batches that hold an evaluation run's answers and have ratings."""
         return [one for one in self.batches() if one.ratings and run_id in {run.run_id for run in one.runs}]
-
-
-def _ask(connection: sa.Connection, batch_id: str, raters: Sequence[str]) -> None:
-    if raters:
-        connection.execute(rating_rater.insert(), [{"batch_id": batch_id, "person_id": one} for one in raters])
 
 
 def _require(connection: sa.Connection, batch_id: str, rater: Principal) -> None:

@@ -169,7 +169,7 @@ class ReaderConfig(RunConfig):
     """
 
     method: Literal["reader"]
-    start: str = "reader-3"
+    start: str = "reader-5"
     rank: Annotated[int, Field(ge=0, le=384)] = 64
     passes: Annotated[int, Field(ge=1, le=100)] = 3
     replay: Annotated[float, Field(ge=0, le=20)] = 0.25

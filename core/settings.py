@@ -91,7 +91,7 @@ class Settings(BaseSettings):
         description="Folder of the prepared embedding models, which several homes may share; empty means models in the home folder.",
     )
     reader: str = Field(
-        "reader-3",
+        "reader-5",
         description="Adapter of the embedded reader that answers; quote answers with quotations chosen without one.",
     )
     reranker: str = Field(

@@ -106,9 +106,8 @@ def _create(args: argparse.Namespace, here: Opened, ratings: Ratings) -> int:
     items = sampled(drawn.items, args.limit, args.seed)
     if not items:
         raise BadInput(f"Nothing is left to rate: {_left_out(drawn)}.")
-    named = [one.person_id for one in raters]
-    batch_id = ratings.create(args.name, kind, runs, [*gold, *items], by=who, seed=args.seed, raters=named)
-    readable, lines = _asked(ratings, batch_id, raters)
+    batch_id = ratings.create(args.name, kind, runs, [*gold, *items], by=who, seed=args.seed)
+    readable, lines = _asked(ratings, batch_id, raters, by=who)
     fields = {
         "batch_id": batch_id,
         "name": args.name,
@@ -126,15 +125,17 @@ def _create(args: argparse.Namespace, here: Opened, ratings: Ratings) -> int:
 
 def _name(args: argparse.Namespace, here: Opened, ratings: Ratings) -> int:
     who, raters = administrator(here, args.person), _raters(args.raters, here)
-    ratings.name_raters(args.batch, [one.person_id for one in raters], by=who)
-    readable, lines = _asked(ratings, args.batch, raters)
+    readable, lines = _asked(ratings, args.batch, raters, by=who)
     named = list(ratings.batch(args.batch).named)
     say(args, "\n".join(lines), {"batch_id": args.batch, "named": named, "readable": readable})
     return 0
 
 
-def _asked(ratings: Ratings, batch_id: str, raters: Sequence[Principal]) -> tuple[dict[str, int], list[str]]:
-    """How many of the batch's items each of those asked may see, and that in words."""
+def _asked(
+    ratings: Ratings, batch_id: str, raters: Sequence[Principal], *, by: str
+) -> tuple[dict[str, int], list[str]]:
+    """Name them; how many of the batch's items each may see, and that in words."""
+    ratings.name_raters(batch_id, [one.person_id for one in raters], by=by)
     of = ratings.batch(batch_id).items
     readable = {one.person_id: ratings.readable(batch_id, one) for one in raters}
     return readable, [f"{one} is asked to rate it, and may see {n} of its {of} items." for one, n in readable.items()]

@@ -40,7 +40,7 @@ def measured() -> Iterator[Line]:
     base = small_model.write(small_model.QWEN)
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         folder = Path(name)
-        yield from suite(base.name, folder / "reader", {"ASSISTANT_READER": "reader-3"})
+        yield from suite(base.name, folder / "reader", {"ASSISTANT_READER": "reader-5"})
         with serving(base, folder / "vllm.log", "--dtype", "bfloat16") as server:
             about = {"vllm": version(server), "machine": machine()}
             model = opened(server, max_tokens=MAX_TOKENS)

@@ -641,7 +641,7 @@ def main() -> int:
     parser.add_argument("--limit", type=int, metavar="N", help="so many questions of the file")
     parser.add_argument("--corrections", type=int, metavar="N", help="the reviewers stop after so many corrections")
     parser.add_argument(
-        "--reader", default="reader-3", metavar="ID", help="the adapter that serves first (%(default)s)"
+        "--reader", default="reader-5", metavar="ID", help="the adapter that serves first (%(default)s)"
     )
     parser.add_argument(
         "--documents", default=".", metavar="FOLDER", help="of the demo's documents; all of them unless given"

@@ -15,7 +15,7 @@ import yaml
 from tests.training.test_workflow import CONFIG, gate_of
 
 ROOT = Path(__file__).resolve().parents[1]
-SMALL = CONFIG | {"name": "reader", "start": "reader-3", "passes": 2, "batch_size": 8, "least_rows": 2}
+SMALL = CONFIG | {"name": "reader", "start": "reader-5", "passes": 2, "batch_size": 8, "least_rows": 2}
 
 
 @pytest.mark.slow
@@ -60,7 +60,7 @@ def learnt(told: dict[str, Any]) -> None:
     assert made["train"] + made["validation"] == reviewed["corrected"] + reviewed["confirmed"] + reviewed["refused"]
     assert made["ceiling"] == "internal"
     assert trained["scores"]["rows"] == made["train"], "a dataset that does not verify is refused"
-    assert (told["before"]["adapter"], told["after"]["adapter"]) == ("reader-3", trained["adapter"])
+    assert (told["before"]["adapter"], told["after"]["adapter"]) == ("reader-5", trained["adapter"])
     assert told["after"]["n"] == told["before"]["n"] == 36
     assert told["after"]["passed"] >= told["before"]["passed"]
     assert (told["gate"]["passed"], told["gate"]["staged"], told["gate"]["asked"]) == (True, True, "suite")
@@ -76,6 +76,6 @@ def served(told: dict[str, Any]) -> None:
     assert shares[-1]["new"]["persons"] == 30
     assert told["promote"]["answered_by"] == adapter
     back = told["rollback"]
-    assert (back["answered_by_before"], back["production"], back["answered_by"]) == ([adapter], "reader-3", "reader-3")
+    assert (back["answered_by_before"], back["production"], back["answered_by"]) == ([adapter], "reader-5", "reader-5")
     assert back["answers_under_load"] > 0
     assert back["first_answer_ms"] >= back["commit_ms"] > 0

@@ -1,7 +1,7 @@
 """What a reader scores on held-out questions, as it is served on this machine: what its card says, measured again.
 
     python -m training score --data FOLDER
-    python -m training score --data FOLDER --adapter reader-3 --plot calibration.svg --json
+    python -m training score --data FOLDER --adapter reader-5 --plot calibration.svg --json
 
 FOLDER holds the reading sets; what is judged is held out by article and by site (`training/reading_data.py`). --plot draws how
 often a question was answerable beside how sure the reader was of it, on questions of which half are unanswerable.

@@ -184,7 +184,7 @@ def test_report_by_other_rules_than_are_in_force_promotes_nothing_and_a_newer_on
 BESIDE: list[tuple[dict[str, str], str]] = [
     ({"against": "reader-v8-99999999"}, "compares with quote-v1, while reader-v8-99999999 serves now"),
     ({"against_sha256": "9" * 64}, "compares with another content of quote-v1 than serves now"),
-    ({"base": "reader-3"}, "measures forgetting against quote-v1, while the training started from reader-3"),
+    ({"base": "reader-5"}, "measures forgetting against quote-v1, while the training started from reader-5"),
 ]
 
 

@@ -154,7 +154,7 @@ class Pinned:
         ({"policy_sha256": "9" * 64}, "other thresholds"),
         ({"guard_policy_sha256": "9" * 64}, "another guard policy"),
         ({"against": "reader-v8-99999999"}, "while reader-v8-99999999 serves now"),
-        ({"base": "reader-3"}, "while the training started from reader-3"),
+        ({"base": "reader-5"}, "while the training started from reader-5"),
     ],
 )
 def test_what_an_approval_rested_on_is_asked_for_again_by_the_promotion(

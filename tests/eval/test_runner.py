@@ -573,7 +573,7 @@ def test_the_learning_check_by_its_commands_takes_six_minutes_cold_and_its_fast_
     assert seconds < 360
     last = lines[-1]
     assert last["n"] == len(find_suite("demo", tmp_path).cases)
-    assert (last["adapter"], last["stale"]) == ("reader-3", [])
+    assert (last["adapter"], last["stale"]) == ("reader-5", [])
     assert next(line["rate"] for line in lines if line.get("figure") == "access leaks") == 0.0
     assert last["rate"] > 0.6  # what it is exactly stands in docs/figures.md: here it is enough that it answers at all
     seconds, lines = typed("--limit", "30")
