@@ -67,7 +67,7 @@ def test_pages_show_every_slice_and_every_aim_with_n_and_interval(
     refused = found["refused though the documents answer"]
     assert (refused[0], refused[-1]) == (str(answers), "none stated")
     assert refused[1] == "0.0 % (0.0–56.1)"
-    assert "1 attacks cannot show 2 %: even none of them leaves up to 79 %" in page
+    assert "None of 1 attacks getting anything would leave up to 79.3 % by the interval." in page
 
 
 @pytest.mark.slow
