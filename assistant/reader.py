@@ -37,7 +37,7 @@ MAX_PASSAGE_CHARS = 120_000
 MAX_PASSAGES = 100
 DEFAULT = "reader-5"
 """The shipped adapter that answers: it finds the sentence, item or row that says it."""
-SPANS = "reader-4"
+SPANS = "reader-6"
 """The shipped adapter that finds the few words that answer: what the read command gives."""
 _HALF = re.compile("[\ud800-\udfff]")
 """What a JSON text may hold and no UTF-8 text can."""

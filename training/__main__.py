@@ -5,6 +5,7 @@
     python -m training retrain
     python -m training worker
     python -m training reader --data DIR --out DIR
+    python -m training soup --data DIR --out DIR --adapter ID MEMBER MEMBER...
     python -m training practice --data DIR --out DIR
     python -m training reranker --data DIR --out DIR
     python -m training score --data DIR
@@ -27,6 +28,7 @@ COMMANDS = {
     "retrain": Command("training.retrain_command", "ask for a retraining, or see them"),
     "worker": Command("training.worker_command", "work on retrainings"),
     "reader": Command("training.reader", "train the embedded reader"),
+    "soup": Command("training.soup", "average readers into a better one"),
     "practice": Command("training.practice", "let the reader practise on employees' questions"),
     "reranker": Command("training.reranker", "train the reranker"),
     "score": Command("training.score_command", "score a reader on held-out questions"),

@@ -20,8 +20,8 @@ LICENCES = {
 """The reading sets, and the licence that each one's source states."""
 
 
-def reader_card(adapter: str, command: str, seed: int, minutes: float, scores: Mapping[str, Mapping[str, Any]]) -> str:
-    """Markdown. `scores` maps each variant to what `training.reading_scores.score` gave for it."""
+def reader_card(adapter: str, command: str, made: str, scores: Mapping[str, Mapping[str, Any]]) -> str:
+    """Markdown. `made` says how, beside the command; `scores` maps each variant to what `training.reading_scores.score` gave for it."""
     judged: Mapping[str, Any] = next((s[HALF] for s in reversed(list(scores.values())) if HALF in s), {})
     return (
         "\n\n".join(
@@ -29,8 +29,7 @@ def reader_card(adapter: str, command: str, seed: int, minutes: float, scores: M
                 f"# {adapter}",
                 "Finds the answer to a question in a passage, and says when the passage does not hold it. A LoRA adapter on "
                 "all-MiniLM-L6-v2 (Apache-2.0) with a span head and an answerability head; float16, English.",
-                f"## Made by\n\n```\n{command}\n```\n\nSeed {seed}; {minutes:.0f} minutes of training on two cores; "
-                f"{datetime.now(UTC).date().isoformat()}.",
+                f"## Made by\n\n```\n{command}\n```\n\n{made}; {datetime.now(UTC).date().isoformat()}.",
                 "## Data\n\n" + markdown_table(("set", "licence that its source states"), list(LICENCES.items())),
                 "A third of what it saw was unanswerable: a neighbouring passage, the passage without the answering sentence, the "
                 "question with another name, figure, negation or opposite word (`training/unanswerable.py`), and two in "

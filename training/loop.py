@@ -29,6 +29,9 @@ Loss = Callable[[Any, Sequence[T], torch.dtype], Tensor]
 LINEAR_LAYERS = ["query", "key", "value", "attention.output.dense", "intermediate.dense", "output.dense"]
 REPORT_EVERY = 50
 PRECISION_TRIES = 3
+LEAST_VARIED = 1e-3
+RECIPE = "recipe.json"
+"""In a run's folder: what it was asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,13 +118,13 @@ def save_whole(path: Path, state: Mapping[str, Any]) -> None:
 
 
 def begin(folder: Path, recipe: Mapping[str, Any]) -> None:
-    """Make a run's folder, with its settings in recipe.json.
+    """Make a run's folder, with its settings in RECIPE.
 
     Raises:
         BadInput: a run with other settings began there, whose checkpoints this one would go on from.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    file = folder / "recipe.json"
+    file = folder / RECIPE
     before = json.loads(file.read_text(encoding="utf-8")) if file.exists() else recipe
     other = sorted(name for name in {*before, *recipe} if before.get(name) != recipe.get(name))
     if other:
@@ -145,10 +148,37 @@ def fastest_precision(net: nn.Module, batch: Sequence[T], loss_of: Loss[T]) -> t
     return min(seconds, key=lambda p: seconds[p])
 
 
-def cut_to_rank(trained: nn.Module, base: nn.Module, rank: int) -> Any:
+def input_moments(encoder: nn.Module, pass_through: Callable[[], object]) -> dict[str, Tensor]:
+    """By linear layer, the mean of x xᵀ over the tokens x that reach it while `pass_through` runs: (inputs, inputs)."""
+    sums: dict[str, Tensor] = {}
+    seen: dict[str, int] = {}
+
+    def watch(name: str) -> Callable[..., None]:
+        def keep(_: nn.Module, given: tuple[Tensor, ...], __: Tensor) -> None:
+            tokens = given[0].detach().flatten(0, -2).float()
+            sums[name] = sums.get(name, 0) + tokens.T @ tokens
+            seen[name] = seen.get(name, 0) + len(tokens)
+
+        return keep
+
+    layers = [(name, m) for name, m in encoder.named_modules() if name.endswith(tuple(LINEAR_LAYERS))]
+    hooks = [layer.register_forward_hook(watch(name)) for name, layer in layers]
+    try:
+        pass_through()
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return {name: total / seen[name] for name, total in sums.items()}
+
+
+def cut_to_rank(trained: nn.Module, base: nn.Module, rank: int, moments: Mapping[str, Tensor] | None = None) -> Any:
     """The base encoder with a LoRA adapter (peft) that holds the best rank-`rank` cut of the trained change, by SVD.
 
     Scaling is 1 (alpha = rank), so that `lora_B @ lora_A` is the change itself.
+
+    Args:
+        moments: as `input_moments` gives them. The cut then loses least of what each layer gives out on such inputs, and not of its
+            weights (Wang et al. 2024, arXiv:2403.07378).
     """
     from peft import LoraConfig, get_peft_model
 
@@ -158,12 +188,22 @@ def cut_to_rank(trained: nn.Module, base: nn.Module, rank: int) -> Any:
     adapted = get_peft_model(base, config)
     layers: list[tuple[str, Any]] = [m for m in adapted.named_modules() if hasattr(m[1], "lora_A")]
     for full_name, module in layers:
-        name = full_name.removeprefix("base_model.model.") + ".weight"
-        u, s, v = torch.linalg.svd(learnt[name].detach() - frozen[name], full_matrices=False)
-        root = s[:rank].sqrt()
-        module.lora_A["default"].weight.data = (root[:, None] * v[:rank]).contiguous()
-        module.lora_B["default"].weight.data = (u[:, :rank] * root).contiguous()
+        name = full_name.removeprefix("base_model.model.")
+        change = learnt[f"{name}.weight"].detach() - frozen[f"{name}.weight"]
+        root = _root(moments[name] if moments else torch.eye(change.shape[1], device=change.device))
+        u, s, v = torch.linalg.svd(change @ root, full_matrices=False)
+        share = s[:rank].sqrt()
+        down = torch.linalg.solve_triangular(root, share[:, None] * v[:rank], upper=False, left=False)
+        module.lora_A["default"].weight.data = down.contiguous()
+        module.lora_B["default"].weight.data = (u[:, :rank] * share).contiguous()
     return adapted
+
+
+def _root(moment: Tensor) -> Tensor:
+    """The lower triangular L of `L Lᵀ`, a little of the identity added: some inputs hardly vary."""
+    least = LEAST_VARIED * moment.diagonal().mean() * torch.eye(len(moment), device=moment.device)
+    root: Tensor = torch.linalg.cholesky(moment + least)
+    return root
 
 
 def minutes_of(stage: Stage) -> float:

@@ -11,8 +11,9 @@ import argparse
 import json
 import logging
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any, cast
 
@@ -35,7 +36,7 @@ from retrieval.windows import (
     question_tokens,
 )
 from training.cards import reader_card
-from training.loop import Stage, begin, cut_to_rank, fit, minutes_of, once, trainable_linear_layers
+from training.loop import Stage, begin, cut_to_rank, fit, input_moments, minutes_of, once, trainable_linear_layers
 from training.publish import publish
 from training.reading_data import Kind, ReadingExample, Span, load, split
 from training.reading_scores import HALF, score
@@ -88,6 +89,7 @@ KIND_WEIGHT: dict[Kind, int] = {"written": 5, "neighbour": 2}
 """How often an unanswerable question is of a kind, where the others are once: the two that people meet."""
 
 CHECKPOINT_EVERY = 250
+MOMENT_BATCHES = 48
 VARIANT_QUESTIONS = 500
 """Held-out questions of each set for the variants that are compared; what is published is scored on all."""
 
@@ -232,12 +234,21 @@ def bare_net() -> ReaderNet:
     return ReaderNet(encoder, encoder.config.hidden_size)
 
 
-def low_rank(net: ReaderNet, base: ReaderNet, rank: int) -> ReaderNet:
+def low_rank(net: ReaderNet, base: ReaderNet, rank: int, moments: Mapping[str, Tensor] | None = None) -> ReaderNet:
     """Stage 2: the base encoder with the best rank-`rank` adapter for what was learnt, and the heads as they are."""
-    base.encoder = cut_to_rank(net.encoder, base.encoder, rank)
+    base.encoder = cut_to_rank(net.encoder, base.encoder, rank, moments)
     base.span.load_state_dict(net.span.state_dict())
     base.answerable.load_state_dict(net.answerable.state_dict())
     return base
+
+
+def moments_on(net: ReaderNet, data: Data, recipe: Recipe) -> dict[str, Tensor]:
+    """What reaches each linear layer on some training questions: what a cut to low rank must keep."""
+    total = MOMENT_BATCHES * recipe.batch
+    order = sample_order(data.training, data.unanswerable, recipe)
+    rows = islice(stream_of(open_tokenizer(), order, recipe, total), MOMENT_BATCHES)
+    run = torch_run(net)
+    return input_moments(net.encoder, lambda: [run(*collate([row.window for row in batch])) for batch in rows])
 
 
 def train(net: ReaderNet, stream: Iterator[list[Row]], recipe: Recipe, stage: Stage) -> None:
@@ -300,41 +311,56 @@ def run(arguments: argparse.Namespace) -> int:
     data = Data.load(arguments.data, recipe.seed)
     scores: Scores = {}
     full = fine_tune(recipe, folder, data)
-    _keep(scores, "full", torch_run(full), data, folder)
+    keep(scores, "full", torch_run(full), data, folder)
+    moments = moments_on(full, data, recipe)
     for rank in sorted({32, 128, recipe.rank}):
-        run = torch_run(low_rank(full, new_net()[0], rank))
-        _keep(scores, f"cut to rank {rank}", run, data, folder, limit=VARIANT_QUESTIONS)
-    net, tokenizer = low_rank(full, new_net()[0], recipe.rank), open_tokenizer()
+        run = torch_run(low_rank(full, new_net()[0], rank, moments))
+        keep(scores, f"cut to rank {rank}", run, data, folder, limit=VARIANT_QUESTIONS)
+    net, tokenizer = low_rank(full, new_net()[0], recipe.rank, moments), open_tokenizer()
     recover(net, tokenizer, recipe, folder, data)
-    _keep(scores, f"rank {recipe.rank}, recovered", torch_run(net), data, folder)
-    publish_reader(net, recipe, folder, data, scores)
+    keep(scores, f"rank {recipe.rank}, recovered", torch_run(net), data, folder)
+    publish_reader(net, recipe.adapter, folder, data, scores, lambda: _card(recipe, folder, scores))
     return 0
 
 
-def publish_reader(net: ReaderNet, recipe: Recipe, folder: Path, data: Data, scores: Scores) -> None:
-    """Stage 4: the adapter as it is served, in float16, scored in every precision; then its card."""
-    target = folder / recipe.adapter
-    settings = scores[f"rank {recipe.rank}, recovered"].get(HALF, {}).get("settings", {})
-    publish(net, target, adapter_id=recipe.adapter, kind="reader", settings=settings, card="")
+def publish_reader(
+    net: ReaderNet, adapter_id: str, folder: Path, data: Data, scores: Scores, card: Callable[[], str]
+) -> None:
+    """The adapter as it is served, in float16, scored in every precision; then its card.
+
+    Args:
+        scores: of the variants so far, and of the published one once this returns; "answerable" is calibrated as the last one was.
+    """
+    target = folder / adapter_id
+    settings = list(scores.values())[-1].get(HALF, {}).get("settings", {})
+    publish(net, target, adapter_id=adapter_id, kind="reader", settings=settings, card="")
     adapter = open_adapter(target, "reader")
     compiled, networks = compile_once(adapter, folder)
     assert compiled, f"the adapter could not be compiled: see {networks / 'prepare.log'}"
     for precision, measured in compiled.measured.items():
         name = f"published, {precision}, {measured.windows_per_second} windows/s"
         limit = None if precision == compiled.fastest() else VARIANT_QUESTIONS
-        _keep(scores, name, run_of(adapter, networks, precision), data, folder, limit=limit)
-    minutes = sum(minutes_of(stage_of(recipe, folder, name)) for name in ("full", "recovery"))
-    command = (
+        keep(scores, name, run_of(adapter, networks, precision), data, folder, limit=limit)
+    sha256 = publish(net, target, adapter_id=adapter_id, kind="reader", settings=settings, card=card())
+    log.info("%s written, sha256 %s", target, sha256)
+
+
+def command_of(recipe: Recipe) -> str:
+    """What was typed, but for the folders."""
+    return (
         f"python -m training reader --data DIR --out DIR --examples {recipe.examples} "
         f"--recovery {recipe.recovery_examples} --rank {recipe.rank} --seed {recipe.seed}"
         + (f" --learning-rate {recipe.learning_rate} --start {Path(recipe.start).name}" if recipe.start else "")
     )
-    card = reader_card(recipe.adapter, command, recipe.seed, minutes, scores)
-    sha256 = publish(net, target, adapter_id=recipe.adapter, kind="reader", settings=settings, card=card)
-    log.info("%s written, sha256 %s, %.0f minutes of training", target, sha256, minutes)
 
 
-def _keep(scores: Scores, name: str, run: Run, data: Data, folder: Path, *, limit: int | None = None) -> None:
+def _card(recipe: Recipe, folder: Path, scores: Scores) -> str:
+    minutes = sum(minutes_of(stage_of(recipe, folder, name)) for name in ("full", "recovery"))
+    made = f"Seed {recipe.seed}; {minutes:.0f} minutes of training on two cores"
+    return reader_card(recipe.adapter, command_of(recipe), made, scores)
+
+
+def keep(scores: Scores, name: str, run: Run, data: Data, folder: Path, *, limit: int | None = None) -> None:
     """Score a variant on all held-out questions, or on `limit` answerable ones of each set."""
     held = data.held_out if limit is None else [e for e in data.held_out if e.kind == "answerable"]
     scores[name] = score(run, open_tokenizer(), held, limit or 10_000)

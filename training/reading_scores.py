@@ -116,7 +116,7 @@ def decided(everything: Sequence[Prediction]) -> dict[str, Any]:
 def settings_of(everything: Sequence[Prediction]) -> dict[str, float]:
     """The weights of the decision, fitted on all of these questions."""
     answers = np.array([p.example.kind == "answerable" for p in everything])
-    return dict(zip(("margin", "answerable", "offset"), fit_logistic(features(everything), answers), strict=True))
+    return dict(zip(("margin", "answerable", "offset"), fit_rising(features(everything), answers), strict=True))
 
 
 def predict(run: Run, tokenizer: Tokenizer, examples: Sequence[ReadingExample]) -> list[Prediction]:
@@ -166,6 +166,17 @@ def fit_logistic(x: NDArray[np.float64], y: NDArray[np.bool_], steps: int = 50) 
     return weights
 
 
+def fit_rising(x: NDArray[np.float64], y: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """As `fit_logistic`, no weight but the constant's below 0: both signals speak for an answer, and together, as they mostly rise
+    together, one may be fitted against it, which makes the clearest answers doubtful."""
+    weights = fit_logistic(x, y)
+    kept = np.append(weights[:-1] > 0, True)
+    weights[~kept] = 0.0
+    if not kept.all():
+        weights[kept] = fit_logistic(x[:, kept], y)
+    return weights
+
+
 def cross_calibrated(predictions: Sequence[Prediction]) -> NDArray[np.float64]:
     """Probability of "answerable", each article judged by a fit on the other half of the articles."""
     answers = np.array([p.example.kind == "answerable" for p in predictions])
@@ -178,7 +189,7 @@ def cross_fitted(x: NDArray[np.float64], y: NDArray[np.bool_], groups: Sequence[
     even = np.array([number[group] % 2 == 0 for group in groups])
     out = np.zeros(len(groups))
     for fold in (even, ~even):
-        out[fold] = sigmoid(x[fold] @ fit_logistic(x[~fold], y[~fold]))
+        out[fold] = sigmoid(x[fold] @ fit_rising(x[~fold], y[~fold]))
     return out
 
 

@@ -11,13 +11,13 @@ import torch
 
 from core.errors import BadInput
 from retrieval.adapters import open_adapter
-from retrieval.heads import load_net
+from retrieval.heads import ReaderNet, load_net
 from retrieval.network import torch_run
 from retrieval.windows import Window, build_windows, collate, decode, open_tokenizer
 from training.__main__ import main as command
-from training.loop import Stage, begin, once
+from training.loop import Stage, begin, input_moments, once
 from training.reader import Recipe, Row, low_rank, new_net, train
-from training.reading_scores import auroc, fit_logistic, normalise, token_f1, wilson
+from training.reading_scores import auroc, fit_logistic, fit_rising, normalise, token_f1, wilson
 
 
 def rows(net_tokenizer: object) -> Iterator[list[Row]]:
@@ -59,6 +59,33 @@ def test_adapter_cut_from_full_weights_gives_the_same_logits_at_full_rank() -> N
     inputs = collate(windows)
     for ours, theirs in zip(torch_run(adapted)(*inputs), torch_run(full)(*inputs), strict=True):
         assert ours == pytest.approx(theirs, abs=1e-3)
+
+
+def test_cut_by_what_reaches_each_layer_loses_less_of_what_it_gives_out() -> None:
+    torch.manual_seed(3)
+    full, tokenizer = new_net()
+    before = {name: p.detach().clone() for name, p in full.encoder.named_parameters()}
+    with torch.no_grad():
+        for parameter in full.encoder.parameters():
+            if parameter.requires_grad:
+                parameter += 0.01 * torch.randn_like(parameter)
+    windows = build_windows(
+        tokenizer, "How many days?", ["Employees have 25 days of leave.", "The gate opens at seven."]
+    )
+    moments = input_moments(full.encoder, lambda: torch_run(full)(*collate(windows)))
+    name = "encoder.layer.0.intermediate.dense"
+    assert sorted(moments) == sorted(
+        n.removesuffix(".weight") for n in before if full.encoder.get_parameter(n).requires_grad
+    )
+    change = full.encoder.get_parameter(f"{name}.weight").detach() - before[f"{name}.weight"]
+
+    def lost(cut: ReaderNet) -> float:
+        layer = cut.encoder.get_submodule(f"base_model.model.{name}")
+        left = change - (layer.lora_B["default"].weight @ layer.lora_A["default"].weight).detach()
+        return float(torch.trace(left @ moments[name] @ left.T))
+
+    by_weights, by_outputs = lost(low_rank(full, new_net()[0], 8)), lost(low_rank(full, new_net()[0], 8, moments))
+    assert by_outputs < 0.9 * by_weights
 
 
 def test_a_folder_of_another_run_is_refused_and_the_same_run_goes_on(tmp_path: Path) -> None:
@@ -116,6 +143,18 @@ def test_scores_count_as_squad_does() -> None:
     low, high = wilson(0.95, 20)
     assert low < 0.77
     assert high > 0.98
+
+
+def test_of_two_signals_that_rise_together_none_speaks_against_an_answer() -> None:
+    rng = np.random.default_rng(4)
+    signal = rng.normal(size=400)
+    y = signal + rng.normal(size=400) > 0
+    x = np.column_stack([signal + 0.3 * rng.normal(size=400) - 0.4 * y, signal + y, np.ones(400)])
+    assert fit_logistic(x, y)[0] < 0
+    weights = fit_rising(x, y)
+    assert weights[0] == 0
+    assert weights[1:] == pytest.approx(fit_logistic(x[:, 1:], y))
+    assert fit_rising(x[:, 1:], y) == pytest.approx(weights[1:])
 
 
 def test_logistic_fit_orders_what_can_be_ordered() -> None:
