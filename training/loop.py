@@ -30,6 +30,7 @@ LINEAR_LAYERS = ["query", "key", "value", "attention.output.dense", "intermediat
 REPORT_EVERY = 50
 PRECISION_TRIES = 3
 LEAST_VARIED = 1e-3
+"""So much of the mean variance of a layer's inputs is taken for that of each, at least."""
 RECIPE = "recipe.json"
 """In a run's folder: what it was asked for."""
 
@@ -149,15 +150,13 @@ def fastest_precision(net: nn.Module, batch: Sequence[T], loss_of: Loss[T]) -> t
 
 
 def input_moments(encoder: nn.Module, pass_through: Callable[[], object]) -> dict[str, Tensor]:
-    """By linear layer, the mean of x xᵀ over the tokens x that reach it while `pass_through` runs: (inputs, inputs)."""
+    """By linear layer, the sum of x xᵀ over the tokens x that reach it while `pass_through` runs: (inputs, inputs)."""
     sums: dict[str, Tensor] = {}
-    seen: dict[str, int] = {}
 
     def watch(name: str) -> Callable[..., None]:
         def keep(_: nn.Module, given: tuple[Tensor, ...], __: Tensor) -> None:
             tokens = given[0].detach().flatten(0, -2).float()
             sums[name] = sums.get(name, 0) + tokens.T @ tokens
-            seen[name] = seen.get(name, 0) + len(tokens)
 
         return keep
 
@@ -168,7 +167,7 @@ def input_moments(encoder: nn.Module, pass_through: Callable[[], object]) -> dic
     finally:
         for hook in hooks:
             hook.remove()
-    return {name: total / seen[name] for name, total in sums.items()}
+    return sums
 
 
 def cut_to_rank(trained: nn.Module, base: nn.Module, rank: int, moments: Mapping[str, Tensor] | None = None) -> Any:
@@ -177,7 +176,7 @@ def cut_to_rank(trained: nn.Module, base: nn.Module, rank: int, moments: Mapping
     Scaling is 1 (alpha = rank), so that `lora_B @ lora_A` is the change itself.
 
     Args:
-        moments: as `input_moments` gives them. The cut then loses least of what each layer gives out on such inputs, and not of its
+        moments: as `input_moments` gives them, on any scale. The cut then loses least of what each layer gives out on such inputs, and not of its
             weights (Wang et al. 2024, arXiv:2403.07378).
     """
     from peft import LoraConfig, get_peft_model

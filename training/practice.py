@@ -41,6 +41,7 @@ from training.reader import Data, Recipe, bare_net, low_rank, to_row
 from training.reading_scores import HALF, auroc, score
 from training.recipe import Step
 from training.retrain import Lesson, fit, input_of, likeliest, load_reader, loss_of, open_start, trainable
+from training.soup import mean
 from training.workplace import workplace
 
 log = logging.getLogger(__name__)
@@ -192,13 +193,9 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-@torch.no_grad()
 def mean_of(before: ReaderNet, after: ReaderNet, share: float, rank: int) -> ReaderNet:
     """The weights of `before` and, for `share` of the mean, of `after`, as an adapter of the rank given."""
-    learnt = merged(after).state_dict()
-    for name, weight in before.state_dict().items():
-        if weight.is_floating_point():
-            weight.lerp_(learnt[name], share)
+    before.load_state_dict(mean([before.state_dict(), merged(after).state_dict()], (1 - share, share)))
     return low_rank(before, bare_net(), rank)
 
 

@@ -35,8 +35,8 @@ def member(name: str) -> ReaderNet:
     """The whole network of an adapter, or of a run's `full.pt`.
 
     Raises:
-        BadInput: there is no such file, or it holds no reader.
-        NotFound, AdapterRefused: as `open_start`.
+        BadInput: there is no such file or adapter, or the file holds no reader.
+        AdapterRefused: the adapter's folder holds no intact reader.
     """
     if not name.endswith(FULL):
         return load_reader(open_start(name))
@@ -49,19 +49,24 @@ def member(name: str) -> ReaderNet:
 
 
 @torch.no_grad()
-def mean(states: Sequence[Mapping[str, Tensor]]) -> dict[str, Tensor]:
-    """The mean of each weight; what is no number with a fraction is the first one's."""
-    first, rest = states[0], states[1:]
-    return {
-        name: torch.stack([weight, *(state[name] for state in rest)]).mean(0) if weight.is_floating_point() else weight
-        for name, weight in first.items()
-    }
+def mean(states: Sequence[Mapping[str, Tensor]], shares: Sequence[float] = ()) -> dict[str, Tensor]:
+    """The mean of each weight, of which each state is the share given (an equal one unless told otherwise); what is no number with
+    a fraction is the first one's."""
+    shares = shares or [1 / len(states)] * len(states)
+
+    def of(name: str) -> Tensor:
+        stacked = torch.stack([state[name] for state in states])
+        weighed: Tensor = torch.tensordot(stacked.new_tensor(shares), stacked, 1)
+        return weighed
+
+    return {name: of(name) if weight.is_floating_point() else weight for name, weight in states[0].items()}
 
 
 def run(arguments: argparse.Namespace) -> int:
     members: list[str] = arguments.members
     if len(members) < 2:
         raise BadInput("A mean takes two readers or more: name each by its id, folder or full.pt.")
+    made = f"The mean of the weights of {len(members)} readers, {_runs(members)}, and no further training"
     folder: Path = arguments.out
     begin(
         folder, {"data": str(arguments.data), "members": members, "rank": arguments.rank, "adapter": arguments.adapter}
@@ -78,7 +83,6 @@ def run(arguments: argparse.Namespace) -> int:
     command = (
         f"python -m training soup --data DIR --out DIR --adapter {arguments.adapter} {' '.join(map(_name, members))}"
     )
-    made = f"The mean of the weights of {len(members)} readers, {_runs(members)}, and no further training"
     card = partial(reader_card, arguments.adapter, command, made, scores)
     publish_reader(cut, arguments.adapter, folder, data, scores, card)
     return 0
@@ -91,11 +95,21 @@ def _name(given: str) -> str:
 
 
 def _runs(members: Sequence[str]) -> str:
-    """What each run's folder among the members was made by."""
-    folders = {path.parent: None for one in members if (path := Path(one)).exists()}
+    """What each run's folder among the members was made by.
+
+    Raises:
+        BadInput: a member lies in a folder that no run of `python -m training reader` made.
+    """
+    folders = dict.fromkeys(path.parent for one in members if (path := Path(one)).exists())
     told = ["the shipped ones by their cards"]
     for folder in folders:
-        recipe = Recipe(**json.loads((folder / RECIPE).read_text(encoding="utf-8")))
+        try:
+            recipe = Recipe(**json.loads((folder / RECIPE).read_text(encoding="utf-8")))
+        except (OSError, TypeError, ValueError) as error:
+            raise BadInput(
+                f"{folder} is no folder of a run of python -m training reader, so that a card could not say how its reader "
+                f"was made: its {RECIPE} is missing or another's."
+            ) from error
         told.append(f"{folder.name} by `{command_of(recipe)}`")
     return ", ".join(told)
 

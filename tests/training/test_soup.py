@@ -45,3 +45,13 @@ def test_one_reader_alone_is_no_mean(tmp_path: Path, capsys: pytest.CaptureFixtu
     given = ["soup", "--data", str(tmp_path), "--out", str(tmp_path / "out"), "--adapter", "x", "reader-1"]
     assert command(given) == 2
     assert "A mean takes two readers or more" in capsys.readouterr().err
+
+
+def test_member_of_a_folder_that_no_run_made_is_told_before_anything_is_scored(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_whole(tmp_path / "full.pt", torch.nn.Linear(2, 2).state_dict())
+    given = ["soup", "--data", str(tmp_path), "--out", str(tmp_path / "out"), "--adapter", "x", "reader-1"]
+    assert command([*given, str(tmp_path / "full.pt")]) == 2
+    assert f"{tmp_path} is no folder of a run of python -m training reader" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
